@@ -1,0 +1,217 @@
+"""Every path of the project, and all its reads and writes.
+
+A write goes to `.flywheel/tmp/` first and is then moved over its target in one step, so that a reader, or a run after
+`kill -9`, sees the old file or the new one, never a part of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from flywheel.errors import DataError
+
+if TYPE_CHECKING:  # the libraries of tables load slowly, and the commands use only paths and JSON
+    import pandas as pd
+    import pyarrow as pa
+
+EVENTS = Path("data/events")
+VALID = Path("data/valid")
+REJECTED = Path("data/rejected")
+LABELS = Path("data/labels.parquet")
+FEATURES = Path("data/features")
+CANDIDATE = Path("models/candidate")
+CHAMPION = Path("models/champion")
+REPORTS = Path("reports")
+QUALITY = REPORTS / "quality.json"
+LABEL_REPORT = REPORTS / "labels.json"
+FEEDBACK_REPORT = REPORTS / "feedback.json"
+LEARNING = REPORTS / "learning"
+METRICS = REPORTS / "metrics.json"
+COHORTS = REPORTS / "cohorts.json"
+BEHAVIOUR = REPORTS / "behaviour.json"
+CURVES = REPORTS / "curves"
+DECISION = REPORTS / "decision.json"
+MONITOR = REPORTS / "monitor.json"
+DRIFT = REPORTS / "drift.json"
+REPORT = REPORTS / "report.md"
+PLOTS = REPORTS / "plots"
+PIPELINE = Path("dvc.yaml")
+LOCAL = Path(".flywheel")
+TMP = LOCAL / "tmp"
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file, then move it to `path` in one step. DataError when the disk refuses."""
+    temporary = TMP / f"{os.getpid()}-{path.name}"
+    try:
+        TMP.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            reason += "; free some space"
+        raise DataError(
+            f"{path} could not be written: {reason}, then run again. What was there is unchanged."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # the reason why it could not be written says more
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text in one step."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes in one step."""
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_json(path: Path, value: Any, digits: int = 6) -> None:
+    """Write JSON with floats rounded to `digits`, so that two machines write the same bytes. NaN becomes null."""
+    text = json.dumps(_rounded(value, digits), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. DataError when the file is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing. Make it with: flywheel run") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not JSON ({error}). Delete it and make it again with: flywheel run") from None
+
+
+def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a frame, without its index, in one step; `metadata` goes into the file's footer."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata(dict(metadata or {}))
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read one Parquet file. DataError when it is missing or broken."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=columns)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing. Make it with: flywheel run") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). Restore it with `dvc checkout`, "
+            "or delete it and run `flywheel run`, which makes it again."
+        ) from None
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as a frame."""
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read one Parquet file as a frame. DataError when it is missing or broken."""
+    return as_frame(read_table(path, columns))
+
+
+def read_features(start: dt.date, end: dt.date) -> pd.DataFrame:
+    """The features of the predictions served from `start` up to, not including, `end`. DataError when there are none."""
+    import pyarrow as pa
+
+    paths = sorted(path for path in FEATURES.glob("*.parquet") if start <= dt.date.fromisoformat(path.stem) < end)
+    if not paths:
+        raise DataError(
+            f"{FEATURES} has no day from {start} to {end}. Move clock.as_of, or make them with: flywheel run"
+        )
+    return as_frame(pa.concat_tables([read_table(path) for path in paths], promote_options="permissive"))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata in the footer of a Parquet file; empty where there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_schema(path).metadata or {}
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing. Make it with: flywheel run") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}). Delete it and run `flywheel run`.") from None
+    return {key.decode(): value.decode() for key, value in found.items()}
+
+
+def write_folder(target: Path, texts: Mapping[str, str]) -> None:
+    """Make a folder hold just these files, written in their order, each in one step."""
+    contents = {name: text.encode() for name, text in texts.items()}  # before anything is replaced
+    for name, content in contents.items():
+        write_bytes(target / name, content)
+    for path in target.iterdir():
+        if path.name not in texts:
+            path.unlink()
+
+
+def empty_folder(path: Path) -> None:
+    """Make sure that the folder exists and holds nothing."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over the names and bytes of files, in the order of their names."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def digest_of(path: Path) -> str | None:
+    """A short SHA-256 of a file's bytes; None where there is no file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else None
+
+
+def fingerprint(stage: str, settings: Any, *upstream: str) -> str:
+    """What decides a stage's output besides the days: its code (as `dvc.yaml` lists it), settings, and what it builds on."""
+    pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
+    code: list[Path] = []
+    for dep in pipeline["stages"][stage]["deps"]:
+        path = Path(dep)
+        if path.parts[0] == "src":
+            code += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    text = json.dumps([digest(code), settings, *upstream], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item, digits) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return round(value, digits) + 0.0  # no negative zero
+    return value
