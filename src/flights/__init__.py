@@ -1,0 +1,1 @@
+"""The example project: flight disruption alerts. Replace it with yours."""
