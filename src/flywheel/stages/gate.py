@@ -1,0 +1,25 @@
+"""Stage `gate`: turn the evidence of `evaluate` into a decision.
+
+Run it with `python -m flywheel.stages.gate`. The rules are in `flywheel.gate`.
+"""
+
+from __future__ import annotations
+
+from flywheel import files
+from flywheel.gate import decide
+from flywheel.params import GateParams
+from flywheel.stages import run_stage
+
+
+def main(params: GateParams) -> str:
+    """Write `reports/decision.json`."""
+    decision = decide(
+        files.read_json(files.METRICS), files.read_json(files.COHORTS), files.read_json(files.BEHAVIOUR), params.gate
+    )
+    files.write_json(files.DECISION, decision)
+    open_rules = [rule["rule"] for rule in decision["rules"] if rule["verdict"] != "pass"]
+    return str(decision["verdict"]) + (f": {', '.join(open_rules)}" if open_rules else "")
+
+
+if __name__ == "__main__":
+    run_stage(main, GateParams)
