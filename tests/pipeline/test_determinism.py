@@ -1,0 +1,102 @@
+"""The same inputs give the same bytes, however often and in however many steps."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Clone, copy_of_this_tree
+
+pytestmark = pytest.mark.xdist_group("one")
+
+
+def test_a_second_clone_makes_the_same_bytes_with_another_number_of_threads(tiny: Clone, tmp_path: Path) -> None:
+    """A run in a fresh clone runs every stage again and leaves `git status` clean; the model is more than a constant."""
+    assert tiny.json("models/candidate/card.json")["trees"] > 5
+    tiny.run("git", "clone", "-q", str(tiny.path), str(tmp_path / "second"))
+    second = Clone(tmp_path / "second")
+    out = second.flywheel("run", OMP_NUM_THREADS="2").stdout
+    assert [line.split()[0] for line in out.splitlines()[:9]] == [
+        "collect", "validate", "label", "featurize", "train", "evaluate", "gate", "monitor", "report",
+    ]  # fmt: skip
+    assert second.git("status", "--porcelain") == ""
+
+
+def test_several_ticks_give_the_same_hashes_as_one_run(tiny: Clone, tmp_path: Path) -> None:
+    """Incremental equals full: data, labels, features, models and reports."""
+    stepwise = copy_of_this_tree(tmp_path / "stepwise")
+    stepwise.shrink()
+    stepwise.move_clock("2013-04-26")
+    stepwise.flywheel("run")
+    for days in (1, 4):
+        stepwise.flywheel("tick", "--days", str(days))
+    assert stepwise.json("reports/decision.json")["as_of"] == "2013-05-01"
+    assert stepwise.hashes() == tiny.hashes()
+
+
+def test_a_tick_computes_only_the_new_days(tiny_copy: Clone) -> None:
+    """The files of past days are not even written again."""
+    features = sorted((tiny_copy.path / "data/features").glob("*.parquet"))
+    before = {path.name: path.stat().st_mtime_ns for path in features}
+    out = tiny_copy.flywheel("tick", "--days", "2").stdout
+    assert "featurize 2 new days of" in out
+    after = {path.name: path.stat().st_mtime_ns for path in (tiny_copy.path / "data/features").glob("*.parquet")}
+    assert {name: after[name] for name in before} == before
+    assert sorted(after.keys() - before.keys()) == ["2013-05-01.parquet", "2013-05-02.parquet"]
+
+
+def test_a_second_run_does_nothing(tiny_copy: Clone) -> None:
+    """What is up to date is left alone, and said so."""
+    out = tiny_copy.flywheel("run").stdout
+    assert "everything was up to date" in out
+    assert "collect" not in out
+    assert tiny_copy.git("status", "--porcelain") == ""
+
+
+def test_a_changed_feature_recomputes_all_days(tiny_copy: Clone) -> None:
+    """The fingerprint of code and configuration forces a full recompute of the features, and of nothing before them."""
+    conf = tiny_copy.path / "conf/project/flights.yaml"
+    conf.write_text(conf.read_text().replace("parts: [hour, weekday]", "parts: [hour]"))
+    out = tiny_copy.flywheel("run").stdout
+    assert "featurize 21 new days of 21" in out
+    assert "collect" not in out
+
+
+def test_a_changed_label_rule_recomputes_the_features_too(tiny_copy: Clone) -> None:
+    """History features rest on the labels: what they rest on is part of the fingerprint."""
+    conf = tiny_copy.path / "conf/config.yaml"
+    conf.write_text(conf.read_text().replace("min_votes: 2", "min_votes: 3"))
+    assert "featurize 21 new days of 21" in tiny_copy.flywheel("run").stdout
+
+
+def test_two_commands_at_once_do_not_mix(tiny_copy: Clone) -> None:
+    """The second one ends at once, before it changes anything: exit code 3 and one sentence."""
+    (tiny_copy.path / ".flywheel").mkdir(exist_ok=True)
+    with (tiny_copy.path / ".flywheel/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (["run", "clock.as_of=2013-05-03"], ["tick"], ["compose", "size=full"]):
+            refused = tiny_copy.flywheel(*command, check=False)
+            assert (refused.returncode, refused.stdout) == (3, "")
+            assert "another flywheel command is at work" in refused.stderr
+    assert tiny_copy.git("status", "--porcelain") == ""
+
+
+def test_a_tick_that_did_not_end_is_ended_before_the_clock_moves_again(tiny_copy: Clone) -> None:
+    """No verdict is skipped because a tick was killed after it had moved the clock."""
+    tiny_copy.move_clock("2013-05-02")
+    said = tiny_copy.flywheel("tick", "--days", "7").stdout
+    assert "2013-05-02: its run did not end" in said
+    assert tiny_copy.json("reports/decision.json")["as_of"] == "2013-05-02"
+    assert "as_of: 2013-05-02" in (tiny_copy.path / "conf/state.yaml").read_text()
+
+
+def test_at_the_end_of_the_data_a_tick_says_so_and_changes_nothing(tiny_copy: Clone) -> None:
+    """A polite sentence, exit code 0; the last days are taken where fewer are left than asked for."""
+    tiny_copy.move_clock("2014-01-02")
+    decision = tiny_copy.path / "reports/decision.json"
+    decision.write_text(decision.read_text().replace('"as_of": "2013-05-01"', '"as_of": "2014-01-02"'))
+    before = tiny_copy.git("status", "--porcelain")
+    assert "the end of the data" in tiny_copy.flywheel("tick").stdout
+    assert {*before.splitlines(), "M params.yaml", " M params.yaml"} >= set(tiny_copy.git("status", "--porcelain").splitlines())
