@@ -99,4 +99,6 @@ def test_at_the_end_of_the_data_a_tick_says_so_and_changes_nothing(tiny_copy: Cl
     decision.write_text(decision.read_text().replace('"as_of": "2013-05-01"', '"as_of": "2014-01-02"'))
     before = tiny_copy.git("status", "--porcelain")
     assert "the end of the data" in tiny_copy.flywheel("tick").stdout
-    assert {*before.splitlines(), "M params.yaml", " M params.yaml"} >= set(tiny_copy.git("status", "--porcelain").splitlines())
+    assert {*before.splitlines(), "M params.yaml", " M params.yaml"} >= set(
+        tiny_copy.git("status", "--porcelain").splitlines()
+    )
