@@ -214,7 +214,9 @@ def service(monitor: Evidence, weeks: int) -> str:
     """Quality of what was served, errors, latency, satisfaction and feedback of the last weeks."""
     quality = {one["week"]: one for one in monitor["quality"]}
     rows = []
-    for one in monitor["service"][-weeks:]:
+    shown = monitor["service"][-weeks:]
+    channels = sorted({channel for one in shown for channel in one["feedback"]})
+    for one in shown:
         judged = quality.get(one["week"], {})
         aucs = [number((judged.get(name) or {}).get("auc"), 3) for name in ("served", "champion")]
         rows.append(
@@ -225,7 +227,7 @@ def service(monitor: Evidence, weeks: int) -> str:
                 f"{percent(one['error_rate'], 2)}",
                 f"{number(one['latency_p50_ms'], 0)} / {number(one['latency_p95_ms'], 0)}",
                 number(one["mean_rating"], 2, sign=True),
-                f"{sum(one['feedback'].values()):,}",
+                " / ".join(f"{one['feedback'].get(channel, 0):,}" for channel in channels),
             ]
         )
     header = [
@@ -236,7 +238,7 @@ def service(monitor: Evidence, weeks: int) -> str:
         "errors",
         "latency p50 / p95, ms",
         "mean rating",
-        "feedback",
+        " / ".join(channels),
     ]
     unknown = [f"{escape(name)} {share:.1%}" for name, share in monitor["unknown_categories"].items()]
     said = f"\nCategories that the champion never saw: {', '.join(unknown)}.\n" if unknown else ""
