@@ -7,7 +7,7 @@ BIN := .venv/bin
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup run test check format bench clean
+.PHONY: help setup run site test check format bench clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,13 +24,20 @@ setup: .venv/.ready ## Install everything from uv.lock into .venv
 run: .venv/.ready ## Run the loop; ARGS="size=tiny" for a quick look
 	@$(BIN)/flywheel run $(ARGS)
 
+site: run ## Build site/: the report as a page, and Evidently's page beside it
+	@$(BIN)/flywheel site
+
 test: .venv/.ready ## Run all tests; ARGS="-k gate" for some
 	@$(BIN)/pytest $(ARGS)
 
-check: .venv/.ready ## Check format, lint and types
+check: .venv/.ready ## Check format, lint, types and workflows
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted. Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@$(BIN)/zizmor --offline --quiet --no-progress --min-severity medium .github
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 format: .venv/.ready ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
@@ -39,4 +46,4 @@ bench: .venv/.ready ## Measure seconds and memory of every stage against a plain
 	@$(BIN)/python bench/bench.py $(ARGS)
 
 clean: ## Delete everything that a run makes and Git does not hold
-	rm -rf data .flywheel .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf data site .flywheel .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
