@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from flywheel import files, plots
+from flywheel.markdown import escape, number
 from flywheel.metrics import IN_WORDS
 from flywheel.params import ReportParams
-from flywheel.stages.report import cohorts, data_quality, drift, escape, labels, main, number, render, service, verdict
+from flywheel.stages.report import cohorts, data_quality, drift, labels, main, render, service, verdict
 from tests.planted import settings
 
 PARAMS = settings(ReportParams, report={"drift_rows": 2, "weeks": 2})

@@ -1,0 +1,44 @@
+"""Markdown for reports and comments: tables and numbers, and text that cannot break out of its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table; the first column is left, the others are right."""
+    head = list(header)
+    lines = [
+        "| " + " | ".join(escape(cell) for cell in head) + " |",
+        "|" + "|".join([" --- ", *[" ---: "] * (len(head) - 1)]) + "|",
+    ]
+    lines += ["| " + " | ".join(escape(str(cell)) for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that cannot break out of its table cell, mention somebody, or carry HTML, a link or a picture."""
+    plain = (
+        text.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace("|", "\\|")
+        .replace("@", "&#64;")
+        .replace("](", "]&#40;")
+    )
+    return " ".join(plain.split())
+
+
+def number(value: float | None, digits: int, sign: bool = False) -> str:
+    """A number with fixed digits; a dash where there is none."""
+    return "–" if value is None else f"{value:{'+' if sign else ''},.{digits}f}"
+
+
+def percent(value: float | None, digits: int) -> str:
+    """A share in percent; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}%}"
+
+
+def with_interval(found: dict[str, float | None], digits: int, sign: bool = False) -> str:
+    """A value with its interval."""
+    value, low, high = (number(found[part], digits, sign) for part in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]" if found["low"] is not None else value
