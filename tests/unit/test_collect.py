@@ -14,7 +14,7 @@ from flywheel import events, files
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import CollectParams
 from flywheel.privacy import DEMO_KEY
-from flywheel.stages.collect import expected, main
+from flywheel.stages.collect import expected, hash_key, main
 from tests.planted import SOURCES, PlantedSource, at, contents, day, feedback, prediction, settings
 
 
@@ -87,11 +87,16 @@ def test_a_day_that_was_changed_after_it_arrived_stops_the_run() -> None:
     assert before == path.read_bytes()
 
 
-def test_an_empty_hash_key_is_a_lost_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret that is not there arrives as an empty text: it must not become the key."""
-    monkeypatch.setenv("FLYWHEEL_HASH_KEY", "")
-    with pytest.raises(ConfigError, match="FLYWHEEL_HASH_KEY is empty"):
-        collect(three_days(), as_of=3)
+@pytest.mark.parametrize("value", ["", None])
+def test_a_lost_secret_stops_a_project_with_real_users(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that is not there arrives as an empty text or not at all: the public key stands in only where that is said."""
+    monkeypatch.delenv("FLYWHEEL_HASH_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("FLYWHEEL_HASH_KEY", value)
+    demo = settings(CollectParams).collect
+    assert hash_key(demo) == DEMO_KEY
+    with pytest.raises(ConfigError, match="FLYWHEEL_HASH_KEY is empty or unset"):
+        hash_key(demo.model_copy(update={"allow_demo_key": False}))
 
 
 def test_day_by_day_gives_the_same_bytes_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from flywheel import events, files
 from flywheel.errors import ConfigError, DataError
-from flywheel.params import REQUIRED, CollectParams
+from flywheel.params import REQUIRED, Collect, CollectParams
 from flywheel.privacy import DEMO_KEY, hash_ids, scrub
 from flywheel.sources import Source, open_source
 from flywheel.stages import run_stage
@@ -28,7 +28,7 @@ USER_CHANNELS = ("report", "rating", "ticket")
 def main(params: CollectParams) -> str:
     """Write one file a day and table to `data/events/`, from the first day up to the clock."""
     source = open_source(params.source)
-    key = hash_key(params.collect.hash_key_env)
+    key = hash_key(params.collect)
     as_of = params.clock.as_of
     check_clock(as_of, source)
     check_identity({"factory": params.source.factory, **params.source.options, "key_check": key_check(key)})
@@ -88,12 +88,20 @@ def whole_days(ledger: dict[str, dict[str, str]]) -> set[dt.date]:
     return whole
 
 
-def hash_key(variable: str) -> str:
-    """The key that user ids are hashed with. ConfigError when the variable is there but empty: a secret got lost."""
-    key = os.environ.get(variable, DEMO_KEY)
-    if not key:
-        raise ConfigError(f"{variable} is empty. Set it to the secret key, or unset it to use the public demo key.")
-    return key
+def hash_key(params: Collect) -> str:
+    """The key that user ids are hashed with. ConfigError when there is none and the public one may not stand in.
+
+    Empty is the same as unset: that is what a workflow sees of a secret that is not there.
+    """
+    key = os.environ.get(params.hash_key_env)
+    if key:
+        return key
+    if params.allow_demo_key:
+        return DEMO_KEY
+    raise ConfigError(
+        f"{params.hash_key_env} is empty or unset, and collect.allow_demo_key is false. Set it to the secret key; "
+        "the public demo key is right for the example only."
+    )
 
 
 def check_clock(as_of: dt.date, source: Source) -> None:
