@@ -37,7 +37,7 @@ ON_DISK = hypothesis_settings(
 
 # The planted project: a place and a size are all that is known of a prediction.
 PROJECT: dict[str, Any] = {
-    "clock": {"as_of": "2030-01-03"},
+    "clock": {"follow": "today", "as_of": "2030-01-03"},
     "project": {"name": "planted", "event": "late", "derive": None},
     "source": {"factory": "tests.planted:open_source", "options": {"name": "planted"}},
     "contract": {
@@ -302,5 +302,6 @@ def learn(features: pd.DataFrame, labels: pd.DataFrame, **card: Any) -> model.Mo
         "labels_known_before": "2030-01-15",
         "positive_share": round(float(known["label"].mean()), 6),
         "features": described,
+        "importance": model.importance(booster),
     }
     return model.Model(booster, calibration, said | card)

@@ -54,6 +54,30 @@ def measure(
     }
 
 
+def weigh(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    categorical: tuple[str, ...],
+    importance: dict[str, float],
+    params: Drift,
+) -> dict[str, Any]:
+    """How much of a model's importance is on columns that have drifted: a share of the importance that can be measured.
+
+    Only columns with importance are compared. `weighted_share` is null where none of them can be measured.
+    """
+    columns = [name for name, weight in importance.items() if weight > 0 and name in reference and name in current]
+    samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
+    measurable = [name for name in columns if all(one[name].notna().any() for one in samples)]
+    distances = _evidently(samples[0], samples[1], measurable, categorical, params)
+    drifted = [name for name in measurable if distances[name] > params.threshold]
+    total = sum(importance[name] for name in measurable)
+    return {
+        "columns": len(measurable),
+        "drifted": len(drifted),
+        "weighted_share": sum(importance[name] for name in drifted) / total if total else None,
+    }
+
+
 def sample(frame: pd.DataFrame, params: Drift) -> pd.DataFrame:
     """At most `sample_rows` rows, the same ones every time."""
     if len(frame) <= params.sample_rows:
@@ -89,18 +113,48 @@ def histogram(reference: pd.Series, current: pd.Series, is_category: bool) -> di
     return {"edges": edges.tolist(), "reference": shares[0], "current": shares[1]}
 
 
-def _evidently(
-    reference: pd.DataFrame, current: pd.DataFrame, columns: list[str], categorical: tuple[str, ...], params: Drift
-) -> dict[str, float]:
-    if not columns:
-        return {}
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
+def as_html(reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[str, ...], params: Drift) -> str:
+    """Evidently's own page about the drift of every column, with the methods and the threshold of the configuration."""
+    from evidently import Report
+    from evidently.presets import DataDriftPreset
+
+    columns = [name for name in reference.columns if name not in KEYS and name in current.columns]
+    samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
+    measurable = [name for name in columns if all(one[name].notna().any() for one in samples)]
+    data = _datasets(samples[1], samples[0], measurable, categorical)
+    preset = DataDriftPreset(
+        columns=measurable,
+        num_method=params.numeric_method,
+        cat_method=params.categorical_method,
+        num_threshold=params.threshold,
+        cat_threshold=params.threshold,
+        drift_share=params.max_share,
+    )
+    text: str = Report([preset]).run(data[0], data[1]).get_html_str(as_iframe=False)
+    return text
+
+
+def _datasets(
+    current: pd.DataFrame, reference: pd.DataFrame, columns: list[str], categorical: tuple[str, ...]
+) -> list[Any]:
+    """Both frames as Evidently's, the current one first, as its reports take them."""
+    from evidently import DataDefinition, Dataset
 
     definition = DataDefinition(
         numerical_columns=[name for name in columns if name not in categorical],
         categorical_columns=[name for name in columns if name in categorical],
     )
+    return [Dataset.from_pandas(frame[columns], data_definition=definition) for frame in (current, reference)]
+
+
+def _evidently(
+    reference: pd.DataFrame, current: pd.DataFrame, columns: list[str], categorical: tuple[str, ...], params: Drift
+) -> dict[str, float]:
+    if not columns:
+        return {}
+    from evidently import Report
+    from evidently.metrics import ValueDrift
+
     metrics = [
         ValueDrift(
             column=name,
@@ -109,7 +163,7 @@ def _evidently(
         )
         for name in columns
     ]
-    data = [Dataset.from_pandas(frame[columns], data_definition=definition) for frame in (current, reference)]
-    snapshot = Report(metrics).run(data[0], data[1])  # Evidently takes the current data first
+    data = _datasets(current, reference, columns, categorical)
+    snapshot = Report(metrics).run(data[0], data[1])
     values = [metric["value"] for metric in snapshot.dict()["metrics"]]
     return {name: float(value) for name, value in zip(columns, values, strict=True)}

@@ -45,6 +45,7 @@ CURVES = REPORTS / "curves"
 DECISION = REPORTS / "decision.json"
 MONITOR = REPORTS / "monitor.json"
 DRIFT = REPORTS / "drift.json"
+TRIGGER = REPORTS / "trigger.json"
 REPORT = REPORTS / "report.md"
 PLOTS = REPORTS / "plots"
 PIPELINE = Path("dvc.yaml")

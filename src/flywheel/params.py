@@ -46,6 +46,7 @@ class Params(BaseModel):
 
 
 class Clock(Params):
+    follow: Literal["replay", "today"]
     as_of: Day
 
 
@@ -62,6 +63,7 @@ class Source(Params):
 
 
 class Collect(Params):
+    allow_demo_key: bool
     hash_key_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
 
@@ -254,6 +256,8 @@ class Drift(Params):
     categorical_method: Literal["psi", "jensenshannon", "hellinger", "TVD"]
     threshold: Annotated[float, Field(gt=0)]
     max_share: Share
+    windows: Count
+    window_days: Count
 
 
 class Monitor(Params):
@@ -264,6 +268,38 @@ class Monitor(Params):
 class Report(Params):
     drift_rows: Count
     weeks: Count
+
+
+class Freeze(Params):
+    first: Day
+    last: Day
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Freeze:
+        if self.last < self.first:
+            raise ValueError("last must not be before first")
+        return self
+
+
+class Trigger(Params):
+    max_error_rate: Share
+    min_auc: Share
+    drift_limit: Share
+    drift_windows_needed: Count
+    max_age_days: Count
+    min_new_labels: Count
+    cool_down_days: Annotated[int, Field(ge=0)]
+    urgent_cool_down_days: Annotated[int, Field(ge=0)]
+    monthly_budget: Annotated[int, Field(ge=0)]
+    freeze: Annotated[tuple[Freeze, ...], Field(strict=False)]
+
+
+Tier = Literal["routine", "drift", "urgent"]
+
+
+class Automation(Params):
+    auto_merge: Annotated[tuple[Tier, ...], Field(strict=False)]
+    urgent_rollback: bool
 
 
 class CollectParams(Params):
@@ -340,6 +376,14 @@ class ReportParams(Params):
     report: Report
 
 
+class TriggerParams(Params):
+    """`params.yaml` as the command `flywheel trigger` sees it."""
+
+    clock: Clock
+    validate_: Annotated[Validate, Field(alias="validate")]
+    trigger: Trigger
+
+
 class AllParams(Params):
     """The whole of `params.yaml`: what `flywheel compose` must produce."""
 
@@ -358,6 +402,8 @@ class AllParams(Params):
     gate: Gate
     monitor: Monitor
     report: Report
+    trigger: Trigger
+    automation: Automation
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> AllParams:

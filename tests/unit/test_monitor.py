@@ -290,3 +290,52 @@ def test_what_arrives_from_the_clock_on_is_not_looked_at() -> None:
     write_revisions(world(range(1, 31), 20, seed=2)[1])
     main(PARAMS)
     assert before == contents(files.REPORTS)
+
+
+def test_the_realised_quality_of_the_window_has_an_interval_and_too_few_labels_none() -> None:
+    """The AUC of the champion over the current days; with more labels asked for than there are it is not judged."""
+    plant()
+    main_params = settings(MonitorParams, **SMALL)
+    champion_folder()
+    main(main_params)
+    found = files.read_json(files.MONITOR)["recent"]
+    assert ("2030-01-24", "2030-01-31", 7 * 20) == (found["start"], found["end"], found["predictions"])
+    assert found["auc"]["low"] <= found["auc"]["value"] <= found["auc"]["high"]
+    main(settings(MonitorParams, **{**SMALL, "monitor": {"min_rows": 10_000}}))
+    assert files.read_json(files.MONITOR)["recent"]["auc"] is None
+
+
+def champion_folder() -> None:
+    model.save(champion(), files.CHAMPION)
+
+
+def test_windows_inside_the_training_window_are_no_evidence_of_drift() -> None:
+    """Of five weeks before the 31st, only those after the champion's fourteen days count: the 17th and the 24th."""
+    plant()
+    champion_folder()
+    main(PARAMS)
+    windows = files.read_json(files.MONITOR)["drift_windows"]
+    assert ["2030-01-17", "2030-01-24"] == [one["start"] for one in windows]
+
+
+def test_only_drift_of_what_the_champion_uses_weighs() -> None:
+    """All importance on the column that moved is a share of one; none of it there is a share of zero."""
+    features, labels = world(range(1, 31), 20, seed=2)
+    late = features["served_at"] >= at("24T00")
+    features.loc[late, "size"] = features.loc[late, "size"] + 100
+    plant(features)
+    write_revisions(labels)
+    for weights, share in (({"size": 1.0, "place": 0.0}, 1.0), ({"size": 0.0, "place": 1.0}, 0.0)):
+        changed = with_card(importance=weights)
+        model.save(changed, files.CHAMPION)
+        main(PARAMS)
+        assert share == files.read_json(files.MONITOR)["drift_windows"][-1]["weighted_share"]
+
+
+def test_errors_of_the_last_day_are_not_thinned_by_the_days_before() -> None:
+    """One of two predictions of the last day failed."""
+    plant()
+    write_valid({30: [prediction("q1", "30T10"), prediction("q2", "30T11", score=None, error="timeout")]}, {30: []})
+    champion_folder()
+    main(PARAMS)
+    assert {"day": "2030-01-30", "predictions": 2, "error_rate": 0.5} == files.read_json(files.MONITOR)["latest_day"]

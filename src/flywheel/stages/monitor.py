@@ -47,6 +47,10 @@ def main(params: MonitorParams) -> str:
             add_score(features, champion), known, params.evaluate, params.monitor.min_rows, champion
         ),
         "service": service_by_week(days),
+        "recent": recent(add_score(features, champion), known, current_window, params),
+        "latest_day": latest_day(days),
+        "new_labels": new_labels(known, champion),
+        "drift_windows": drift_windows(features, reference_window, champion, params),
         "unknown_categories": unknown_categories(current, champion),
     }
     files.write_json(files.MONITOR, health)
@@ -108,6 +112,78 @@ def quality_by_week(
                 entry[name] = {metric: measured[metric] for metric in ("auc", "brier", "ece")}
         found.append(entry)
     return found
+
+
+def recent(
+    features: pd.DataFrame, known: pd.DataFrame, window: tuple[dt.date, dt.date], params: MonitorParams
+) -> dict[str, Any]:
+    """The champion's realised AUC over the current window, with its interval from the bootstrap over days.
+
+    It is null where there is no champion, or fewer than `monitor.min_rows` sure labels.
+    """
+    start, end = (events.timestamp(day) for day in window)
+    rows = features[(features["served_at"] >= start) & (features["served_at"] < end)]
+    sure = known[known["label_confidence"] >= params.evaluate.min_confidence][["prediction_id", "label"]]
+    judged = rows.merge(sure, on="prediction_id")
+    found: dict[str, Any] = {
+        "start": str(window[0]),
+        "end": str(window[1]),
+        "predictions": len(rows),
+        "labelled": len(judged),
+        "auc": None,
+    }
+    if "champion_score" in judged and len(judged) >= params.monitor.min_rows:
+        day = (judged["served_at"].dt.floor("D") - start).dt.days.to_numpy()
+        n_days = (window[1] - window[0]).days
+        counts = metrics.count(judged["champion_score"].to_numpy(), judged["label"].to_numpy(), day, n_days)
+        settings = metrics.Settings(params.evaluate.costs, params.evaluate.ece_bins)
+        weights = metrics.day_weights(n_days, params.evaluate.bootstrap)
+        samples = metrics.bootstrap(counts, weights, settings)["auc"]
+        low, high = metrics.interval(samples, params.evaluate.bootstrap.confidence)
+        found["auc"] = {"value": metrics.measure(counts, settings)["auc"], "low": low, "high": high}
+    return found
+
+
+def latest_day(days: list[dt.date]) -> dict[str, Any]:
+    """How many predictions of the last day there were, and the share of them that ended in an error."""
+    served = events.read_days(files.VALID, "predictions", days[-1:], ["error"])
+    rate = float(served["error"].notna().mean()) if len(served) else None
+    return {"day": str(days[-1]), "predictions": len(served), "error_rate": rate}
+
+
+def new_labels(known: pd.DataFrame, champion: model.Model | None) -> int | None:
+    """The labels that became known after the champion was trained; None where there is no champion."""
+    if champion is None:
+        return None
+    return int((known["known_at"] >= pd.Timestamp(champion.card["labels_known_before"], tz="UTC")).sum())
+
+
+def drift_windows(
+    features: pd.DataFrame, reference: tuple[dt.date, dt.date], champion: model.Model | None, params: MonitorParams
+) -> list[dict[str, Any]]:
+    """Windows one after the other up to the clock, oldest first, each with its drift weighted by the champion's importance.
+
+    A window that begins inside the champion's own training window, or has too few rows, is left out.
+    """
+    if champion is None:
+        return []
+    settings, as_of = params.monitor.drift, params.clock.as_of
+    compared = _between(features, *reference)
+    found = []
+    for n in range(settings.windows, 0, -1):
+        start = as_of - dt.timedelta(days=n * settings.window_days)
+        end = start + dt.timedelta(days=settings.window_days)
+        rows = _between(features, start, end)
+        if start < reference[1] or len(rows) < params.monitor.min_rows:
+            continue
+        weighed = drift.weigh(compared, rows, params.features.categorical, champion.card["importance"], settings)
+        found.append({"start": str(start), "end": str(end), "rows": len(rows), **weighed})
+    return found
+
+
+def _between(features: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+    served_at = features["served_at"]
+    return features[(served_at >= events.timestamp(start)) & (served_at < events.timestamp(end))]
 
 
 def service_by_week(days: list[dt.date]) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def main(params: ValidateParams) -> str:
         stats[day.isoformat()]["files"] = digests(day)
     ledger["days"] = dict(sorted({**ledger["days"], **stats}.items()))
     files.write_json(LEDGER, ledger)
-    quality = summarize(ledger["days"], params.validate_)
+    quality = {"as_of": params.clock.as_of.isoformat(), **summarize(ledger["days"], params.validate_)}
     files.write_json(files.QUALITY, quality)
     total = quality["total"]
     if quality["recent"]["rejected_share"] > params.validate_.max_rejected_share:
@@ -266,7 +266,8 @@ def summarize(days: dict[str, Any], params: Validate) -> dict[str, Any]:
         if flag not in ("usual", "too early to tell")
     ]
     return {
-        "total": totals(list(days.values())),
+        "total": {"days": {"n": len(days), "first": min(days, default=None), "last": max(days, default=None)}}
+        | totals(list(days.values())),
         "recent": {"days": params.recent_days, **totals(list(days.values())[-params.recent_days :])},
         "unusual_volume": unusual,
         "days": listed,
