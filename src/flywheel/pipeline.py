@@ -37,34 +37,88 @@ def alone() -> Iterator[None]:
         yield
 
 
-def run(force: bool = False) -> tuple[bool, float]:
+def run(force: bool = False, verify: bool = False) -> tuple[bool, float]:
     """Bring the pipeline up to date; returns whether anything ran, and the seconds it took.
 
     A clone without data runs every stage, also those whose results are in Git: that is the proof that they can be made
-    again. Later runs do only what is stale.
+    again. Later runs do only what is stale. With `verify`, training and all that follows from it run in any case: what
+    is committed is then measured, not believed.
     """
     started = time.perf_counter()
+    everything = force or not files.FEATURES.exists()
+    with _repository() as repo:
+        if not everything and not verify and not _call(repo.status):
+            return False, time.perf_counter() - started
+        if everything or not verify:
+            _call(repo.reproduce, force=everything)
+        else:
+            _call(repo.reproduce, targets="monitor")
+            _call(repo.reproduce, targets="train", downstream=True, force=True)
+    return True, time.perf_counter() - started
+
+
+def run_until(stage: str) -> float:
+    """Bring one stage, and what it needs, up to date; returns the seconds it took."""
+    started = time.perf_counter()
+    with _repository() as repo:
+        _call(repo.reproduce, targets=stage)
+    return time.perf_counter() - started
+
+
+def restore() -> str:
+    """Bring the data of `dvc.lock` here, from the cache and, where one is configured, from the DVC remote.
+
+    What is nowhere is left out: a run makes it again. Says what came. DataError when the remote cannot be reached.
+    """
+    with _repository() as repo:
+        remote = repo.config["core"].get("remote")
+        if remote:
+            for attempt in range(3):
+                try:
+                    _call(repo.fetch)
+                    break
+                except DataError as error:
+                    # What the remote lacks can be collected again; a remote that does not answer may come back.
+                    if "missing" in str(error).lower():
+                        break
+                    if attempt == 2:
+                        raise DataError(
+                            f"the DVC remote '{remote}' did not give the data in 3 tries: {error} "
+                            "Look at its address and credentials, or remove it: dvc remote remove"
+                        ) from None
+                    time.sleep(2**attempt)
+        _call(repo.checkout, allow_missing=True, force=False)
+        here = [out for stage in repo.index.stages for out in stage.outs if out.use_cache and out.exists]
+        n = sum(1 for stage in repo.index.stages for out in stage.outs if out.use_cache)
+    return f"{len(here)} of {n} data folders are here" + (
+        f", from the remote '{remote}' and the cache" if remote else ""
+    )
+
+
+def quiet() -> None:
+    """Let DVC say nothing but errors: each stage says one line of its own."""
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _repository() -> Iterator[Any]:
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     # Stages run `python`: it must be this one, also where the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to others
     files.CHAMPION.mkdir(parents=True, exist_ok=True)
-    everything = force or not files.FEATURES.exists()
     repo = _open()
     try:
-        if not everything and not _call(repo.status):
-            return False, time.perf_counter() - started
-        _call(repo.reproduce, force=everything)
+        yield repo
     finally:
         repo.close()
-    return True, time.perf_counter() - started
 
 
 def _open() -> Any:
     from dvc.exceptions import NotDvcRepoError
     from dvc.repo import Repo
 
-    logging.getLogger("dvc").setLevel(logging.ERROR)  # each stage says one line of its own
+    quiet()
     try:
         return Repo()
     except NotDvcRepoError:

@@ -5,12 +5,14 @@ Nothing here commits. The newest `prod` tag is the truth about production.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from flywheel import files, model
+from flywheel import files, model, remote
+from flywheel.acceptance import accepted
 from flywheel.errors import ConfigError, DataError, GateFailed
 from flywheel.gate import decide
 from flywheel.params import Gate
@@ -87,8 +89,8 @@ def decide_again(params: Gate) -> dict[str, Any]:
 def release(name: str, params: Gate, why: str | None = None) -> str:
     """Tag the committed candidate as the next version and assign it to `prod`; returns the version.
 
-    `why` releases without a passing gate, and is recorded in the tags. GateFailed or DataError when something is not as
-    it must be.
+    `why` releases without a passing gate, and is recorded in the tags, as is the reason of an acceptance. GateFailed or
+    DataError when something is not as it must be.
     """
     dirty = git("status", "--porcelain")
     if dirty:
@@ -106,13 +108,16 @@ def release(name: str, params: Gate, why: str | None = None) -> str:
         raise DataError(
             "reports/metrics.json is about another champion than models/champion/. Run `flywheel run` and commit."
         )
-    if decision["verdict"] != "pass" and why is None:
+    agreed = accepted(decision)
+    if decision["verdict"] != "pass" and agreed is None and why is None:
         open_rules = [f"{r['rule']}: {r['reason']}" for r in decision["rules"] if r["verdict"] != "pass"]
         raise GateFailed(
             f"the gate says {decision['verdict']}, so nothing is released.\n" + "\n".join(open_rules) + "\n"
-            'To release in spite of it, with the reason in the tag: flywheel release --force "why"'
+            "An inconclusive candidate can be accepted in its pull request: flywheel accept --why. "
+            'To release in spite of the gate, with the reason in the tag: flywheel release --force "why"'
         )
-    said = f"gate: {decision['verdict']}, as of {decision['as_of']}" + (f"; forced: {why}" if why else "")
+    said = f"gate: {decision['verdict']}, as of {decision['as_of']}"
+    said += f"; forced: {why}" if why else f"; accepted: {agreed}" if agreed else ""
     version = here[-1] if here else next_version(name, decision["champion"])
     if not here:  # a release that was interrupted after its first tag goes on with the second
         _gto("register", name=name, ref="HEAD", version=version, message=f"{version}: {said}")
@@ -133,9 +138,22 @@ def check_evidence(decision: dict[str, Any], serving: Production | None) -> None
         )
 
 
-def rollback(name: str, to: str, why: str) -> str:
-    """Assign `prod` to an older version, with the reason in the tag; returns the version that served until now."""
+def previous(name: str) -> str | None:
+    """The version before the one that serves; None where there is none."""
+    serving = production(name)
+    older = [version for version in versions(name) if serving and _key(version) < _key(serving.version)]
+    return older[-1] if older else None
+
+
+def rollback(name: str, to: str | None, why: str) -> tuple[str, str]:
+    """Assign `prod` to an older version, with the reason in the tag; returns the version that served, and the one that does.
+
+    Without `to` it is the version before the one that serves. ConfigError when there is no such version.
+    """
     known = versions(name)
+    to = to or previous(name)
+    if to is None:
+        raise ConfigError("there is no version before the one that serves. Name one with --to.")
     if to not in known:
         raise ConfigError(f"--to: found {to!r}; released versions: {', '.join(known) or 'none'}.")
     if not why.strip():
@@ -144,7 +162,33 @@ def rollback(name: str, to: str, why: str) -> str:
     if serving and serving.version == to:
         raise ConfigError(f"--to: {to} serves already.")
     _gto("assign", name=name, version=to, stage="prod", message=f"rollback to {to}: {why}", force=True)
-    return serving.version if serving else "nothing"
+    return (serving.version if serving else "nothing"), to
+
+
+def publish_tags(name: str) -> list[str]:
+    """Push the newest version and `prod` tags to `origin`, both or none; returns them.
+
+    When `origin` has other tags of these names, ours are deleted, so that the command can be given again.
+    """
+    serving = production(name)
+    if serving is None:
+        raise DataError("there is no prod tag to push. Make one with: flywheel release")
+    mine = [f"{name}@{serving.version}", f"{name}#prod#{serving.number}"]
+    before = remote.refs(f"refs/tags/{name}*")
+    try:
+        remote.push(*(f"refs/tags/{tag}" for tag in mine))
+    except remote.Rejected as error:
+        for tag in mine:
+            if (
+                f"refs/tags/{tag}" not in before
+                or before[f"refs/tags/{tag}"] != git("rev-parse", f"refs/tags/{tag}").strip()
+            ):
+                git("tag", "--delete", tag)
+        raise DataError(
+            f"origin has another {' or '.join(mine)}: somebody released meanwhile. "
+            "Ours are deleted; fetch the tags and run again."
+        ) from error
+    return mine
 
 
 def take_over_champion(name: str) -> str | None:
@@ -156,6 +200,20 @@ def take_over_champion(name: str) -> str | None:
     texts["card.json"] = model.card_with_version(texts["card.json"], serving.version)
     files.write_folder(files.CHAMPION, texts)
     return serving.version
+
+
+def follow_production(name: str) -> str | None:
+    """Take over the model that serves, where the tree's candidate was compared with another one; returns its version.
+
+    A tree whose candidate is the one that serves keeps the champion which that beat: there is nothing to compare.
+    """
+    serving = production(name)
+    card = files.CHAMPION / "card.json"
+    if serving is None or (card.exists() and files.read_json(card).get("version") == serving.version):
+        return None
+    does = [str(files.CANDIDATE / file) for file in model.FILES if file != "card.json"]
+    is_same = subprocess.run(["git", "diff", "--quiet", serving.commit, "--", *does], check=False).returncode == 0
+    return None if is_same else take_over_champion(name)
 
 
 def _key(version: str) -> tuple[int, int, int]:
@@ -170,6 +228,10 @@ def _gto(action: str, **arguments: Any) -> None:
     from gto.exceptions import GTOException
     from scmrepo.exceptions import SCMError
 
+    # On a machine where Git knows nobody, as in a workflow, the loop itself signs the tag.
+    known = os.environ.get("GIT_COMMITTER_EMAIL") or git("config", "--default", "", "user.email").strip()
+    if not known:
+        arguments |= {"author": remote.BOT["GIT_COMMITTER_NAME"], "author_email": remote.BOT["GIT_COMMITTER_EMAIL"]}
     try:
         getattr(gto.api, action)(".", **arguments)
     except (GTOException, SCMError) as error:

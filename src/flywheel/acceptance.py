@@ -1,0 +1,70 @@
+"""Accepting what the gate calls inconclusive: a file in `decisions/`, in the pull request, which an owner approves with it.
+
+It holds for one decision alone: other evidence, another candidate or another champion needs another acceptance. A candidate
+that fails cannot be accepted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flywheel import files
+from flywheel.errors import ConfigError, DataError, GateFailed
+
+FOLDER = Path("decisions")
+KEYS = {"verdict", "as_of", "candidate", "champion", "evidence", "why"}
+
+
+def evidence(decision: dict[str, Any]) -> str:
+    """A digest of a decision with all its rules and numbers."""
+    return hashlib.sha256(json.dumps(decision, sort_keys=True).encode()).hexdigest()
+
+
+def path_of(decision: dict[str, Any]) -> Path:
+    """Where the acceptance of a decision is kept."""
+    return FOLDER / f"{decision['as_of']}-{decision['candidate']}.yaml"
+
+
+def accepted(decision: dict[str, Any]) -> str | None:
+    """Why an inconclusive decision was accepted; None where it was not. ConfigError when its file is not as it must be."""
+    path = path_of(decision)
+    if decision["verdict"] != "inconclusive" or not path.is_file():
+        return None
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML ({error}). Write it again with: flywheel accept --why") from None
+    if not isinstance(found, dict) or set(found) != KEYS or not str(found["why"] or "").strip():
+        raise ConfigError(f"{path} must have the keys {', '.join(sorted(KEYS))}. Write it with: flywheel accept --why")
+    return str(found["why"]).strip() if found["evidence"] == evidence(decision) else None
+
+
+def accept(decision: dict[str, Any], why: str) -> Path:
+    """Write the acceptance of an inconclusive decision; returns its path. GateFailed for another verdict."""
+    if not why.strip():
+        raise ConfigError("--why: an acceptance needs its reason, in a few words.")
+    if decision["verdict"] == "fail":
+        raise GateFailed(
+            "the verdict is fail: that cannot be accepted. A better candidate, or another rule, is needed."
+        )
+    if decision["verdict"] == "pass":
+        raise DataError("the verdict is pass: there is nothing to accept.")
+    kept = {name: decision[name] for name in ("verdict", "as_of", "candidate", "champion")}
+    text = yaml.safe_dump(
+        {**kept, "evidence": evidence(decision), "why": why.strip()}, sort_keys=False, allow_unicode=True
+    )
+    path = path_of(decision)
+    files.write_text(
+        path, "# Written by `flywheel accept`. It holds for this decision alone; an owner approves it.\n" + text
+    )
+    return path
+
+
+def let_through(decision: dict[str, Any]) -> bool:
+    """Whether the gate is open: a pass, or an accepted inconclusive."""
+    return decision["verdict"] == "pass" or accepted(decision) is not None
