@@ -13,8 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flywheel import cli_github
+from flywheel.acceptance import accepted
+from flywheel.cli_github import refuse_if_halted
 from flywheel.compose import write_params
-from flywheel.errors import ConfigError, FlywheelError, GateFailed
+from flywheel.errors import ConfigError, DataError, FlywheelError, GateFailed
 from flywheel.params import AllParams, load
 
 STATE_FILE = Path("conf/state.yaml")
@@ -55,12 +58,18 @@ def compose(overrides: Overrides = None) -> None:
 def run(
     overrides: Overrides = None,
     force: Annotated[bool, typer.Option("--force", help="Run every stage, also those that are up to date.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Train again in any case, and compare with what serves: what is committed is not believed."
+        ),
+    ] = False,
 ) -> None:
     """Compose, run what is stale (everything on a fresh clone), and say what came out."""
     from flywheel import pipeline
 
     with pipeline.alone():
-        _run(overrides or [], force)
+        _run(overrides or [], force, verify)
 
 
 @app.command()
@@ -73,7 +82,7 @@ def tick(days: Annotated[int, typer.Option(min=1, help="How many days the clock 
 
 
 def _tick(days: int) -> None:
-    from flywheel import files, releases
+    from flywheel import files
     from flywheel.sources import open_source
 
     write_params()
@@ -89,13 +98,77 @@ def _tick(days: int) -> None:
         print(f"The clock is at {now}, the end of the data. Nothing to do until more days arrive.")
         return
     target = min(now + dt.timedelta(days=days), last)
+    advance(params, target)
+    if target < now + dt.timedelta(days=days):
+        print(f"          {(target - now).days} days on: the data ends there", flush=True)
+    _run([], force=False)
+
+
+def advance(params: AllParams, to: dt.date) -> None:
+    """Take over the model that serves as champion, move the clock, and compose."""
+    from flywheel import releases
+
     version = releases.take_over_champion(params.project.name)
     taken = f"{version}, from its tag" if version else "the one in the tree: there is no prod tag"
     print(f"champion  {taken}", flush=True)
-    move_clock(target)
-    short = f", {(target - now).days} days on: the data ends there" if target < now + dt.timedelta(days=days) else ""
-    print(f"clock     {now} -> {target}{short}", flush=True)
-    _run([], force=False)
+    move_clock(to)
+    print(f"clock     {params.clock.as_of} -> {to}", flush=True)
+    write_params()
+
+
+@app.command()
+def monitor(
+    today: Annotated[
+        str | None, typer.Option(help="The calendar day to follow, such as 2026-11-24; by default it is today.")
+    ] = None,
+) -> None:
+    """Move the clock as clock.follow says, see how champion and world are doing, and decide on the trigger."""
+    from flywheel import clock, pipeline
+
+    try:
+        day = dt.date.fromisoformat(today) if today else None
+    except ValueError:
+        raise ConfigError(f"--today: found {today!r}; allowed is a date such as 2026-11-24.") from None
+    with pipeline.alone():
+        write_params()
+        params = load(AllParams)
+        advance(params, clock.target(params, day))
+        try:
+            pipeline.run_until("monitor")
+        except pipeline.StageFailed as error:
+            # A broken contract stops the run. That is for the trigger to say; any other failure is not.
+            decided = _trigger()
+            if not any(alert["alert"] == "contract" for alert in decided["alerts"]):
+                raise
+            print(f"flywheel: {error}", file=sys.stderr)
+        else:
+            _trigger()
+
+
+@app.command()
+def trigger() -> None:
+    """Decide from reports/ whether a retrain is called for, and write reports/trigger.json."""
+    _trigger()
+
+
+def _trigger() -> dict[str, Any]:
+    from flywheel import files, retrain, trigger
+    from flywheel.params import TriggerParams
+
+    params = load(TriggerParams)
+    quality = files.read_json(files.QUALITY)
+    is_broken = quality["recent"]["rejected_share"] > params.validate_.max_rejected_share
+    found = None if is_broken else files.read_json(files.MONITOR)  # the run stops before it would be made
+    card = files.CHAMPION / "card.json"
+    champion = files.read_json(card) if card.exists() else None
+    decided = trigger.decide(found, quality, champion, params, retrain.started())
+    files.write_json(files.TRIGGER, decided)
+    _print_table(
+        ["rule", "tier", "calls", "reason"],
+        [[r["rule"], r["tier"], str(r["calls"]), r["reason"]] for r in decided["rules"]],
+    )
+    print(f"trigger   {decided['tier']}; {decided['reason']}")
+    return decided
 
 
 @app.command()
@@ -107,11 +180,54 @@ def gate(
     from flywheel.params import GateParams
 
     decision = releases.decide_again(load(GateParams).gate)
+    agreed = accepted(decision)
     rows = [(rule["rule"], rule["verdict"], rule["reason"]) for rule in decision["rules"]]
     _print_table(["rule", "verdict", "reason"], rows)
-    print(f"verdict: {decision['verdict']}")
-    if enforce and decision["verdict"] != "pass":
-        raise GateFailed(f"the verdict is {decision['verdict']}, and only a pass is let through.")
+    print(f"verdict: {decision['verdict']}{f', accepted: {agreed}' if agreed else ''}")
+    if enforce and decision["verdict"] != "pass" and agreed is None:
+        raise GateFailed(
+            f"the verdict is {decision['verdict']}, and only a pass, or what was accepted, is let through."
+        )
+
+
+@app.command()
+def accept(why: Annotated[str, typer.Option(help="The reason; an owner approves it with the pull request.")]) -> None:
+    """Accept an inconclusive candidate: writes a file in decisions/, to be committed with the pull request."""
+    from flywheel import acceptance, files
+
+    path = acceptance.accept(files.read_json(files.DECISION), why)
+    print(f"{path} is written. It opens the gate for this candidate alone, once it is committed and approved.")
+
+
+@app.command()
+def audit(
+    version: Annotated[str | None, typer.Argument(help="Such as v0.2.0; by default the one that serves.")] = None,
+) -> None:
+    """The chain behind a release: decision, model, pull request, commit, data, feedback. Exits 3 when a link is missing."""
+    from flywheel import audit
+
+    links = audit.audit(load(AllParams).project.name, version)
+    _print_table(["", "link", "found"], [["ok" if link.holds else "BROKEN", link.name, link.found] for link in links])
+    broken = [link.name for link in links if not link.holds]
+    if broken:
+        raise DataError(f"the chain is broken at: {', '.join(broken)}.")
+
+
+@app.command()
+def restore() -> None:
+    """Bring the data of dvc.lock here: from the cache and the DVC remote. What is nowhere is made again by a run."""
+    from flywheel import pipeline
+
+    with pipeline.alone():
+        print(pipeline.restore())
+
+
+@app.command()
+def site() -> None:
+    """Build site/: the report as a page, and Evidently's own page beside it."""
+    from flywheel import site
+
+    print(f"{site.build(Path('site'))} is built.")
 
 
 @app.command()
@@ -119,9 +235,10 @@ def release(
     force: Annotated[
         str | None, typer.Option(help="Release without a passing gate; the reason goes into the tag.")
     ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Push the tags, and make the GitHub release.")] = False,
 ) -> None:
     """Tag the committed candidate as the next version, and assign it to prod."""
-    from flywheel import releases
+    from flywheel import github, publishing, releases, remote
 
     if force is not None and not force.strip():
         raise ConfigError(
@@ -129,23 +246,41 @@ def release(
         )
     params = load(AllParams)
     name = params.project.name
-    version = releases.release(name, params.gate, force)
+    refuse_if_halted("release")
+    if publish:
+        remote.fetch_tags()
     serving = releases.production(name)
+    if publish and serving and serving.commit == releases.git("rev-parse", "HEAD").strip():
+        version = serving.version  # an interrupted release is finished
+    else:
+        version = releases.release(name, params.gate, force)
+        serving = releases.production(name)
     print(f"{name}@{version} is released and serves as {name}#prod#{serving.number if serving else '?'}.")
-    print("Share it with: git push --tags")
+    if not publish:
+        print("Share it with: git push --tags")
+        return
+    print(f"pushed    {', '.join(releases.publish_tags(name))}", flush=True)
+    github.say(f"{name}@{version} serves. {publishing.release(github.connect(), name, version)}")
 
 
 @app.command()
 def rollback(
-    to: Annotated[str, typer.Option(help="The version that shall serve, such as v0.1.0.")],
     why: Annotated[str, typer.Option(help="The reason; it goes into the tag.")],
+    to: Annotated[str | None, typer.Option(help="The version that shall serve; by default the previous one.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Push the tag, and open an issue that says why.")] = False,
 ) -> None:
     """Assign prod to an older version."""
-    from flywheel import releases
+    from flywheel import github, publishing, releases, remote
 
     name = load(AllParams).project.name
-    before = releases.rollback(name, to, why)
-    print(f"prod was {before}, is {to}. Share it with: git push --tags")
+    if publish:
+        remote.fetch_tags()
+    before, now = releases.rollback(name, to or None, why)
+    if not publish:
+        print(f"prod was {before}, is {now}. Share it with: git push --tags")
+        return
+    print(f"pushed    {', '.join(releases.publish_tags(name))}", flush=True)  # first: the issue may wait, prod may not
+    github.say(f"prod was {before}, is {now}. {publishing.rollback(github.connect(), name, before, now, why)}")
 
 
 @app.command()
@@ -181,11 +316,15 @@ def move_clock(to: dt.date) -> None:
     files.write_text(STATE_FILE, moved)
 
 
-def _run(overrides: list[str], force: bool) -> None:
-    from flywheel import pipeline
+def _run(overrides: list[str], force: bool, verify: bool = False) -> None:
+    from flywheel import pipeline, releases
 
     write_params(overrides)
-    ran, seconds = pipeline.run(force)
+    ran, seconds = pipeline.run(force, verify)
+    taken = releases.follow_production(load(AllParams).project.name) if verify else None
+    if taken:
+        print(f"champion  {taken}, from its tag: the candidate has to beat what serves", flush=True)
+        seconds += pipeline.run()[1]
     _say_what_came_out(ran, seconds)
 
 
@@ -231,6 +370,9 @@ def _print_table(header: list[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(f"[{COLOURS[cell]}]{cell}[/]" if cell in COLOURS else cell for cell in row))
     console.print(table)
+
+
+cli_github.register(app)
 
 
 if __name__ == "__main__":
