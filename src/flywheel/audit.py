@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,14 +46,19 @@ def audit(name: str, version: str | None) -> list[Link]:
         card = json.loads(_file(commit, f"{files.CANDIDATE.as_posix()}/card.json"))
     except (DataError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         return [*links, Link("evidence", f"a file of {commit[:10]} is missing or damaged: {error}", False)]
-    return [
-        *links,
-        _decision(commit, name, version, decision),
-        _model(commit, decision, card),
-        _pull_request(commit),
-        *_lock(commit, lock),
-        _feedback(quality, decision, lock),
+    checks: list[tuple[str, Callable[[], list[Link]]]] = [
+        ("decision", lambda: [_decision(commit, name, version, decision)]),
+        ("model", lambda: [_model(commit, decision, card)]),
+        ("pull request", lambda: [_pull_request(commit)]),
+        ("commit", lambda: _lock(commit, lock)),
+        ("feedback", lambda: [_feedback(quality, decision, lock)]),
     ]
+    for link, check in checks:
+        try:
+            links += check()
+        except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
+            links.append(Link(link, f"what {commit[:10]} says is missing or damaged: {error!r}", False))
+    return links
 
 
 def _release(name: str, version: str, commit: str) -> Link:

@@ -83,7 +83,7 @@ def changed_days(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> st
     counts = [_day_counts(one) for one in (before or {}, now)]
     span = now["total"]["days"]
     if before is None:
-        return f"{span['n']} days of data, {span['first']} to {span['last']}; the base has none."
+        return f"{_days(span['n'])} of data, {span['first']} to {span['last']}; the base has none."
     old_last = (before["total"].get("days") or {}).get("last", "")
     came = [day for day in counts[1] if day > old_last]
     gone = [day for day in counts[0] if day > span["last"]]
@@ -108,7 +108,11 @@ def _count_days(days: list[str], what: str) -> str:
     if not days:
         return ""
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"{len(days)} {'day' if len(days) == 1 else 'days'} {what} ({span})"
+    return f"{_days(len(days))} {what} ({span})"
+
+
+def _days(n: int) -> str:
+    return f"{n} {'day' if n == 1 else 'days'}"
 
 
 def status(decision: Mapping[str, Any], why_accepted: str | None, problem: str | None) -> tuple[str, str]:

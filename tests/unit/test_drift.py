@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flywheel.drift import histogram, measure, sample
+from flywheel.drift import histogram, measure, sample, weigh
 from flywheel.params import MonitorParams
 from tests.planted import settings
 
@@ -196,3 +196,39 @@ def test_the_order_of_rows_is_of_no_importance() -> None:
     shuffled = drift(reference, current.sample(frac=1, random_state=1))
     expected = {name: one["distance"] for name, one in by_name(drift(reference, current)).items()}
     assert expected == pytest.approx({name: one["distance"] for name, one in by_name(shuffled).items()})
+
+
+def test_the_distances_are_those_of_evidentlys_own_report() -> None:
+    """Its methods are called without its plots; what it would report is the same to the last bit."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    frames = [columns(1), columns(2).assign(age=lambda frame: frame["age"] + 1)]
+    frames[1].loc[::7, "size"] = np.nan
+    definition = DataDefinition(numerical_columns=["age", "size", "speed"], categorical_columns=["place"])
+    reference, current = (Dataset.from_pandas(frame, data_definition=definition) for frame in frames)
+    methods = dict.fromkeys(("age", "size", "speed"), PARAMS.numeric_method) | {"place": PARAMS.categorical_method}
+    report = Report([ValueDrift(column=name, method=method, threshold=0.1) for name, method in methods.items()])
+    values = [float(one["value"]) for one in report.run(current, reference).dict()["metrics"]]
+    found = by_name(drift(frames[0], frames[1]))
+    assert dict(zip(methods, values, strict=True)) == {name: found[name]["distance"] for name in methods}
+
+
+@pytest.mark.parametrize(
+    ("importance", "share"),
+    [
+        ({"age": 3.0, "size": 1.0}, 0.75),
+        ({"age": 0.0, "size": 1.0}, 0.0),
+        ({"age": 1.0, "speed": 1.0, "size": 2.0, "unknown": 9.0}, 0.25),
+        ({"empty": 1.0, "age": 1.0}, 1.0),
+        ({"empty": 1.0}, None),
+        ({}, None),
+    ],
+)
+def test_drift_counts_by_the_importance_of_the_columns_that_drifted(
+    importance: dict[str, float], share: float | None
+) -> None:
+    """Only age has moved; a column without importance, without values or without a place in the data counts nothing."""
+    moved = columns(2).assign(age=lambda frame: frame["age"] + 3, empty=np.nan)
+    found = weigh(columns(1).assign(empty=1.0), moved, ("place",), importance, PARAMS)
+    assert found["weighted_share"] == share
