@@ -1,0 +1,93 @@
+"""The runbooks are true: their commands are run, and what they promise is then there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.conftest import ROOT, Clone
+from tests.workflows.conftest import Actions
+
+
+def commands(name: str) -> list[str]:
+    """The bash blocks of a runbook."""
+    found = re.findall(r"```bash\n(.*?)```", (ROOT / f"docs/runbooks/{name}.md").read_text(), re.DOTALL)
+    assert found
+    return found
+
+
+def follow(clone: Clone, block: str) -> str:
+    """What the commands of a block print; the first that fails fails the test."""
+    return clone.run("bash", "-euo", "pipefail", "-c", block).stdout
+
+
+def test_halt(actions: Actions) -> None:
+    """The variable is set with the reason, releases and retrains refuse with it, and resume deletes it."""
+    first, second = commands("halt")
+    follow(actions.work, first)
+    assert actions.github.variables == {"FLYWHEEL_HALT": "labels of 3 May are wrong"}
+    for command in ("release", "retrain"):
+        refused = actions.work.flywheel(command, check=False, **actions.github.variables)
+        assert refused.returncode == 4
+        assert "labels of 3 May are wrong" in refused.stderr
+    follow(actions.work, second)
+    assert actions.github.variables == {}
+
+
+def test_roll_back(actions: Actions) -> None:
+    """prod is on the version before, at origin; the tag and an issue have the reason."""
+    actions.work.flywheel("release", "--publish")
+    card = actions.work.path / "models/champion/card.json"
+    card.write_text(card.read_text().replace('"version": "v0.1.0"', '"version": "v0.2.0"'))
+    for name in ("metrics", "decision"):
+        path = actions.work.path / f"reports/{name}.json"
+        path.write_text(path.read_text().replace("v0.1.0", "v0.2.0"))
+    actions.work.run("python", "-m", "flywheel.stages.gate")
+    actions.work.commit("another one")
+    actions.work.flywheel("release", "--publish")
+    assert actions.sha("flight-disruption#prod#2^{commit}") == actions.sha("flight-disruption@v0.3.0^{commit}")
+    [block] = commands("roll-back")
+    said = follow(actions.work, block)
+    assert re.search(r"prod\s+v0\.2\.0 \(#3", said)
+    assert actions.sha("flight-disruption#prod#3^{commit}") == actions.sha("flight-disruption@v0.2.0^{commit}")
+    [issue] = actions.github.issues
+    assert "alerts doubled since 3 May" in issue["body"]
+
+
+@pytest.fixture
+def alone(tiny_copy: Clone) -> Clone:
+    """A clone with a tiny run, in which `make` finds what is installed."""
+    (tiny_copy.path / ".venv").symlink_to(ROOT / ".venv")
+    return tiny_copy
+
+
+def test_restore_data(alone: Clone) -> None:
+    """Whole again after a loss, and after beginning from nothing; Git sees no difference."""
+    before = alone.hashes()
+    for block in commands("restore-data"):
+        said = follow(alone, block)
+        assert "M " not in said
+        assert alone.git("status", "--porcelain") == ""
+        assert alone.hashes() == before
+        assert (alone.path / "data/labels.parquet").exists()
+
+
+def test_rotate_keys(alone: Clone) -> None:
+    """Other ids, hence other hashes; the model and its numbers are the same."""
+    hashes, measured = alone.hashes(), alone.json("reports/metrics.json")
+    [block] = commands("rotate-keys")
+    assert "dvc.lock" in follow(alone, block)
+    assert alone.hashes()["data/events"] != hashes["data/events"]
+    assert alone.json("reports/metrics.json") == measured
+    assert alone.hashes()["models/candidate"] == hashes["models/candidate"]
+    mixed = alone.flywheel("run", "--force", check=False)
+    assert "Two worlds do not mix" in mixed.stdout + mixed.stderr
+
+
+def test_add_a_cohort(alone: Clone) -> None:
+    """Its slices are measured and judged."""
+    [block] = commands("add-a-cohort")
+    follow(alone, block)
+    assert set(alone.json("reports/cohorts.json")["plane_age"])
+    assert "plane_age" in (alone.path / "reports/report.md").read_text()
