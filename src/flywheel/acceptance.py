@@ -38,7 +38,8 @@ def accepted(decision: dict[str, Any]) -> str | None:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML ({error}). Write it again with: flywheel accept --why") from None
+        told = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not YAML ({told}). Write it again with: flywheel accept --why") from None
     if not isinstance(found, dict) or set(found) != KEYS or not str(found["why"] or "").strip():
         raise ConfigError(f"{path} must have the keys {', '.join(sorted(KEYS))}. Write it with: flywheel accept --why")
     return str(found["why"]).strip() if found["evidence"] == evidence(decision) else None
