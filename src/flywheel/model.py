@@ -194,6 +194,13 @@ def load_if_there(folder: Path) -> Model | None:
     return load(folder) if any((folder / name).exists() for name in FILES) else None
 
 
+def add_score(features: pd.DataFrame, champion: Model | None) -> pd.DataFrame:
+    """Features with the column `champion_score`, where there is a champion that can score them."""
+    if champion is None or missing_columns(features, champion.card):
+        return features
+    return features.assign(champion_score=predict(champion, features))
+
+
 def identity(folder: Path) -> str | None:
     """A digest of what a model does: its trees and calibration, not its card. None where there is no model."""
     found = [folder / name for name in ("model.txt", "calibration.json")]

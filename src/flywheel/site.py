@@ -68,11 +68,12 @@ def build(target: Path) -> Path:
 
 def drift_page(params: AllParams) -> str:
     """Evidently's own page about the windows that `reports/drift.json` names."""
-    from flywheel import drift
+    from flywheel import drift, model
 
     found = files.read_json(files.DRIFT)
+    champion = model.load_if_there(files.CHAMPION)
     frames = [
-        files.read_features(*(_day(found[window][end]) for end in ("start", "end")))
+        model.add_score(files.read_features(*(_day(found[window][end]) for end in ("start", "end"))), champion)
         for window in ("reference", "current")
     ]
     return drift.as_html(frames[0], frames[1], params.features.categorical, params.monitor.drift)

@@ -326,5 +326,5 @@ def test_the_site_is_published_where_pages_is_on(actions: Actions) -> None:
     ended(actions.act("pages.yml", "push", push_to_main(actions)))
     site = actions.artifacts / "published"
     assert "flight-disruption" in (site / "index.html").read_text()
-    assert (site / "drift.html").stat().st_size > 100_000
+    assert "champion_score" in (site / "drift.html").read_text()  # all columns of the report
     assert (site / "plots/models.png").exists()

@@ -23,7 +23,7 @@ def main(params: MonitorParams) -> str:
     reference_window, why = reference_days(champion, params)
     current_window = params.windows.current(as_of)
     reference, current = (
-        add_score(files.read_features(*window), champion) for window in (reference_window, current_window)
+        model.add_score(files.read_features(*window), champion) for window in (reference_window, current_window)
     )
     found = {
         "champion": champion.card["version"] if champion else None,
@@ -44,10 +44,10 @@ def main(params: MonitorParams) -> str:
         "as_of": as_of.isoformat(),
         "champion": found["champion"],
         "quality": quality_by_week(
-            add_score(features, champion), known, params.evaluate, params.monitor.min_rows, champion
+            model.add_score(features, champion), known, params.evaluate, params.monitor.min_rows, champion
         ),
         "service": service_by_week(days),
-        "recent": recent(add_score(features, champion), known, current_window, params),
+        "recent": recent(model.add_score(features, champion), known, current_window, params),
         "latest_day": latest_day(days),
         "new_labels": new_labels(known, champion),
         "drift_windows": drift_windows(features, reference_window, champion, params),
@@ -68,13 +68,6 @@ def reference_days(champion: model.Model | None, params: MonitorParams) -> tuple
     if not any(start <= day < end for day in here):
         return own, f"this run's training window: the champion's ({start} to {end}) is not in the data"
     return (start, end), "the champion's training window"
-
-
-def add_score(features: pd.DataFrame, champion: model.Model | None) -> pd.DataFrame:
-    """Features with the column `champion_score`, where there is a champion that can score them."""
-    if champion is None or model.missing_columns(features, champion.card):
-        return features
-    return features.assign(champion_score=model.predict(champion, features))
 
 
 def monday(moments: pd.Series) -> pd.Series:
