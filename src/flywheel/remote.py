@@ -69,7 +69,7 @@ def delete(ref: str) -> None:
 def fetch_tags() -> None:
     """Bring the tags of `origin` here, where there is an `origin`. DataError when a tag here names something else."""
     if url() is not None:
-        _call("fetch", "--quiet", "--tags", ORIGIN)
+        _call("fetch", "--tags", ORIGIN)
 
 
 def _call(*arguments: str) -> str:

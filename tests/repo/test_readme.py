@@ -92,7 +92,7 @@ def commands() -> list[list[str]]:
 @pytest.mark.xdist_group("one")
 def test_every_command_of_the_readme_runs(tiny_copy: Clone, tmp_path: Path) -> None:
     """In the order of the README, in a small clone: none fails for a reason that the README does not give."""
-    (tiny_copy.path / ".venv").symlink_to(ROOT / ".venv")
+    tiny_copy.install()
     tiny_copy.commit("settled")
     tiny_copy.run("gto", "register", "flight-disruption", "HEAD~1", "--version", "v0.1.0")
     tiny_copy.flywheel("release", "--force", "a version to start from")

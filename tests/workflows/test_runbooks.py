@@ -58,7 +58,7 @@ def test_roll_back(actions: Actions) -> None:
 @pytest.fixture
 def alone(tiny_copy: Clone) -> Clone:
     """A clone with a tiny run, in which `make` finds what is installed."""
-    (tiny_copy.path / ".venv").symlink_to(ROOT / ".venv")
+    tiny_copy.install()
     return tiny_copy
 
 
@@ -86,8 +86,15 @@ def test_rotate_keys(alone: Clone) -> None:
 
 
 def test_add_a_cohort(alone: Clone) -> None:
-    """Its slices are measured and judged."""
+    """Its slices are measured, and the gate judges those that are large enough."""
+    before = alone.json("reports/cohorts.json")
+    config = alone.path / "conf/config.yaml"
+    config.write_text(config.read_text().replace("cohort_margin: 0.02", "cohort_margin: 9"))  # so that it counts them
     [block] = commands("add-a-cohort")
     follow(alone, block)
-    assert set(alone.json("reports/cohorts.json")["plane_age"])
-    assert "plane_age" in (alone.path / "reports/report.md").read_text()
+    after = alone.json("reports/cohorts.json")
+    large = [member for member in after["plane_age"].values() if member["rows"] >= 100]
+    n = len(large) + sum(member["rows"] >= 100 for group in before.values() for member in group.values())
+    [rule] = [rule for rule in alone.json("reports/decision.json")["rules"] if rule["rule"] == "cohorts"]
+    assert large
+    assert rule["reason"].endswith(f"in none of {n} cohorts.")
