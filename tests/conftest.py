@@ -35,7 +35,6 @@ class Clone:
             "GIT_COMMITTER_EMAIL": "test@example.com",
             "DVC_NO_ANALYTICS": "1",
             "PYTHONPATH": str(path / "src"),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
         }
 

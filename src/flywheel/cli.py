@@ -18,6 +18,7 @@ from flywheel.acceptance import accepted
 from flywheel.cli_github import refuse_if_halted
 from flywheel.compose import write_params
 from flywheel.errors import ConfigError, DataError, FlywheelError, GateFailed
+from flywheel.markdown import escape
 from flywheel.params import AllParams, load
 
 STATE_FILE = Path("conf/state.yaml")
@@ -40,7 +41,10 @@ def main() -> None:
     try:
         app()
     except FlywheelError as error:
+        from flywheel import github
+
         print(f"flywheel: {error}", file=sys.stderr)
+        github.summary(f"**flywheel:** {escape(str(error))}")
         sys.exit(error.exit_code)
 
 
@@ -252,6 +256,9 @@ def release(
     serving = releases.production(name)
     if publish and serving and serving.commit == releases.git("rev-parse", "HEAD").strip():
         version = serving.version  # an interrupted release is finished
+    elif publish and (known := releases.released_as(name)):  # also one that was rolled back stays where it is
+        github.say(f"Nothing to release: the candidate does what {known} does.")
+        return
     else:
         version = releases.release(name, params.gate, force)
         serving = releases.production(name)

@@ -8,17 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from sklearn.isotonic import IsotonicRegression
 
 from flywheel import files
 from flywheel.errors import DataError
 from flywheel.params import Model as ModelParams
 from flywheel.params import Train
+
+if TYPE_CHECKING:  # slow to import, and a release needs only the files
+    import lightgbm as lgb
 
 NOT_FEATURES = ("prediction_id", "served_at", "served_score")
 FILES = ("model.txt", "calibration.json", "card.json")
@@ -77,6 +78,8 @@ def fit(
 
     The weights are the confidences of the labels.
     """
+    import lightgbm as lgb
+
     names = [*features["numeric"], *features["categorical"]]
     table = matrix(rows.features, features)
     settings = {
@@ -125,6 +128,8 @@ def calibrate(raw: np.ndarray, label: np.ndarray, weight: np.ndarray) -> dict[st
 
     Nothing is ever certain: the curve stays within 1 / (n + 2) of 0 and 1.
     """
+    from sklearn.isotonic import IsotonicRegression
+
     edge = 1 / (len(raw) + 2)
     curve = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip").fit(raw, label, sample_weight=weight)
     return {"x": [float(x) for x in curve.X_thresholds_], "y": [float(y) for y in curve.y_thresholds_]}
@@ -177,6 +182,8 @@ def load(folder: Path) -> Model:
 
     The digests are compared first, because LightGBM reads beyond the end of a file that was cut off.
     """
+    import lightgbm as lgb
+
     lacking = [name for name in FILES if not (folder / name).exists()]
     if lacking:
         raise DataError(f"{folder} lacks {', '.join(lacking)}. Restore it from Git, or make it with: flywheel run")

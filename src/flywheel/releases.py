@@ -211,9 +211,29 @@ def follow_production(name: str) -> str | None:
     card = files.CHAMPION / "card.json"
     if serving is None or (card.exists() and files.read_json(card).get("version") == serving.version):
         return None
+    return None if _does_the_same(serving.commit) else take_over_champion(name)
+
+
+def released_as(name: str) -> str | None:
+    """The newest version of another commit that does what the tree's candidate does; None where it is new."""
+    head = git("rev-parse", "HEAD").strip()
+    known = reversed(versions(name).items())
+    return next((version for version, at in known if at != head and _does_the_same(at)), None)
+
+
+def _does_the_same(commit: str) -> bool:
+    """Whether the candidate of a commit has the trees and the calibration of the tree's."""
     does = [str(files.CANDIDATE / file) for file in model.FILES if file != "card.json"]
-    is_same = subprocess.run(["git", "diff", "--quiet", serving.commit, "--", *does], check=False).returncode == 0
-    return None if is_same else take_over_champion(name)
+    return subprocess.run(["git", "diff", "--quiet", commit, "--", *does], check=False).returncode == 0
+
+
+def may_fall_back(name: str) -> bool:
+    """Whether a rollback without a person makes sense: the newest version serves, and there is one before it.
+
+    After a rollback another version serves, so that an alert that goes on does not move `prod` back day by day.
+    """
+    serving = production(name)
+    return serving is not None and serving.version == list(versions(name))[-1] and previous(name) is not None
 
 
 def _key(version: str) -> tuple[int, int, int]:

@@ -76,7 +76,7 @@ def respond(
     if halted:
         return [*done, f"nothing is started: the loop is halted ({halted})"]
     branch = hub.get("")["default_branch"]
-    if tier == "urgent" and automation.urgent_rollback and releases.previous(name):
+    if tier == "urgent" and automation.urgent_rollback and releases.may_fall_back(name):
         inputs = {"why": f"urgent: {decided['reason']}", "to": ""}
         hub.post("/actions/workflows/rollback.yml/dispatches", {"ref": branch, "inputs": inputs})
         done.append("rollback.yml is started")

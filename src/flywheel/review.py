@@ -25,7 +25,7 @@ GATE = "flywheel/gate"
 MARK = "flywheel"
 COMMENT = files.LOCAL / "comment.md"
 LONGEST = 60_000  # GitHub takes 65,536 characters
-PRODUCED = ("params.yaml", "dvc.lock", "models", "reports", "conf/state.yaml")
+PRODUCED = ("params.yaml", "dvc.lock", "models/", "reports/", "conf/state.yaml")
 SIGNS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
 
 

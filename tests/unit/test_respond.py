@@ -107,8 +107,8 @@ def test_the_tier_says_what_is_started(
     halted: str | None,
     started: list[str],
 ) -> None:
-    """prod moves back only when it is urgent, conf says so and there is an older version; a halt starts nothing."""
-    monkeypatch.setattr(releases, "previous", lambda name: "v0.1.0" if older else None)
+    """prod moves back only when it is urgent, conf says so and it has not moved back before; a halt starts nothing."""
+    monkeypatch.setattr(releases, "may_fall_back", lambda name: older)
     done = act(server, decided(tier), halted, rollback)
     assert [one["workflow"] for one in server.dispatched] == started
     for one in server.dispatched:

@@ -104,7 +104,6 @@ class Actions:
             "FLYWHEEL_TEST_VENV": str(ROOT / ".venv"),
             "FLYWHEEL_TEST_CML_LOG": str(self.cml_log),
             "FLYWHEEL_TEST_SUMMARY": str(pipe),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
             **env,
         }

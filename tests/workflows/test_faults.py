@@ -107,6 +107,28 @@ def test_a_tag_that_exists_at_origin_is_kept(actions: Actions) -> None:
     assert actions.github.releases == []
 
 
+def test_what_a_token_may_not_do_is_in_the_summary(actions: Actions) -> None:
+    """In one sentence with the right that it lacks; nothing is changed."""
+    actions.github.tokens["workflow"].remove("administration")
+    summary = actions.folder / "summary.md"
+    done = actions.work.flywheel("protect", "--apply", check=False, GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 2
+    assert "'administration: write'" in summary.read_text()
+    assert actions.github.rulesets == []
+
+
+def test_a_candidate_that_serves_is_not_released_again(actions: Actions) -> None:
+    """Another card (a library was updated) with the same trees is no new version, and no failure."""
+    actions.work.flywheel("release", "--publish")
+    tags = actions.github.git("tag")
+    card = actions.work.path / "models/candidate/card.json"
+    card.write_text(card.read_text().replace('"numpy": "', '"numpy": "1'))
+    actions.push("main")
+    assert "Nothing to release" in actions.work.flywheel("release", "--publish").stdout
+    assert actions.github.git("tag") == tags
+    assert len(actions.github.releases) == 1
+
+
 def test_an_interrupted_release_is_finished_when_run_again(actions: Actions) -> None:
     """GitHub fails after the tags are pushed: the second run makes the release and uploads what is missing, once."""
     actions.github.fail_next("POST", "/uploads/", 500, times=1)

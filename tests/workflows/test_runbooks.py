@@ -45,7 +45,8 @@ def test_roll_back(actions: Actions) -> None:
         path.write_text(path.read_text().replace("v0.1.0", "v0.2.0"))
     actions.work.run("python", "-m", "flywheel.stages.gate")
     actions.work.commit("another one")
-    actions.work.flywheel("release", "--publish")
+    actions.work.flywheel("release")
+    actions.work.git("push", "-q", "--tags", "origin")
     assert actions.sha("flight-disruption#prod#2^{commit}") == actions.sha("flight-disruption@v0.3.0^{commit}")
     [block] = commands("roll-back")
     said = follow(actions.work, block)
@@ -53,6 +54,8 @@ def test_roll_back(actions: Actions) -> None:
     assert actions.sha("flight-disruption#prod#3^{commit}") == actions.sha("flight-disruption@v0.2.0^{commit}")
     [issue] = actions.github.issues
     assert "alerts doubled since 3 May" in issue["body"]
+    actions.work.commit("something else")
+    assert "Nothing to release" in actions.work.flywheel("release", "--publish").stdout  # it stays taken back
 
 
 @pytest.fixture
