@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 YEAR = "clock.as_of=2014-01-01"
 WEEK_BEFORE = "2013-12-25"
+IDENTITY = ("-c", "user.name=bench", "-c", "user.email=bench@example.com")
 UP_TO_FEATURIZE = ("collect", "validate", "label", "featurize")
 
 
@@ -44,6 +45,7 @@ def main() -> None:
             "dvc_status_seconds": status,
             "no_op_ratio_to_status": round(no_op / status, 2),
         }
+        results["rollback_seconds"] = rollback(home, Path(folder) / "origin.git")
         if not quick:
             results["tick_7_days"] = tick(home, default)
             before_home = Path(folder) / "before"
@@ -73,8 +75,7 @@ def copy_tree(home: Path) -> None:
         if name and (ROOT / name).is_file():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, home / name)
-    identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.com"]
-    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "bench"]):
+    for command in (["init", "-q"], ["add", "-A"], [*IDENTITY, "commit", "-qm", "bench"]):
         subprocess.run(["git", *command], cwd=home, check=True)
 
 
@@ -131,6 +132,26 @@ def tick(home: Path, full: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def rollback(home: Path, origin: Path) -> float:
+    """From the decision to the restored `prod` at origin: the rollback and the push of its tag, of two versions."""
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", *IDENTITY, *arguments], cwd=home, check=True, capture_output=True)
+
+    git("clone", "-q", "--bare", ".", str(origin))
+    git("remote", "add", "origin", str(origin))
+    for number, version in enumerate(("v0.1.0", "v0.2.0"), 1):
+        git("commit", "-q", "--allow-empty", "-m", version)
+        git("tag", "-a", "-m", version, f"flight-disruption@{version}")
+        git("tag", "-a", "-m", version, f"flight-disruption#prod#{number}")
+    seconds = seconds_of(home, flywheel("rollback", "--why", "bench")) + seconds_of(
+        home, ["git", "push", "-q", "origin", "refs/tags/flight-disruption#prod#3"]
+    )
+    git("tag", "-d", *(f"flight-disruption#prod#{n}" for n in (1, 2, 3)), "flight-disruption@v0.1.0")
+    git("tag", "-d", "flight-disruption@v0.2.0")  # the tick that is measured next has nothing to take over
+    return round(seconds, 3)
+
+
 def run_floor(home: Path) -> float:
     """The whole process of the plain script, imports included, as for the pipeline."""
     return best_of(2, lambda: seconds_of(home, [sys.executable, str(ROOT / "bench/floor.py")]))
@@ -171,6 +192,7 @@ def show(results: dict[str, Any]) -> None:
     print(
         f"floor: {results['floor_seconds']:.1f} s; the pipeline takes {results['ratio_to_floor']} x the floor (limit 2.5)"
     )
+    print(f"rollback: {results['rollback_seconds']:.1f} s (limit 30)")
     print(f"no-op: {results['no_op_ratio_to_status']} x dvc status (limit 1.5)")
     if "tick_7_days" in results:
         for name in ("tick_7_days", "tick_7_days_after_a_year"):

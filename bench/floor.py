@@ -18,7 +18,7 @@ from flights.features import derive  # noqa: E402
 from flywheel import drift, events, files, labels, metrics, model  # noqa: E402
 from flywheel.params import AllParams, load  # noqa: E402
 from flywheel.sources import open_source  # noqa: E402
-from flywheel.stages import evaluate, featurize, label, train  # noqa: E402
+from flywheel.stages import evaluate, featurize, label, monitor, train  # noqa: E402
 
 
 def main() -> None:
@@ -62,6 +62,7 @@ def main() -> None:
 
     current = table[table["served_at"] >= end - pd.Timedelta(days=params.windows.current_days)]
     drift.measure(learned[table.columns], current, params.features.categorical, params.monitor.drift)
+    monitor.drift_windows(table, monitor.reference_days(champion, params)[0], champion, params)
     print(f"{time.perf_counter() - started:.3f}")
 
 

@@ -56,6 +56,7 @@ def test_the_speed_is_the_benchmarks() -> None:
         f"| a run with nothing to do against `dvc status` | {found['no_op_ratio_to_status']:.2f} x | 1.5 x |",
         f"| a tick of 7 days against a full run, up to featurize, on 1 May | {tick['share_of_full']:.2f} | 0.25 |",
         f"| the same at the end of the year | {late_tick['share_of_full']:.2f} | 0.25 |",
+        f"| a rollback, from the command to `prod` at origin | {found['rollback_seconds']:.1f} s | 30 s |",
         f"| history features of all flights, compute | {found['history_all_flights_seconds']:.2f} s | 1.5 s |",
     ]
     assert [line for line in lines if line not in README.splitlines()] == []
