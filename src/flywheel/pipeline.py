@@ -77,6 +77,10 @@ def restore() -> str:
                 try:
                     _call(repo.fetch)
                     break
+                except ImportError as error:
+                    raise ConfigError(
+                        f"the DVC remote '{remote}': {error}. Add it to the dependencies in pyproject.toml, then: make setup"
+                    ) from None
                 except DataError as error:
                     # What the remote lacks can be collected again; a remote that does not answer may come back.
                     if "missing" in str(error).lower():
@@ -90,9 +94,11 @@ def restore() -> str:
         _call(repo.checkout, allow_missing=True, force=False)
         here = [out for stage in repo.index.stages for out in stage.outs if out.use_cache and out.exists]
         n = sum(1 for stage in repo.index.stages for out in stage.outs if out.use_cache)
-    return f"{len(here)} of {n} data folders are here" + (
-        f", from the remote '{remote}' and the cache" if remote else ""
-    )
+    source = f"the remote '{remote}' and the cache" if remote else "the cache"
+    again = (
+        "" if len(here) == n else "; a run makes the others again"
+    )  # DVC does not tell an empty remote from a dead one
+    return f"{len(here)} of {n} data folders are here, from {source}{again}"
 
 
 def quiet() -> None:
