@@ -15,10 +15,15 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from threadpoolctl import threadpool_limits
 
-from flywheel import events, files, model
-from flywheel.params import LabelParams, Params, TrainParams, parse, sections
-from flywheel.stages.collect import storable
-from flywheel.stages.label import conclude
+from flywheel import files
+from flywheel.data import tables
+from flywheel.data.collection import storable
+from flywheel.labels.conclude import conclude
+from flywheel.model import artifact
+from flywheel.model.fit import Rows, describe_features, fit, importance
+from flywheel.params import Params, parse, sections
+from flywheel.stages.label import LabelParams
+from flywheel.stages.train import TrainParams
 
 ROOT = Path(__file__).parents[1]
 P = TypeVar("P", bound=Params)
@@ -155,7 +160,7 @@ def write_events(
     for name, by_day in (("predictions", predictions), ("feedback", said)):
         for number in sorted({*predictions, *said}):
             frame = table(name, by_day.get(number, []))
-            path = events.day_path(files.EVENTS, name, day(number))
+            path = tables.day_path(files.EVENTS, name, day(number))
             files.write_parquet(path, storable(frame), {"duplicates": "0"})
 
 
@@ -209,7 +214,7 @@ def write_valid(
     for name, by_day in (("predictions", predictions), ("feedback", said)):
         for number in sorted({*predictions, *said}):
             frame = typed(name, table(name, by_day.get(number, [])))
-            files.write_parquet(events.day_path(files.VALID, name, day(number)), frame)
+            files.write_parquet(tables.day_path(files.VALID, name, day(number)), frame)
     rows = table("feedback", [row for rows in said.values() for row in rows])
     write_revisions(conclude(typed("feedback", rows), settings(LabelParams).label))
 
@@ -282,19 +287,19 @@ def world(days: Sequence[int], rows_a_day: int, seed: int = 1) -> tuple[pd.DataF
     return features, revisions(pd.DataFrame(features[["prediction_id"]].assign(**known, **moments)).to_dict("records"))
 
 
-def learn(features: pd.DataFrame, labels: pd.DataFrame, **card: Any) -> model.Model:
+def learn(features: pd.DataFrame, labels: pd.DataFrame, **card: Any) -> artifact.Model:
     """A small LightGBM model of planted rows; its card says what `card` changes.
 
     A third of the rows each fits, stops and calibrates.
     """
     known = features.merge(labels[["prediction_id", "label", "label_confidence"]], on="prediction_id")
     inputs = known.drop(columns=["label", "label_confidence"])
-    described = model.describe_features(inputs, tuple({"place"} & set(inputs)))
+    described = describe_features(inputs, tuple({"place"} & set(inputs)))
     part = np.resize(["fit", "stop", "calibrate"], len(known))
-    rows = model.Rows(known, known["label"].to_numpy(), known["label_confidence"].to_numpy(), part)
+    rows = Rows(known, known["label"].to_numpy(), known["label_confidence"].to_numpy(), part)
     small = {"max_trees": 30, "min_child_samples": 5, "learning_rate": 0.2, "num_leaves": 7, "feature_fraction": 1.0}
     params = settings(TrainParams, model=small, train={"early_stopping_rounds": 5}, features={"history": []})
-    booster, calibration = model.fit(rows, described, params.model, params.train, [])
+    booster, calibration = fit(rows, described, params.model, params.train, [])
     said = {
         "version": "v0.1.0",
         "as_of": "2030-01-15",
@@ -302,6 +307,6 @@ def learn(features: pd.DataFrame, labels: pd.DataFrame, **card: Any) -> model.Mo
         "labels_known_before": "2030-01-15",
         "positive_share": round(float(known["label"].mean()), 6),
         "features": described,
-        "importance": model.importance(booster),
+        "importance": importance(booster),
     }
-    return model.Model(booster, calibration, said | card)
+    return artifact.Model(booster, calibration, said | card)

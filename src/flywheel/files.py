@@ -7,24 +7,21 @@ A write goes to `.flywheel/tmp/` first and is then moved over its target in one 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import errno
-import hashlib
 import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from flywheel.errors import DataError
 
 if TYPE_CHECKING:  # the libraries of tables load slowly, and the commands use only paths and JSON
     import pandas as pd
     import pyarrow as pa
+
 
 EVENTS = Path("data/events")
 VALID = Path("data/valid")
@@ -137,18 +134,6 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return as_frame(read_table(path, columns))
 
 
-def read_features(start: dt.date, end: dt.date) -> pd.DataFrame:
-    """The features of the predictions served from `start` up to, not including, `end`. DataError when there are none."""
-    import pyarrow as pa
-
-    paths = sorted(path for path in FEATURES.glob("*.parquet") if start <= dt.date.fromisoformat(path.stem) < end)
-    if not paths:
-        raise DataError(
-            f"{FEATURES} has no day from {start} to {end}. Move clock.as_of, or make them with: flywheel run"
-        )
-    return as_frame(pa.concat_tables([read_table(path) for path in paths], promote_options="permissive"))
-
-
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata in the footer of a Parquet file; empty where there is none."""
     import pyarrow as pa
@@ -177,31 +162,6 @@ def empty_folder(path: Path) -> None:
     """Make sure that the folder exists and holds nothing."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
-
-
-def digest(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and bytes of files, in the order of their names."""
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return total.hexdigest()
-
-
-def digest_of(path: Path) -> str | None:
-    """A short SHA-256 of a file's bytes; None where there is no file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else None
-
-
-def fingerprint(stage: str, settings: Any, *upstream: str) -> str:
-    """What decides a stage's output besides the days: its code (as `dvc.yaml` lists it), settings, and what it builds on."""
-    pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
-    code: list[Path] = []
-    for dep in pipeline["stages"][stage]["deps"]:
-        path = Path(dep)
-        if path.parts[0] == "src":
-            code += sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    text = json.dumps([digest(code), settings, *upstream], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _rounded(value: Any, digits: int) -> Any:

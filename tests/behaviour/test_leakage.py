@@ -16,13 +16,16 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from flywheel import files, labels
-from flywheel.params import FeaturizeParams, LabelParams, ValidateParams
+from flywheel import files
+from flywheel.features.table import featurize
+from flywheel.labels.conclude import conclude
+from flywheel.labels.revisions import spans
 from flywheel.stages import featurize as featurize_stage
 from flywheel.stages import label as label_stage
 from flywheel.stages import validate as validate_stage
-from flywheel.stages.featurize import featurize
-from flywheel.stages.label import conclude
+from flywheel.stages.featurize import FeaturizeParams
+from flywheel.stages.label import LabelParams
+from flywheel.stages.validate import ValidateParams
 from tests.planted import (
     at,
     day,
@@ -52,8 +55,8 @@ def known_labels(said: Rows) -> pd.DataFrame:
 def features(predictions: Rows, said: Rows) -> pd.DataFrame:
     """The features of all predictions, by their id, as `featurize` computes them from what `label` concludes."""
     frame = typed("predictions", table("predictions", predictions))
-    spans = labels.spans(known_labels(said))
-    known = spans.merge(frame[["prediction_id", "in_place", "in_size"]], on="prediction_id")
+    held = spans(known_labels(said))
+    known = held.merge(frame[["prediction_id", "in_place", "in_size"]], on="prediction_id")
     known = known.rename(columns={"in_place": "place", "in_size": "size"})
     return featurize(frame, known, FEATURES).set_index("prediction_id").sort_index()
 

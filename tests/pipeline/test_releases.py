@@ -112,7 +112,11 @@ def test_rollback_moves_prod_back_and_says_why(tiny_copy: Clone) -> None:
     assert again.returncode == 3
     assert "released already" in again.stderr
     tiny_copy.commit("the next one")
-    tiny_copy.run("python", "-c", "from flywheel import releases; releases.take_over_champion('flight-disruption')")
+    tiny_copy.run(
+        "python",
+        "-c",
+        "from flywheel.release.champion import take_over_champion; take_over_champion('flight-disruption')",
+    )
     tiny_copy.run("dvc", "repro", "-q")
     plant_a_win(tiny_copy)
     second = tiny_copy.flywheel("release").stdout.split()[0].split("@")[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flywheel.compose import as_text, compose
+from flywheel.loop.compose import as_text, compose
 
 ROOT = Path(__file__).parents[2]
 

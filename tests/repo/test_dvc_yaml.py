@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flywheel import params
 from flywheel.params import sections
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +73,7 @@ def test_code_dependencies_are_exactly_the_imports(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_are_exactly_the_sections_of_the_class(stage: str) -> None:
     """A stage reruns when a section that it reads changes, and only then."""
-    params_class = getattr(params, f"{stage.title()}Params")
+    params_class = getattr(import_module(f"flywheel.stages.{stage}"), f"{stage.title()}Params")
     assert sections(params_class) == STAGES[stage]["params"]
 
 

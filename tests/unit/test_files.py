@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from flywheel import files
+from flywheel.data.ledger import digest, fingerprint
 from flywheel.errors import DataError
+from flywheel.features.days import read_features
 
 TARGET = Path("reports/found.json")
 TABLE = Path("data/table.parquet")
@@ -241,14 +243,14 @@ def test_features_are_read_by_day_up_to_the_end() -> None:
     """The end itself is not read; a day without a file is no error."""
     for day in ("2013-03-01", "2013-03-03", "2013-03-04"):
         files.write_parquet(files.FEATURES / f"{day}.parquet", pd.DataFrame({"day": [day]}))
-    found = files.read_features(dt.date(2013, 3, 1), dt.date(2013, 3, 4))
+    found = read_features(dt.date(2013, 3, 1), dt.date(2013, 3, 4))
     assert ["2013-03-01", "2013-03-03"] == found["day"].tolist()
 
 
 def test_no_features_in_a_window_are_a_data_error_that_names_it() -> None:
     """The clock stands outside of the data."""
     with pytest.raises(DataError, match=r"^data/features has no day from 2013-03-01 to 2013-03-04"):
-        files.read_features(dt.date(2013, 3, 1), dt.date(2013, 3, 4))
+        read_features(dt.date(2013, 3, 1), dt.date(2013, 3, 4))
 
 
 def test_a_folder_is_replaced_as_a_whole() -> None:
@@ -280,12 +282,12 @@ def test_a_digest_is_the_same_in_any_order_and_changes_with_names_and_bytes() ->
     one, two = Path("one.txt"), Path("two.txt")
     one.write_text("a")
     two.write_text("b")
-    first = files.digest([one, two])
-    assert first == files.digest([two, one])
+    first = digest([one, two])
+    assert first == digest([two, one])
     two.write_text("c")
-    other_bytes = files.digest([one, two])
+    other_bytes = digest([one, two])
     two.write_text("b")
-    other_name = files.digest([one, two.rename("three.txt")])
+    other_name = digest([one, two.rename("three.txt")])
     assert len({first, other_bytes, other_name}) == 3
 
 
@@ -300,9 +302,9 @@ def fingerprints_before_and_after(path: str, content: str) -> tuple[str, str]:
     """The fingerprint of the stage `label`, and the one after a file has changed."""
     for name, text in {"dvc.yaml": PIPELINE, "src/flywheel/labels.py": "a = 1", "data/valid/x": "1"}.items():
         files.write_text(Path(name), text)
-    before = files.fingerprint("label", {"min_votes": 2}, "upstream")
+    before = fingerprint("label", {"min_votes": 2}, "upstream")
     files.write_text(Path(path), content)
-    return before, files.fingerprint("label", {"min_votes": 2}, "upstream")
+    return before, fingerprint("label", {"min_votes": 2}, "upstream")
 
 
 def test_a_fingerprint_changes_with_the_code_of_its_stage() -> None:
@@ -322,8 +324,8 @@ def test_a_fingerprint_changes_with_settings_and_with_what_it_builds_on() -> Non
     """Three different ones."""
     fingerprints_before_and_after("dvc.yaml", PIPELINE)
     found = {
-        files.fingerprint("label", {"min_votes": 2}, "upstream"),
-        files.fingerprint("label", {"min_votes": 3}, "upstream"),
-        files.fingerprint("label", {"min_votes": 2}, "another"),
+        fingerprint("label", {"min_votes": 2}, "upstream"),
+        fingerprint("label", {"min_votes": 3}, "upstream"),
+        fingerprint("label", {"min_votes": 2}, "another"),
     }
     assert len(found) == 3

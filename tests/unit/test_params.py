@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from flywheel import params
-from flywheel.compose import as_text, compose
 from flywheel.errors import ConfigError
-from flywheel.params import AllParams, GateParams, LabelParams, TrainParams, ValidateParams, Windows, load, parse
+from flywheel.loop.compose import as_text, compose
+from flywheel.loop.settings import AllParams
+from flywheel.model.settings import Windows
+from flywheel.params import load, parse, sections
+from flywheel.stages.gate import GateParams
+from flywheel.stages.label import LabelParams
+from flywheel.stages.train import TrainParams
+from flywheel.stages.validate import ValidateParams
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = object()
@@ -275,7 +280,7 @@ def test_the_evaluation_window_ends_at_the_clock_and_the_training_window_where_i
 
 def test_the_sections_of_a_stage_are_named_as_in_the_file() -> None:
     """`validate` is written so, whatever its name in Python."""
-    assert ["clock", "contract", "validate"] == params.sections(ValidateParams)
+    assert ["clock", "contract", "validate"] == sections(ValidateParams)
 
 
 def written(text: str, tmp_path: Path) -> Path:

@@ -183,9 +183,10 @@ def winning(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 PLANT = """
 import dataclasses
-from flywheel import files, model
-champion = model.load(files.CHAMPION)
-model.save(dataclasses.replace(champion, calibration={"x": [0.0, 1.0], "y": [0.9, 0.9]}), files.CHAMPION)
+from flywheel import files
+from flywheel.model import artifact
+champion = artifact.load(files.CHAMPION)
+artifact.save(dataclasses.replace(champion, calibration={"x": [0.0, 1.0], "y": [0.9, 0.9]}), files.CHAMPION)
 """
 
 

@@ -5,24 +5,37 @@ Run it with `python -m flywheel.stages.collect`.
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 import sys
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from flywheel import events, files
-from flywheel.errors import ConfigError, DataError
-from flywheel.params import REQUIRED, Collect, CollectParams
-from flywheel.privacy import DEMO_KEY, hash_ids, scrub
-from flywheel.sources import Source, open_source
+from flywheel import files
+from flywheel.data import tables
+from flywheel.data.collection import (
+    LEDGER,
+    check_clock,
+    check_identity,
+    collect_day,
+    digests,
+    hash_key,
+    key_check,
+    whole_days,
+)
+from flywheel.data.settings import Collect, Source
+from flywheel.data.sources import open_source
+from flywheel.errors import ConfigError
+from flywheel.params import Clock, Params, Project
 from flywheel.stages import run_stage
 
-IDENTITY = files.EVENTS / "source.json"
-LEDGER = files.EVENTS / "ledger.json"
-USER_CHANNELS = ("report", "rating", "ticket")
+
+class CollectParams(Params):
+    """`params.yaml` as the stage `collect` sees it."""
+
+    clock: Clock
+    project: Project
+    source: Source
+    collect: Collect
 
 
 def main(params: CollectParams) -> str:
@@ -39,7 +52,7 @@ def main(params: CollectParams) -> str:
             f"clock.as_of: found {as_of}, but data/events holds days up to {max(here)}. The clock does not turn back over "
             "collected days. Fix conf/state.yaml, or look back in a fresh clone (or here, after `make clean`)."
         )
-    days = [day for day in events.day_range(source.first_day, as_of) if day not in here]
+    days = [day for day in tables.day_range(source.first_day, as_of) if day not in here]
     dropped = 0
     console = Console(stderr=True)
     for day in track(days, "collect", console=console, transient=True, disable=not sys.stderr.isatty()):
@@ -48,127 +61,6 @@ def main(params: CollectParams) -> str:
         files.write_json(LEDGER, dict(sorted(ledger.items())))
     n_days = len(here) + len(days)
     return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped"
-
-
-def collect_day(source: Source, day: dt.date, key: str) -> int:
-    """Store one day of both tables; returns how many duplicates were dropped."""
-    predictions, twice_predicted = drop_duplicates(hide_users(source.predictions(day), key), "predictions")
-    feedback, twice_said = drop_duplicates(hide_people(source.feedback(day), key), "feedback")
-    for table, frame, dropped in (("predictions", predictions, twice_predicted), ("feedback", feedback, twice_said)):
-        path = events.day_path(files.EVENTS, table, day)
-        try:
-            files.write_parquet(path, storable(expected(frame, table)), {"duplicates": str(dropped)})
-        except (ValueError, OverflowError, TypeError) as error:  # Arrow's errors are ValueErrors and TypeErrors
-            raise DataError(
-                f"{table} of {day} hold a value that cannot be stored: {error}. Mend the source."
-            ) from error
-    return twice_predicted + twice_said
-
-
-def digests(day: dt.date) -> dict[str, str | None]:
-    """What the two files of a day are, in short."""
-    return {table: files.digest_of(events.day_path(files.EVENTS, table, day)) for table in events.TABLES}
-
-
-def whole_days(ledger: dict[str, dict[str, str]]) -> set[dt.date]:
-    """The days that were collected and are still there. DataError when one is not what it was: a day never changes."""
-    whole = set()
-    for name, was in ledger.items():
-        day = dt.date.fromisoformat(name)
-        found = digests(day)
-        changed = [table for table in events.TABLES if found[table] is not None and found[table] != was[table]]
-        if changed:
-            path = events.day_path(files.EVENTS, changed[0], day)
-            raise DataError(
-                f"{path} is not what was collected; an arrived day never changes. Restore it with `dvc checkout`, or "
-                "delete it and run `flywheel run`, which collects it again."
-            )
-        if None not in found.values():
-            whole.add(day)
-    return whole
-
-
-def hash_key(params: Collect) -> str:
-    """The key that user ids are hashed with. ConfigError when there is none and the public one may not stand in.
-
-    Empty is the same as unset: that is what a workflow sees of a secret that is not there.
-    """
-    key = os.environ.get(params.hash_key_env)
-    if key:
-        return key
-    if params.allow_demo_key:
-        return DEMO_KEY
-    raise ConfigError(
-        f"{params.hash_key_env} is empty or unset, and collect.allow_demo_key is false. Set it to the secret key; "
-        "the public demo key is right for the example only."
-    )
-
-
-def check_clock(as_of: dt.date, source: Source) -> None:
-    """ConfigError when the clock is outside of what the source has."""
-    first, last = source.first_day + dt.timedelta(days=1), source.last_day + dt.timedelta(days=1)
-    if not first <= as_of <= last:
-        raise ConfigError(
-            f"clock.as_of: found {as_of}, outside the data; allowed is {first} to {last}. Fix conf/state.yaml."
-        )
-
-
-def check_identity(identity: dict[str, object]) -> None:
-    """DataError when `data/events/` was collected from another source or with another key; notes the identity if new."""
-    if IDENTITY.exists():
-        before = files.read_json(IDENTITY)
-        changed = sorted(name for name in before.keys() | identity if before.get(name) != identity.get(name))
-        if changed:
-            said = "; ".join(f"{name} was {before.get(name)!r}, is {identity.get(name)!r}" for name in changed)
-            raise DataError(
-                f"data/events was collected with other settings ({said}). Two worlds do not mix: set them back, "
-                "or start over with `make clean` if the source can be read again."
-            )
-    else:
-        files.write_json(IDENTITY, identity)
-
-
-def key_check(key: str) -> str:
-    """A few digits that tell whether the hash key is still the same; the key cannot be read from them."""
-    return str(hash_ids(pd.Series(["key check"]), key).iloc[0])[:8]
-
-
-def hide_users(predictions: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Predictions with hashed user ids."""
-    if "user_id" not in predictions:
-        return predictions
-    return predictions.assign(user_id=hash_ids(predictions["user_id"], key))
-
-
-def hide_people(feedback: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Feedback with hashed user ids and scrubbed texts; systems and annotators keep their names."""
-    hidden = feedback.copy()
-    if {"source_id", "channel"} <= set(feedback):
-        is_system = feedback["channel"].isin(("outcome", "annotation"))
-        hidden["source_id"] = feedback["source_id"].where(is_system, hash_ids(feedback["source_id"], key))
-    if "text" in feedback:
-        hidden["text"] = scrub(feedback["text"])
-    return hidden
-
-
-def expected(frame: pd.DataFrame, table: str) -> pd.DataFrame:
-    """Only the columns of the two tables, and inputs (`in_`): whatever else a source sends may be personal."""
-    return frame[[name for name in frame.columns if name in REQUIRED[table] or name.startswith("in_")]]
-
-
-def drop_duplicates(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, int]:
-    """The rows whose id comes for the first time, and how many came again."""
-    if events.ID[table] not in frame:
-        return frame, 0
-    is_again = frame.duplicated(events.ID[table])
-    return frame[~is_again], int(is_again.sum())
-
-
-def storable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns that mix types become text: they are kept as they came, and `validate` will say what is wrong with them."""
-    objects = [name for name in frame.columns if pd.api.types.is_object_dtype(frame[name].dtype)]
-    mixed = [name for name in objects if len(set(frame[name].dropna().map(type))) > 1]
-    return frame.assign(**{name: frame[name].astype("str") for name in mixed})
 
 
 if __name__ == "__main__":

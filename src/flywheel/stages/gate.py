@@ -6,9 +6,16 @@ Run it with `python -m flywheel.stages.gate`. The rules are in `flywheel.gate`.
 from __future__ import annotations
 
 from flywheel import files
-from flywheel.gate import decide
-from flywheel.params import GateParams
+from flywheel.evaluation.gate import decide
+from flywheel.evaluation.settings import Gate
+from flywheel.params import Params
 from flywheel.stages import run_stage
+
+
+class GateParams(Params):
+    """`params.yaml` as the stage `gate` sees it."""
+
+    gate: Gate
 
 
 def main(params: GateParams) -> str:

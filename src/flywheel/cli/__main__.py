@@ -1,0 +1,5 @@
+"""`python -m flywheel.cli` is the command `flywheel`."""
+
+from flywheel.cli import main
+
+main()

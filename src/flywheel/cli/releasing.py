@@ -1,0 +1,127 @@
+"""Commands about what reaches production: gate, accept, release, rollback, audit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flywheel.cli import show
+from flywheel.errors import ConfigError, DataError, GateFailed
+
+
+def gate(
+    enforce: Annotated[bool, typer.Option("--enforce", help="Exit with 4 on anything but a pass.")] = False,
+) -> None:
+    """Decide again from the evidence in reports/, and print every rule with its reason."""
+    from flywheel.loop.settings import AllParams
+    from flywheel.params import load
+    from flywheel.release import serve
+    from flywheel.release.acceptance import accepted
+
+    decision = serve.decide_again(load(AllParams).gate)
+    agreed = accepted(decision)
+    rows = [(rule["rule"], rule["verdict"], rule["reason"]) for rule in decision["rules"]]
+    show.table(["rule", "verdict", "reason"], rows)
+    print(f"verdict: {decision['verdict']}{f', accepted: {agreed}' if agreed else ''}")
+    if enforce and decision["verdict"] != "pass" and agreed is None:
+        raise GateFailed(
+            f"the verdict is {decision['verdict']}, and only a pass, or what was accepted, is let through."
+        )
+
+
+def accept(why: Annotated[str, typer.Option(help="The reason; an owner approves it with the pull request.")]) -> None:
+    """Accept an inconclusive candidate: writes a file in decisions/, to be committed with the pull request."""
+    from flywheel import files
+    from flywheel.release import acceptance
+
+    path = acceptance.accept(files.read_json(files.DECISION), why)
+    print(f"{path} is written. It opens the gate for this candidate alone, once it is committed and approved.")
+
+
+def release(
+    force: Annotated[
+        str | None, typer.Option(help="Release without a passing gate; the reason goes into the tag.")
+    ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Push the tags, and make the GitHub release.")] = False,
+) -> None:
+    """Tag the committed candidate as the next version, and assign it to prod."""
+    from flywheel import git, origin
+    from flywheel.github import releases
+    from flywheel.github.actions import say
+    from flywheel.github.client import connect
+    from flywheel.github.switches import refuse_if_halted
+    from flywheel.loop.settings import AllParams
+    from flywheel.params import load
+    from flywheel.release import serve
+    from flywheel.release.champion import released_as
+    from flywheel.release.tags import production, publish_tags
+
+    if force is not None and not force.strip():
+        raise ConfigError(
+            '--force: a release without a passing gate needs its reason, as in --force "the feed was down".'
+        )
+    params = load(AllParams)
+    name = params.project.name
+    refuse_if_halted("release")
+    if publish:
+        origin.fetch_tags()
+    serving = production(name)
+    if publish and serving and serving.commit == git.run("rev-parse", "HEAD").strip():
+        version = serving.version  # an interrupted release is finished
+    elif publish and (known := released_as(name)):  # also one that was rolled back stays where it is
+        say(f"Nothing to release: the candidate does what {known} does.")
+        return
+    else:
+        version = serve.release(name, params.gate, force)
+        serving = production(name)
+    print(f"{name}@{version} is released and serves as {name}#prod#{serving.number if serving else '?'}.")
+    if not publish:
+        print("Share it with: git push --tags")
+        return
+    show.say(f"pushed    {', '.join(publish_tags(name))}")
+    say(f"{name}@{version} serves. {releases.release(connect(), name, version)}")
+
+
+def rollback(
+    why: Annotated[str, typer.Option(help="The reason; it goes into the tag.")],
+    to: Annotated[str | None, typer.Option(help="The version that shall serve; by default the previous one.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Push the tag, and open an issue that says why.")] = False,
+) -> None:
+    """Assign prod to an older version."""
+    from flywheel import origin
+    from flywheel.github import releases
+    from flywheel.github.actions import say
+    from flywheel.github.client import connect
+    from flywheel.loop.settings import AllParams
+    from flywheel.params import load
+    from flywheel.release import serve
+    from flywheel.release.tags import publish_tags
+
+    name = load(AllParams).project.name
+    if publish:
+        origin.fetch_tags()
+    before, now = serve.rollback(name, to or None, why)
+    if not publish:
+        print(f"prod was {before}, is {now}. Share it with: git push --tags")
+        return
+    show.say(f"pushed    {', '.join(publish_tags(name))}")  # first: the issue may wait, prod may not
+    say(f"prod was {before}, is {now}. {releases.rollback(connect(), name, before, now, why)}")
+
+
+def audit(
+    version: Annotated[str | None, typer.Argument(help="Such as v0.2.0; by default the one that serves.")] = None,
+) -> None:
+    """The chain behind a release: decision, model, pull request, commit, data, feedback. Exits 3 when a link is missing."""
+    from flywheel.loop.settings import AllParams
+    from flywheel.params import load
+    from flywheel.release.audit import audit as links_of
+
+    links = links_of(load(AllParams).project.name, version)
+    show.table(["", "link", "found"], [["ok" if link.holds else "BROKEN", link.name, link.found] for link in links])
+    broken = [link.name for link in links if not link.holds]
+    if broken:
+        raise DataError(f"the chain is broken at: {', '.join(broken)}.")
+
+
+COMMANDS = (gate, accept, release, rollback, audit)

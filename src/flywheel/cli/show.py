@@ -1,0 +1,64 @@
+"""How results are shown in a terminal, and in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flywheel import files
+from flywheel.loop.turn import Outcome
+
+COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+
+
+def say(text: str) -> None:
+    """A line for a person who waits: it is shown at once, also in a pipe."""
+    print(text, flush=True)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table in a terminal; in a pipe one line a row, with tabs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for row in rows:
+            print("\t".join(row))
+        return
+    shown = Table(*header, show_header=any(header), box=None, pad_edge=False)
+    for row in rows:
+        shown.add_row(*(f"[{COLOURS[cell]}]{cell}[/]" if cell in COLOURS else cell for cell in row))
+    console.print(shown)
+
+
+def outcome(done: Outcome) -> None:
+    """What came out of a run, in a few lines."""
+    from rich.console import Console
+
+    decision, measured = files.read_json(files.DECISION), files.read_json(files.METRICS)
+    made, drifted = files.read_json(files.LABEL_REPORT), files.read_json(files.DRIFT)
+    reference = decision["reference"]
+    verdict = decision["verdict"]
+    console = Console(highlight=False, soft_wrap=True)
+    console.print()
+    console.print(f"verdict   [bold {COLOURS[verdict]}]{verdict}[/] as of {decision['as_of']}{_because(decision)}")
+    for metric in ("auc", "log_loss"):
+        mine, other = measured["candidate"][metric]["value"], measured[reference][metric]["value"]
+        gap = measured["difference"][reference][metric]
+        between = (
+            f"{gap['value']:+.4f}, {measured['about']['confidence']:.0%} interval {gap['low']:+.4f} to {gap['high']:+.4f}"
+            if gap["low"] is not None
+            else ""
+        )
+        console.print(f"{metric:<10}{mine:.4f} candidate, {other:.4f} {reference} ({between})", markup=False)
+    sources = ", ".join(f"{one['share']:.0%} {name}" for name, one in made["by_source"].items())
+    console.print(f"labels    {made['labels']:,} of {made['predictions']:,} predictions: {sources}")
+    console.print(f"drift     {drifted['drifted']} of {drifted['columns']} columns beyond {drifted['threshold']:g}")
+    console.print(f"took      {done.seconds:.1f} s{'' if done.ran else ': everything was up to date'}")
+    console.print(f"read      {files.REPORT}")
+
+
+def _because(decision: dict[str, Any]) -> str:
+    open_rules = [rule["rule"] for rule in decision["rules"] if rule["verdict"] == decision["verdict"] != "pass"]
+    return f": {', '.join(open_rules)}" if open_rules else ""

@@ -1,0 +1,125 @@
+"""Commands that turn the loop in this folder: compose, run, tick, monitor, trigger, restore, status, site."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flywheel.cli import show
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Hydra overrides such as size=tiny or clock.as_of=2013-06-01.")
+]
+
+
+def compose(overrides: Overrides = None) -> None:
+    """Compose conf/ into params.yaml, and check it."""
+    from flywheel.loop import pipeline
+    from flywheel.loop.compose import write_params
+
+    with pipeline.alone():
+        changed = write_params(overrides or [])
+    print("params.yaml is new." if changed else "params.yaml is as it was.")
+
+
+def run(
+    overrides: Overrides = None,
+    force: Annotated[bool, typer.Option("--force", help="Run every stage, also those that are up to date.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Train again in any case, and compare with what serves: what is committed is not believed."
+        ),
+    ] = False,
+) -> None:
+    """Compose, run what is stale (everything on a fresh clone), and say what came out."""
+    from flywheel.loop import pipeline, turn
+
+    with pipeline.alone():
+        show.outcome(turn.run(overrides or [], force, verify, show.say))
+
+
+def tick(days: Annotated[int, typer.Option(min=1, help="How many days the clock moves.")] = 7) -> None:
+    """One turn of the loop: take over the released champion, move the clock, run, and print the verdict."""
+    from flywheel.loop import pipeline, turn
+
+    with pipeline.alone():
+        done = turn.tick(days, show.say)
+        if done is not None:
+            show.outcome(done)
+
+
+def monitor(
+    today: Annotated[
+        str | None, typer.Option(help="The calendar day to follow, such as 2026-11-24; by default it is today.")
+    ] = None,
+) -> None:
+    """Move the clock as clock.follow says, see how champion and world are doing, and decide on the trigger."""
+    from flywheel.loop import pipeline, turn
+
+    with pipeline.alone():
+        decided, stopped = turn.monitor(today, show.say)
+        _show_trigger(decided)
+        if stopped is not None:
+            print(f"flywheel: {stopped}", file=sys.stderr)
+
+
+def trigger() -> None:
+    """Decide from reports/ whether a retrain is called for, and write reports/trigger.json."""
+    from flywheel.loop import turn
+
+    _show_trigger(turn.decide_trigger())
+
+
+def _show_trigger(decided: dict[str, Any]) -> None:
+    show.table(
+        ["rule", "tier", "calls", "reason"],
+        [[r["rule"], r["tier"], str(r["calls"]), r["reason"]] for r in decided["rules"]],
+    )
+    print(f"trigger   {decided['tier']}; {decided['reason']}")
+
+
+def restore() -> None:
+    """Bring the data of dvc.lock here: from the cache and the DVC remote. What is nowhere is made again by a run."""
+    from flywheel.loop import pipeline
+
+    with pipeline.alone():
+        print(pipeline.restore())
+
+
+def site() -> None:
+    """Build site/: the report as a page, and Evidently's own page beside it."""
+    from flywheel.report.site import build
+
+    print(f"{build(Path('site'))} is built.")
+
+
+def status() -> None:
+    """Where the loop stands: clock, champion, what prod names, last verdict, days waiting."""
+    from flywheel import files
+    from flywheel.data.sources import open_source
+    from flywheel.loop.settings import AllParams
+    from flywheel.params import load
+    from flywheel.release.tags import production
+
+    params = load(AllParams)
+    source = open_source(params.source)
+    serving = production(params.project.name)
+    card = files.read_json(files.CHAMPION / "card.json") if (files.CHAMPION / "card.json").exists() else None
+    decision = files.read_json(files.DECISION) if files.DECISION.exists() else None
+    waiting = max((source.last_day + dt.timedelta(days=1) - params.clock.as_of).days, 0)
+    rows = [
+        ("clock", str(params.clock.as_of)),
+        ("champion in the tree", f"{card['version']}, made as of {card['as_of']}" if card else "none yet"),
+        ("prod", f"{serving.version} (#{serving.number}, {serving.commit[:10]})" if serving else "no tag yet"),
+        ("last verdict", f"{decision['verdict']}, as of {decision['as_of']}" if decision else "none yet"),
+        ("days waiting", str(waiting)),
+    ]
+    show.table(["", ""], rows)
+
+
+COMMANDS = (compose, run, tick, monitor, trigger, restore, site, status)

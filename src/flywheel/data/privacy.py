@@ -1,0 +1,63 @@
+"""What leaves the outside world without its owner: keyed hashes for user ids, placeholders for personal data in texts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+import pandas as pd
+
+# For the example and for tests. It hides nothing: whoever runs this for real users sets a secret of their own.
+DEMO_KEY = "flywheel-demo-key"
+
+
+# Python's `re` has no class of upper-case letters: those of the Latin, Greek and Cyrillic scripts.
+_UPPER = "".join(letter for letter in map(chr, range(0x530)) if letter.isupper())
+_WORD = rf"[{_UPPER}][\w'’-]+"
+_NAME = rf"{_WORD}(?: (?:van|von|de|der|la|[{_UPPER}]\.|{_WORD}))* {_WORD}"
+_CODE_WORD = (
+    r"(?i:booking|reservation|confirmation|pnr|locator|ref(?:erence)?)(?i: code| number| no\.?)?(?: is)?[:#]? ?#?"
+)
+
+
+# In this order: an e-mail address may contain what looks like a name or a number.
+_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("[email]", re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")),
+    # Seven to fifteen digits with little between them, but not a date.
+    ("[phone]", re.compile(r"(?<![\w.$-])(?!\d{4}-\d\d-\d\d\b)\+?\(?\d(?:[ .\-/()]{0,2}\d){6,14}(?!\w)")),
+    (r"\1[booking]", re.compile(rf"({_CODE_WORD})\b(?=[A-Z0-9]*[A-Z])[A-Z0-9]{{6}}\b")),
+    # Six letters and digits, but not a flight number: two for the airline and four digits.
+    ("[booking]", re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{6}\b(?<!\b[A-Z0-9]{2}\d{4})")),
+    (r"\1[name]", re.compile(rf"((?i:my name is|name is|this is|i am|i['’]m|name:)\s+){_NAME}")),
+    (r"\1[name]", re.compile(rf"((?i:regards|thanks|thank you|cheers|sincerely|yours|best),?\s+){_NAME}")),
+    (r"\1[name]", re.compile(rf"((?:^|\s)(?:--?|–|—)\s*){_NAME}(?=\s*[.!]?\s*$)")),
+)
+
+
+def hash_ids(ids: pd.Series, key: str) -> pd.Series:
+    """HMAC-SHA256 of each id under `key`, the first 16 hex digits; null stays null. The raw id cannot be read back."""
+    unique = ids.dropna().unique()
+    secret = key.encode()
+    hashed = {item: hmac.new(secret, _as_text(item).encode(), hashlib.sha256).hexdigest()[:16] for item in unique}
+    return ids.map(hashed).astype("str")
+
+
+def _as_text(item: object) -> str:
+    """An id as text; 7 and 7.0 are one user, whose column had a gap on some day."""
+    return str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
+
+
+def scrub(texts: pd.Series) -> pd.Series:
+    """Put placeholders where a text has an e-mail address, a phone number, a booking code or a signed name.
+
+    Names are found by the words around them ("my name is", "Regards,"), so a name in the middle of a sentence stays.
+    """
+    clean = [None if pd.isna(text) else _scrub(str(text)) for text in texts]
+    return pd.Series(clean, texts.index, dtype="str")
+
+
+def _scrub(text: str) -> str:
+    for placeholder, pattern in _PATTERNS:
+        text = pattern.sub(placeholder, text)
+    return text

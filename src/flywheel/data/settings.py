@@ -1,0 +1,58 @@
+"""What the room of the data may be told: the sections source, collect, contract and validate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from flywheel.params import Count, Params, Share
+
+
+class Source(Params):
+    factory: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    options: dict[str, Any]
+
+
+class Collect(Params):
+    allow_demo_key: bool
+    hash_key_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+class Column(Params):
+    type: Literal["string", "number", "integer", "datetime"]
+    nullable: bool = False
+    unique: bool = False
+    min: float | None = None
+    max: float | None = None
+    allowed: Annotated[tuple[str | float, ...], Field(strict=False)] | None = None
+
+
+# The columns that the loop itself needs, whatever the project.
+REQUIRED = {
+    "predictions": ("prediction_id", "served_at", "user_id", "model_version", "score", "latency_ms", "error"),
+    "feedback": ("feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "text"),
+}
+
+
+class Contract(Params):
+    predictions: dict[str, Column]
+    feedback: dict[str, Column]
+
+    @model_validator(mode="after")
+    def _check_that_nothing_is_missing(self) -> Contract:
+        for table, names in REQUIRED.items():
+            if names[0] in getattr(self, table) and not getattr(self, table)[names[0]].unique:
+                raise ValueError(f"contract.{table}.{names[0]}: the id must be unique: true")
+            missing = [name for name in names if name not in getattr(self, table)]
+            if missing:
+                raise ValueError(f"contract.{table}: columns that the loop needs are missing: {', '.join(missing)}")
+        return self
+
+
+class Validate(Params):
+    max_rejected_share: Share
+    recent_days: Count
+    trailing_days: Count
+    low_volume: Annotated[float, Field(ge=0, lt=1)]
+    high_volume: Annotated[float, Field(gt=1)]

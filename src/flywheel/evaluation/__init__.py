@@ -1,0 +1,1 @@
+"""The evidence about a candidate, and the gate that decides on it."""

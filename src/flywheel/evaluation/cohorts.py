@@ -1,0 +1,54 @@
+"""The comparison within each cohort."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flywheel.errors import ConfigError
+from flywheel.evaluation.compare import Scores, compare
+from flywheel.evaluation.settings import Cohort, Evaluate
+
+
+def cohort_names(column: pd.Series, cohort: Cohort) -> pd.Series:
+    """The cohort of each row: the value itself, or the band `500-1000` that a number falls into (left edge included)."""
+    if cohort.edges is None:
+        return column
+    edges = [-np.inf, *cohort.edges, np.inf]
+    middle = [f"{low:g}-{high:g}" for low, high in zip(cohort.edges, cohort.edges[1:], strict=False)]
+    names = [f"under {cohort.edges[0]:g}", *middle, f"{cohort.edges[-1]:g} and more"]
+    return pd.cut(column, edges, right=False, labels=names).astype("str")
+
+
+def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:
+    """The comparison within each cohort, with its counts. ConfigError when a cohort's column is not a feature."""
+    found: dict[str, Any] = {}
+    others = [name for name in scores if name != "base_rate"]
+    for name, cohort in params.cohorts.items():
+        if cohort.column not in table.columns:
+            raise ConfigError(
+                f"evaluate.cohorts.{name}: '{cohort.column}' is not a column. Columns: {', '.join(sorted(table.columns))}. "
+                "Fix conf/project/."
+            )
+        if cohort.edges is not None and not pd.api.types.is_numeric_dtype(table[cohort.column].dtype):
+            raise ConfigError(
+                f"evaluate.cohorts.{name}: '{cohort.column}' has no numbers to cut at edges. Leave out its edges. "
+                "Fix conf/project/."
+            )
+        groups = cohort_names(table[cohort.column], cohort)
+        found[name] = {}
+        for value in sorted(groups.dropna().unique()):
+            mine = (groups == value).to_numpy()
+            rows = table[mine].reset_index(drop=True)
+            compared = compare(rows, {other: scores[other][mine] for other in others}, params)
+            difference = compared.pop("difference")
+            found[name][value] = {
+                "rows": len(rows),
+                "days": int(rows["served_at"].dt.date.nunique()),
+                "positives": int(rows["label"].sum()),
+                **{model_name: {m: t["value"] for m, t in one.items()} for model_name, one in compared.items()},
+                "difference": difference,
+            }
+    return found

@@ -1,0 +1,131 @@
+"""Metrics of a probability against a 0/1 label, and their intervals from a paired bootstrap over days.
+
+Everything starts from one table per model: how many positives and negatives each day has at each distinct score. All
+metrics are functions of its column sums, so a bootstrap sample of days is a matrix product, and the metric of 1,000
+samples is computed at once by the same code as the metric itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flywheel.evaluation.settings import Costs
+
+CLIP = 1e-6  # log loss of a score of exactly 0 or 1 would be infinite
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The costs of the four cases, from which the alert threshold follows, and how many bins the calibration error has."""
+
+    costs: Costs
+    ece_bins: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Positives and negatives, each (days x scores), at each distinct score in ascending order."""
+
+    scores: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+
+
+def count(score: np.ndarray, label: np.ndarray, day: np.ndarray, n_days: int) -> Counts:
+    """Count labels by day (0 .. n_days - 1) and distinct score."""
+    scores, group = np.unique(score, return_inverse=True)
+    cell = day * len(scores) + group
+    shape = (n_days, len(scores))
+    size = n_days * len(scores)
+    total = np.bincount(cell, minlength=size).reshape(shape).astype("float64")
+    positives = np.bincount(cell, weights=label, minlength=size).reshape(shape)
+    return Counts(scores, positives, total - positives)
+
+
+def metrics(
+    scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray, settings: Settings
+) -> dict[str, np.ndarray]:
+    """All metrics at once. `positives` and `negatives` are (... x scores), in ascending order of score.
+
+    auc: chance that a positive scores above a negative, ties count half (Mann-Whitney). average_precision: sum of
+    precision times step in recall. log_loss: mean, natural logarithm. brier: mean squared error. ece: expected
+    calibration error over equal-width bins. precision, recall, alert_rate: of alerts (score >= costs.threshold).
+    utility: mean of the cost table per 1,000 predictions. A metric that is not defined (no positive, say) is NaN.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n_pos, n_neg = positives.sum(-1), negatives.sum(-1)
+        n = n_pos + n_neg
+        below = np.cumsum(negatives, axis=-1) - negatives
+        auc = (positives * (below + negatives / 2)).sum(-1) / (n_pos * n_neg)
+
+        reached_pos = np.cumsum(positives[..., ::-1], axis=-1)
+        reached = reached_pos + np.cumsum(negatives[..., ::-1], axis=-1)
+        precision_there = np.divide(reached_pos, reached, out=np.zeros_like(reached_pos), where=reached > 0)
+        average_precision = (positives[..., ::-1] * precision_there).sum(-1) / n_pos
+
+        clipped = np.clip(scores, CLIP, 1 - CLIP)
+        log_loss = -(positives @ np.log(clipped) + negatives @ np.log1p(-clipped)) / n
+        brier = (positives @ (1 - scores) ** 2 + negatives @ scores**2) / n
+
+        in_bin = _bins(scores, settings.ece_bins)
+        total = positives + negatives
+        ece = np.abs((total * scores) @ in_bin - positives @ in_bin).sum(-1) / n
+
+        is_alert = scores >= settings.costs.threshold
+        hits, false_alerts = positives[..., is_alert].sum(-1), negatives[..., is_alert].sum(-1)
+        costs = settings.costs
+        gained = (
+            hits * costs.alert_right
+            + false_alerts * costs.alert_wrong
+            + (n_pos - hits) * costs.missed
+            + (n_neg - false_alerts) * costs.quiet_right
+        )
+        return {
+            "auc": auc,
+            "average_precision": average_precision,
+            "log_loss": log_loss,
+            "brier": brier,
+            "ece": ece,
+            "precision": hits / (hits + false_alerts),
+            "recall": hits / n_pos,
+            "alert_rate": (hits + false_alerts) / n,
+            "utility": 1000 * gained / n,
+        }
+
+
+def measure(counts: Counts, settings: Settings) -> dict[str, float]:
+    """The metrics over all days."""
+    found = metrics(counts.scores, counts.positives.sum(0), counts.negatives.sum(0), settings)
+    return {name: float(value) for name, value in found.items()}
+
+
+def curves(counts: Counts, bins: int) -> dict[str, list[dict[str, float]]]:
+    """Points of the ROC, precision-recall and reliability curves and of the score histogram."""
+    positives, negatives = counts.positives.sum(0), counts.negatives.sum(0)
+    hits = np.concatenate(([0.0], np.cumsum(positives[::-1])))
+    false_alerts = np.concatenate(([0.0], np.cumsum(negatives[::-1])))
+    chosen = np.unique(np.linspace(0, len(hits) - 1, 201).astype(int))
+    recall, fall_out = hits / max(hits[-1], 1), false_alerts / max(false_alerts[-1], 1)
+    precision = np.divide(hits, hits + false_alerts, out=np.ones_like(hits), where=hits + false_alerts > 0)
+    in_bin = _bins(counts.scores, bins)
+    n, n_pos = (positives + negatives) @ in_bin, positives @ in_bin
+    mean_score = ((positives + negatives) * counts.scores) @ in_bin / np.maximum(n, 1)
+    return {
+        "roc": [{"fall_out": float(fall_out[i]), "recall": float(recall[i])} for i in chosen],
+        "precision_recall": [{"recall": float(recall[i]), "precision": float(precision[i])} for i in chosen if i],
+        "reliability": [
+            {"score": float(mean_score[b]), "rate": float(n_pos[b] / n[b]), "n": int(n[b])}
+            for b in range(bins)
+            if n[b] > 0
+        ],
+        "scores": [{"score": (b + 0.5) / bins, "share": float(n[b] / n.sum())} for b in range(bins)],
+    }
+
+
+def _bins(scores: np.ndarray, bins: int) -> np.ndarray:
+    """(scores x bins): 1 where a score falls into an equal-width bin of [0, 1]."""
+    index = np.minimum((scores * bins).astype(int), bins - 1)
+    one_hot: np.ndarray = np.eye(bins)[index]
+    return one_hot

@@ -1,0 +1,76 @@
+"""What the room of the evaluation may be told: the sections evaluate and gate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from flywheel.params import Count, Params, Share
+
+
+class Costs(Params):
+    alert_right: float
+    alert_wrong: float
+    missed: float
+    quiet_right: float
+
+    @model_validator(mode="after")
+    def _check_that_alerts_can_pay(self) -> Costs:
+        if not (self.alert_right > self.missed and self.quiet_right > self.alert_wrong):
+            raise ValueError("alert_right must be above missed, and quiet_right above alert_wrong")
+        return self
+
+    @property
+    def threshold(self) -> float:
+        """The score from which an alert pays on average: the optimal threshold of a calibrated score (Elkan, 2001)."""
+        wrong, missed = self.quiet_right - self.alert_wrong, self.alert_right - self.missed
+        return wrong / (wrong + missed)
+
+
+class Bootstrap(Params):
+    samples: Annotated[int, Field(ge=50)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: int
+
+
+class Cohort(Params):
+    column: str
+    edges: Annotated[tuple[float, ...], Field(strict=False, min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check_that_edges_rise(self) -> Cohort:
+        if self.edges and any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
+            raise ValueError("edges must rise")
+        return self
+
+
+class Behaviour(Params):
+    column: str
+    set: float
+    expect: Literal["higher", "lower", "same"]
+
+
+class Evaluate(Params):
+    min_confidence: Annotated[float, Field(ge=0.5, le=1)]
+    ece_bins: Count
+    costs: Costs
+    bootstrap: Bootstrap
+    cohorts: dict[str, Cohort]
+    behaviours: dict[str, Behaviour]
+
+
+Metric = Literal["auc", "average_precision", "log_loss", "brier", "ece", "precision", "recall", "utility"]
+
+
+class Gate(Params):
+    min_rows: Count
+    min_days: Count
+    min_positives: Count
+    better: Metric
+    not_worse: dict[Metric, Annotated[float, Field(ge=0)]]
+    max_ece: Share
+    cohort_metric: Metric
+    cohort_margin: Annotated[float, Field(ge=0)]
+    cohort_min_rows: Count
+    behaviour_share: Share

@@ -1,0 +1,97 @@
+"""History features, point in time: how often, and how many times, did it happen to the same key lately?
+
+A label counts in a window from the moment it was known. For a prediction served at `t` the window `24h` has the labels
+with `t - 24h <= known_at < t` that still held at `t`. What arrived at `t` or later changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from flywheel.features.settings import History
+
+
+def window_length(window: str) -> pd.Timedelta:
+    """The length of a window written as `3h` or `7d`."""
+    n = int(window[:-1])
+    return pd.Timedelta(days=n) if window.endswith("d") else pd.Timedelta(hours=n)
+
+
+def column_names(key: Sequence[str], window: str) -> tuple[str, str]:
+    """The names of the rate and the count column for a key and a window."""
+    stem = "_".join(key)
+    return f"{stem}_rate_{window}", f"{stem}_count_{window}"
+
+
+def history(queries: pd.DataFrame, known: pd.DataFrame, items: Sequence[History]) -> pd.DataFrame:
+    """Rate and count columns for each key and window, on the index of `queries`.
+
+    `queries` has `served_at` and the key columns; `known` has `label`, `known_at`, `until` (see `labels.spans`) and the
+    key columns. A rate is null where the count is 0. A difference of two running counts, found by binary search, gives
+    the labels in a window: O((n + m) log m), no loop over rows.
+    """
+    columns: dict[str, np.ndarray] = {}
+    at = _microseconds(queries["served_at"])
+    starts, until = _microseconds(known["known_at"]), _microseconds(known["until"])
+    is_positive = known["label"].to_numpy() == 1
+    for item in items:
+        asked, told = _codes(queries, known, item.key)
+        search = _Search(asked, at)
+        began, began_positive = search.count_before(told, starts, is_positive)
+        for window in item.windows:
+            length = window_length(window) // pd.Timedelta(1, "us")
+            ends = np.minimum(until, starts + length)
+            ended, ended_positive = search.count_before(told, ends, is_positive)
+            n, n_positive = began - ended, began_positive - ended_positive
+            rate, count = column_names(item.key, window)
+            columns[rate] = np.divide(n_positive, n, out=np.full(len(n), np.nan), where=n > 0)
+            columns[count] = n.astype("float64")
+    return pd.DataFrame(columns, index=queries.index)
+
+
+class _Search:
+    """Queries (key code, moment), sorted once so that every binary search over them is friendly to the cache.
+
+    A moment is replaced by its rank among the moments of the queries, so that key and rank always fit into one number.
+    """
+
+    def __init__(self, codes: np.ndarray, at: np.ndarray) -> None:
+        self.moments, rank = np.unique(at, return_inverse=True)
+        self.width = len(self.moments) + 2
+        self.start, self.asked = codes * self.width, codes * self.width + rank + 1
+        self.order = np.argsort(self.asked, kind="stable")
+
+    def count_before(self, codes: np.ndarray, at: np.ndarray, is_positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each query, how many moments of its key are strictly earlier than its own, and how many are positive."""
+        # How many of the queries' moments are not after a moment: it is before query number r, counted from 0, if that
+        # is at most r.
+        told = codes * self.width + np.searchsorted(self.moments, at, side="right")
+        order = np.argsort(told, kind="stable")
+        ordered = told[order]
+        position = np.searchsorted(ordered, self.asked[self.order], side="left")
+        base = np.searchsorted(ordered, self.start[self.order], side="left")
+        running = np.concatenate(([0], np.cumsum(is_positive[order])))
+        n = np.empty(len(self.asked), dtype="int64")
+        n_positive = np.empty(len(self.asked), dtype="int64")
+        n[self.order] = position - base
+        n_positive[self.order] = running[position] - running[base]
+        return n, n_positive
+
+
+def _microseconds(moments: pd.Series) -> np.ndarray:
+    return moments.astype("datetime64[us, UTC]").astype("int64").to_numpy()
+
+
+def _codes(queries: pd.DataFrame, known: pd.DataFrame, key: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The key of each row as one integer, the same for the same key in both frames."""
+    total = np.zeros(len(queries) + len(known), dtype="int64")
+    for column in key:
+        codes, values = pd.factorize(
+            pd.concat([queries[column], known[column]], ignore_index=True), use_na_sentinel=False
+        )
+        total = total * len(values) + codes
+    codes, _ = pd.factorize(total)
+    return codes[: len(queries)], codes[len(queries) :]

@@ -1,0 +1,132 @@
+"""Showing a run in its pull request: the commit status and the one comment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from flywheel import files, git, origin
+from flywheel.errors import DataError
+from flywheel.github.actions import Run, summary
+from flywheel.github.client import GitHub, comment, set_status
+from flywheel.github.results import changes, commit_produced, stale
+from flywheel.release.acceptance import accepted
+from flywheel.report.comment import LONGEST, fenced, render, shorten, status, with_pictures
+
+GATE = "flywheel/gate"
+CHECKS = "flywheel/checks"
+MARK = "flywheel"
+COMMENT = files.LOCAL / "comment.md"
+
+
+def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
+    """Show the result of `flywheel run` for the commit that is checked out; says whether the gate is open.
+
+    In this order, so that a later failure loses nothing: the new lock is pushed where it was stale, the summary of the job,
+    the commit status, the comment. A fork's token can do none of that: `hub` is None, and the text is left in a file, which
+    another workflow posts.
+    """
+    decision = files.read_json(files.DECISION)
+    pull = run.pull_request
+    head = git.run("rev-parse", "HEAD").strip()
+    base = git.run("merge-base", "HEAD", pull["base"]["sha"]).strip() if pull else _before(run)
+    found = changes(base)
+    problem = f"the loop is halted: {halted}" if halted else None
+    outdated = stale()
+    if pull and hub:
+        _check_open(hub, pull["number"])
+    if outdated and hub and pull:
+        committed = commit_produced(f"Results of {head[:10]}: what this change gives\n\n{decision['verdict']}")
+        origin.push(f"{committed}:refs/heads/{pull['head']['ref']}")
+        print(f"dvc.lock was out of date: its results are committed to the branch as {committed[:10]}", flush=True)
+        head = committed
+    elif outdated:
+        problem = problem or "dvc.lock is out of date: run `flywheel run`, and commit what it changes."
+    state = status(decision, accepted(decision), problem)
+    name = hub.repository if hub else os.environ.get("GITHUB_REPOSITORY", "")
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    report = with_pictures(files.REPORT.read_text(encoding="utf-8"), f"{server}/{name}/blob/{head}/reports/plots")
+    text = shorten(render(found, decision, state, report))
+    files.write_text(COMMENT, text)
+    summary(text)
+    if hub:
+        post(hub, run, head, state, pull["number"] if pull else None, text)
+        if outdated and pull:
+            start_checks(hub, pull["head"]["ref"])
+    print(f"{GATE}: {state[0]}: {state[1]}", flush=True)
+    return state[0] == "success"
+
+
+def post(hub: GitHub, run: Run, head: str, state: tuple[str, str], number_of_pull: int | None, text: str) -> None:
+    """Set the status of a commit, and show the text in its pull request."""
+    set_status(hub, head, GATE, state[0], state[1], run.address)
+    if number_of_pull is not None:
+        post_comment(hub, number_of_pull, text)
+
+
+def post_comment(hub: GitHub, number_of_pull: int, text: str) -> None:
+    """Post with CML, which keeps one comment; where CML is missing or fails, with GitHub's API."""
+    files.write_text(COMMENT, f"{text}\n\n<!-- {MARK} -->\n")
+    if shutil.which("cml"):
+        command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={MARK}"]
+        command += [f"--target=pr/{number_of_pull}", str(COMMENT)]
+        env = {**os.environ, "REPO_TOKEN": hub.token}
+        try:
+            done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+            said = "" if done.returncode == 0 else (done.stderr or done.stdout).strip()[-300:] or "no reason given"
+        except (OSError, subprocess.TimeoutExpired) as error:
+            said = str(error)
+        if not said:
+            return
+        print(f"CML could not post ({said}); posting without it.", flush=True)
+    comment(hub, number_of_pull, MARK, text)
+
+
+def start_checks(hub: GitHub, branch: str) -> None:
+    """Start checks.yml on a branch: a commit pushed with the token of a workflow starts no run by itself."""
+    hub.post("/actions/workflows/checks.yml/dispatches", {"ref": branch})
+
+
+def _check_open(hub: GitHub, number_of_pull: int) -> None:
+    if hub.get(f"/pulls/{number_of_pull}")["state"] != "open":
+        raise DataError(f"pull request #{number_of_pull} was closed meanwhile: nothing is pushed or posted.")
+
+
+def _before(run: Run) -> str:
+    """The commit before a push; for a new branch, where it left the default one; for a new repository, the commit itself."""
+    before = str(run.event.get("before") or "")
+    default = (run.event.get("repository") or {}).get("default_branch", "main")
+    for known in (before, f"refs/remotes/{origin.ORIGIN}/{default}"):
+        found = subprocess.run(
+            ["git", "merge-base", "--end-of-options", "HEAD", known], capture_output=True, text=True, check=False
+        )
+        if found.returncode == 0:
+            return found.stdout.strip()
+    return "HEAD"
+
+
+def relay(run: Run, hub: GitHub, text: str) -> None:
+    """Post what the run of a fork left, as plain text. Which pull request it is about is GitHub's word, not the fork's.
+
+    The status stays pending: a fork's own run could say anything.
+    """
+    done = run.event["workflow_run"]
+    head = done["head_sha"]
+    owner = (done.get("head_repository") or {}).get("owner", {}).get("login", "")
+    wanted = hub.pages("/pulls", state="open", head=f"{owner}:{done['head_branch']}")
+    numbers = [one["number"] for one in wanted if one["head"]["sha"] == head]
+    if not numbers:
+        raise DataError(
+            f"no open pull request has the head {head[:10]}: it was closed or has moved on. Nothing posted."
+        )
+    told = (
+        "This is what the run of the fork says. Nobody has checked it, so it is shown as plain text and opens nothing.\n\n"
+        f"To decide, a maintainer who has read the change pushes this commit to a branch `try/…` of this repository; "
+        f"that run sets `{GATE}` on {head}.\n\n"
+    )
+    is_decided = any(one["context"] == GATE for one in hub.pages(f"/commits/{head}/statuses"))
+    for one in numbers:
+        if not is_decided:  # a maintainer may have been faster
+            set_status(hub, head, GATE, "pending", "a fork's run does not decide: see the comment", run.address)
+        post_comment(hub, one, told + fenced(text[:LONGEST]))

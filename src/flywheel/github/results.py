@@ -1,0 +1,79 @@
+"""What a run produced, against a commit: what changed, what is stale, and committing it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flywheel import files, git
+from flywheel.errors import DataError
+from flywheel.report.comment import Changes, changed_days
+
+PRODUCED = ("params.yaml", "dvc.lock", "models/", "reports/", "conf/state.yaml")
+
+
+def changes(base: str) -> Changes:
+    """Compare the working tree with a commit, by DVC and by the files of that commit. DataError when there is none."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    from flywheel.loop.pipeline import quiet
+
+    commit = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}").strip()
+    quiet()
+    try:
+        with Repo() as repo:
+            measured = repo.metrics.diff(commit, "workspace").get("diff", {})
+            told = repo.params.diff(commit, "workspace").get("diff", {})
+    except DvcException as error:
+        raise DataError(f"DVC could not compare with {base}: {error}.") from None
+    before = {path.name: _at(commit, path) for path in (files.DECISION, files.QUALITY)}
+    now = files.read_json(files.DECISION)
+    return Changes(
+        base=commit[:10],
+        metrics=_pairs(measured.get(files.METRICS.as_posix(), {})),
+        params=_pairs(told.get("params.yaml", {})),
+        verdicts=((before["decision.json"] or {}).get("verdict"), now["verdict"]),
+        days=changed_days(before["quality.json"], files.read_json(files.QUALITY)),
+    )
+
+
+def _pairs(found: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {name: (one.get("old"), one.get("new")) for name, one in found.items() if one.get("old") != one.get("new")}
+
+
+def _at(commit: str, path: Path) -> Any:
+    """A JSON file as it was at a commit; None where it was not there or is not JSON."""
+    try:
+        return json.loads(git.run("show", f"{commit}:{path.as_posix()}"))
+    except (DataError, ValueError):
+        return None
+
+
+def stale() -> list[str]:
+    """The files that the run made otherwise than they are committed. DataError when other files changed as well."""
+    listed = git.run("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+    changed = [entry[3:] for entry in listed.split("\0") if entry]
+    strange = [name for name in changed if not name.startswith(PRODUCED)]
+    if strange:
+        raise DataError(f"the run changed files that it should not: {', '.join(strange)}. Look at what wrote them.")
+    return changed
+
+
+def commit_produced(message: str) -> str:
+    """Commit what a run produced, as the loop itself; returns the commit."""
+    there = [name for name in PRODUCED if Path(name).exists()]
+    git.run("add", "--all", "--", *there)
+    _git_as_bot("commit", "--quiet", "--no-verify", "--message", message)
+    return git.run("rev-parse", "HEAD").strip()
+
+
+def _git_as_bot(*arguments: str) -> None:
+    env = {**os.environ, **git.BOT}
+    done = subprocess.run(["git", *arguments], env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DataError(f"git {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")

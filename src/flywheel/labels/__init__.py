@@ -1,0 +1,1 @@
+"""From feedback to labels: what happened, how sure that is, and since when it is known."""

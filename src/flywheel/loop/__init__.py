@@ -1,0 +1,1 @@
+"""One turn of the loop: compose, move the clock, run the pipeline, decide."""

@@ -1,0 +1,61 @@
+"""The whole of params.yaml: what `flywheel compose` must produce."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from flywheel.data.settings import Collect, Contract, Source, Validate
+from flywheel.evaluation.settings import Evaluate, Gate
+from flywheel.features.settings import Features
+from flywheel.github.settings import Automation
+from flywheel.labels.settings import Label
+from flywheel.model.settings import Model, Train, Windows
+from flywheel.monitoring.settings import Monitor, Trigger
+from flywheel.params import Clock, Params, Project
+from flywheel.report.settings import Report
+
+
+class AllParams(Params):
+    """The whole of `params.yaml`: what `flywheel compose` must produce."""
+
+    clock: Clock
+    project: Project
+    source: Source
+    collect: Collect
+    contract: Contract
+    validate_: Annotated[Validate, Field(alias="validate")]
+    label: Label
+    features: Features
+    windows: Windows
+    train: Train
+    model: Model
+    evaluate: Evaluate
+    gate: Gate
+    monitor: Monitor
+    report: Report
+    trigger: Trigger
+    automation: Automation
+
+    @model_validator(mode="after")
+    def _check_across_sections(self) -> AllParams:
+        inputs = {name for name in self.contract.predictions if name.startswith("in_")}
+        for group, allowed in (("numeric", ("number", "integer")), ("categorical", ("string",))):
+            for column in getattr(self.features, group):
+                declared = self.contract.predictions.get(f"in_{column}")
+                if declared is not None and declared.type not in allowed:
+                    raise ValueError(
+                        f"features.{group}: '{column}' is of type {declared.type}; allowed is {' or '.join(allowed)}"
+                    )
+        named = {
+            "features.numeric": self.features.numeric,
+            "features.categorical": self.features.categorical,
+            **{f"features.history.{i}.key": item.key for i, item in enumerate(self.features.history)},
+        }
+        for key, columns in named.items():
+            for column in columns:
+                if f"in_{column}" not in inputs:
+                    known = ", ".join(sorted(name.removeprefix("in_") for name in inputs))
+                    raise ValueError(f"{key}: '{column}' is not an input column. Columns: {known}")
+        return self

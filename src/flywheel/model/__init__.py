@@ -1,0 +1,1 @@
+"""The model: fitted, calibrated, and kept as text."""

@@ -1,0 +1,106 @@
+"""A model as text files, never a pickle: load, save, predict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from flywheel import files
+from flywheel.errors import DataError
+from flywheel.model.card import FILES, _card_text
+
+if TYPE_CHECKING:  # slow to import, and a release needs only the files
+    import lightgbm as lgb
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted model. `card` says what it is; `calibration` maps raw scores (`x`) to probabilities (`y`)."""
+
+    booster: lgb.Booster
+    calibration: dict[str, list[float]]
+    card: dict[str, Any]
+
+
+def matrix(table: pd.DataFrame, features: dict[str, Any]) -> np.ndarray:
+    """Features as floats (rows x features): numeric ones first, then category codes. A category never seen is missing."""
+    numeric: np.ndarray = table[features["numeric"]].to_numpy("float64")
+    codes = [pd.Index(known, dtype="str").get_indexer(table[n]) for n, known in features["categorical"].items()]
+    if not codes:
+        return numeric
+    coded: np.ndarray = np.column_stack(codes).astype("float64")
+    coded[coded < 0] = np.nan
+    return np.hstack([numeric, coded])
+
+
+def missing_columns(table: pd.DataFrame, card: dict[str, Any]) -> list[str]:
+    """The features that a model needs and a table does not have."""
+    needed = [*card["features"]["numeric"], *card["features"]["categorical"]]
+    return [name for name in needed if name not in table.columns]
+
+
+def predict_raw(booster: lgb.Booster, table: np.ndarray) -> np.ndarray:
+    """Scores in [0, 1] before calibration."""
+    return np.asarray(booster.predict(table), dtype="float64")
+
+
+def predict(model: Model, table: pd.DataFrame) -> np.ndarray:
+    """Calibrated probabilities, one a row, rounded to 6 digits. DataError when a feature is missing.
+
+    A category that the model never saw is treated as missing.
+    """
+    lacking = missing_columns(table, model.card)
+    if lacking:
+        raise DataError(f"the model needs features that the table lacks: {', '.join(lacking)}. Run `flywheel run`.")
+    if table.empty:
+        return np.empty(0)
+    raw = predict_raw(model.booster, matrix(table, model.card["features"]))
+    calibrated: np.ndarray = np.interp(raw, model.calibration["x"], model.calibration["y"])
+    return np.round(calibrated, 6)
+
+
+def save(model: Model, folder: Path) -> None:
+    """Write `model.txt`, `calibration.json` and, last, `card.json` with their digests, in place of what was there."""
+    texts = {
+        "model.txt": model.booster.model_to_string(num_iteration=model.booster.best_iteration or -1),
+        "calibration.json": json.dumps(model.calibration, indent=1) + "\n",
+    }
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    files.write_folder(folder, {**texts, "card.json": _card_text({**model.card, "sha256": digests})})
+
+
+def load(folder: Path) -> Model:
+    """Read a model. DataError when a file is missing or is not the one that the card describes.
+
+    The digests are compared first, because LightGBM reads beyond the end of a file that was cut off.
+    """
+    import lightgbm as lgb
+
+    lacking = [name for name in FILES if not (folder / name).exists()]
+    if lacking:
+        raise DataError(f"{folder} lacks {', '.join(lacking)}. Restore it from Git, or make it with: flywheel run")
+    card = files.read_json(folder / "card.json")
+    if not isinstance(card, dict) or "features" not in card or card.get("sha256", {}).keys() != set(FILES[:2]):
+        raise DataError(f"{folder / 'card.json'} does not describe a model. Restore it from Git.")
+    for name, digest in card["sha256"].items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise DataError(f"{folder / name} is not the file that card.json describes. Restore both from Git.")
+    return Model(lgb.Booster(model_file=str(folder / "model.txt")), files.read_json(folder / "calibration.json"), card)
+
+
+def load_if_there(folder: Path) -> Model | None:
+    """Read a model, or None where the folder holds none of its files: before the first release there is no champion."""
+    return load(folder) if any((folder / name).exists() for name in FILES) else None
+
+
+def add_score(features: pd.DataFrame, champion: Model | None) -> pd.DataFrame:
+    """Features with the column `champion_score`, where there is a champion that can score them."""
+    if champion is None or missing_columns(features, champion.card):
+        return features
+    return features.assign(champion_score=predict(champion, features))

@@ -1,0 +1,166 @@
+"""Drift of every column between a reference and a current window, by Evidently. The only module that imports it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flywheel.monitoring.settings import Drift
+
+KEYS = ("prediction_id", "served_at")
+BINS = 20
+
+
+def measure(
+    reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[str, ...], params: Drift
+) -> dict[str, Any]:
+    """The distance of each column's two samples, largest first, with the histograms to draw it.
+
+    `drifted` counts the columns whose distance is above the threshold; a column that is empty in either sample has no
+    distance and is listed with null. The methods are named, because Evidently's own choice flips between distances
+    and p-values with the number of rows.
+    """
+    columns = [name for name in reference.columns if name not in KEYS and name in current.columns]
+    samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
+    is_empty = {name: any(one[name].notna().sum() == 0 for one in samples) for name in columns}
+    measurable = [name for name in columns if not is_empty[name]]
+    distances = _evidently(samples[0], samples[1], measurable, categorical, params)
+    found: list[dict[str, Any]] = []
+    for name in columns:
+        is_category = name in categorical
+        distance = distances.get(name)
+        found.append(
+            {
+                "column": name,
+                "method": params.categorical_method if is_category else params.numeric_method,
+                "distance": distance,
+                "is_drifted": distance is not None and distance > params.threshold,
+                "null_share": [float(one[name].isna().mean()) for one in samples],
+                "histogram": histogram(samples[0][name], samples[1][name], is_category),
+            }
+        )
+    found.sort(key=lambda one: (-(one["distance"] if one["distance"] is not None else -1), one["column"]))
+    drifted = sum(bool(one["is_drifted"]) for one in found)
+    return {
+        "threshold": params.threshold,
+        "max_share": params.max_share,
+        "columns": len(found),
+        "drifted": drifted,
+        "drifted_share": drifted / len(found) if found else 0.0,
+        "is_drifted": bool(found) and drifted / len(found) > params.max_share,
+        "by_column": found,
+    }
+
+
+def weigh(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    categorical: tuple[str, ...],
+    importance: dict[str, float],
+    params: Drift,
+) -> dict[str, Any]:
+    """How much of a model's importance is on columns that have drifted: a share of the importance that can be measured.
+
+    Only columns with importance are compared. `weighted_share` is null where none of them can be measured.
+    """
+    columns = [name for name, weight in importance.items() if weight > 0 and name in reference and name in current]
+    samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
+    measurable = [name for name in columns if all(one[name].notna().any() for one in samples)]
+    distances = _evidently(samples[0], samples[1], measurable, categorical, params)
+    drifted = [name for name in measurable if distances[name] > params.threshold]
+    total = sum(importance[name] for name in measurable)
+    return {
+        "columns": len(measurable),
+        "drifted": len(drifted),
+        "weighted_share": sum(importance[name] for name in drifted) / total if total else None,
+    }
+
+
+def sample(frame: pd.DataFrame, params: Drift) -> pd.DataFrame:
+    """At most `sample_rows` rows, the same ones every time."""
+    if len(frame) <= params.sample_rows:
+        return frame
+    chosen = np.random.default_rng(params.seed).choice(len(frame), params.sample_rows, replace=False)
+    return frame.iloc[np.sort(chosen)]
+
+
+def as_measured(frame: pd.DataFrame, categorical: tuple[str, ...]) -> pd.DataFrame:
+    """Numbers as floats; an infinite one has no distance to anything and counts as missing."""
+    numbers = [name for name in frame.columns if name not in categorical]
+    floats = frame[numbers].astype("float64").replace([np.inf, -np.inf], np.nan)
+    return frame.assign(**{name: floats[name] for name in numbers})
+
+
+def histogram(reference: pd.Series, current: pd.Series, is_category: bool) -> dict[str, Any]:
+    """Shares of both samples in the same bins: the ten commonest categories, or equal-width bins between the 1st and 99th
+    percentile of both together."""
+    if is_category:
+        common = pd.concat([reference, current]).value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        names = common.index[:10].tolist()
+        shares = [[float((one == name).sum() / max(len(one), 1)) for name in names] for one in (reference, current)]
+        return {"categories": names, "reference": shares[0], "current": shares[1]}
+    both = pd.concat([reference, current]).dropna().astype("float64")
+    if both.empty:
+        return {"edges": [], "reference": [], "current": []}
+    low, high = both.quantile([0.01, 0.99])
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    shares = [
+        (np.histogram(one.dropna().clip(edges[0], edges[-1]), edges)[0] / max(one.notna().sum(), 1)).tolist()
+        for one in (reference, current)
+    ]
+    return {"edges": edges.tolist(), "reference": shares[0], "current": shares[1]}
+
+
+def as_html(reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[str, ...], params: Drift) -> str:
+    """Evidently's own page about the drift of every column, with the methods and the threshold of the configuration."""
+    from evidently import Report
+    from evidently.presets import DataDriftPreset
+
+    columns = [name for name in reference.columns if name not in KEYS and name in current.columns]
+    samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
+    measurable = [name for name in columns if all(one[name].notna().any() for one in samples)]
+    data = _datasets(samples[1], samples[0], measurable, categorical)
+    preset = DataDriftPreset(
+        columns=measurable,
+        num_method=params.numeric_method,
+        cat_method=params.categorical_method,
+        num_threshold=params.threshold,
+        cat_threshold=params.threshold,
+        drift_share=params.max_share,
+    )
+    text: str = Report([preset]).run(data[0], data[1]).get_html_str(as_iframe=False)
+    return text
+
+
+def _datasets(
+    current: pd.DataFrame, reference: pd.DataFrame, columns: list[str], categorical: tuple[str, ...]
+) -> list[Any]:
+    """Both frames as Evidently's, the current one first, as its reports take them."""
+    from evidently import DataDefinition, Dataset
+
+    definition = DataDefinition(
+        numerical_columns=[name for name in columns if name not in categorical],
+        categorical_columns=[name for name in columns if name in categorical],
+    )
+    return [Dataset.from_pandas(frame[columns], data_definition=definition) for frame in (current, reference)]
+
+
+def _evidently(
+    reference: pd.DataFrame, current: pd.DataFrame, columns: list[str], categorical: tuple[str, ...], params: Drift
+) -> dict[str, float]:
+    if not columns:
+        return {}
+    # What evidently.metrics.ValueDrift calls, without the plots that it draws for each column (80 % of its seconds).
+    from evidently.legacy.calculations.stattests import get_stattest
+    from evidently.legacy.core import ColumnType
+
+    found = {}
+    for name in columns:
+        is_category = name in categorical
+        kind = ColumnType.Categorical if is_category else ColumnType.Numerical
+        method = params.categorical_method if is_category else params.numeric_method
+        before, now = reference[name].dropna(), current[name].dropna()
+        found[name] = float(get_stattest(before, now, kind, method)(before, now, kind, params.threshold).drift_score)
+    return found

@@ -1,0 +1,81 @@
+"""Realised quality of what was served and of the champion, as labels come in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flywheel.data import tables
+from flywheel.evaluation import intervals, metrics
+from flywheel.evaluation.settings import Evaluate
+from flywheel.model import artifact
+from flywheel.monitoring.service import monday
+
+
+def quality_by_week(
+    features: pd.DataFrame, known: pd.DataFrame, params: Evaluate, min_rows: int, champion: artifact.Model | None
+) -> list[dict[str, Any]]:
+    """Realised AUC, Brier score and calibration error by week, of the served score and, after its training, the champion.
+
+    A week with fewer than `min_rows` sure labels says null: too few to judge.
+    """
+    sure = known[known["label_confidence"] >= params.min_confidence][["prediction_id", "label"]]
+    rows = features[features["served_score"].notna()].merge(sure, on="prediction_id", how="left")
+    learned_until = pd.Timestamp(champion.card["labels_known_before"], tz="UTC") if champion else None
+    settings = metrics.Settings(params.costs, params.ece_bins)
+    found = []
+    for week, mine in rows.groupby(monday(rows["served_at"])):
+        judged = mine[mine["label"].notna()]
+        entry: dict[str, Any] = {"week": week, "predictions": len(mine), "labelled": len(judged)}
+        is_new = learned_until is not None and mine["served_at"].min() >= learned_until
+        for name, column in (("served", "served_score"), ("champion", "champion_score")):
+            if column not in rows or (name == "champion" and not is_new):
+                continue
+            entry[name] = None
+            if len(judged) >= min_rows:
+                everything = np.zeros(len(judged), dtype="int64")
+                counts = metrics.count(judged[column].to_numpy(), judged["label"].to_numpy(), everything, 1)
+                measured = metrics.measure(counts, settings)
+                entry[name] = {metric: measured[metric] for metric in ("auc", "brier", "ece")}
+        found.append(entry)
+    return found
+
+
+def recent(
+    features: pd.DataFrame, known: pd.DataFrame, window: tuple[dt.date, dt.date], params: Evaluate, min_rows: int
+) -> dict[str, Any]:
+    """The champion's realised AUC over the current window, with its interval from the bootstrap over days.
+
+    It is null where there is no champion, or fewer than `min_rows` sure labels.
+    """
+    start, end = (tables.timestamp(day) for day in window)
+    rows = features[(features["served_at"] >= start) & (features["served_at"] < end)]
+    sure = known[known["label_confidence"] >= params.min_confidence][["prediction_id", "label"]]
+    judged = rows.merge(sure, on="prediction_id")
+    found: dict[str, Any] = {
+        "start": str(window[0]),
+        "end": str(window[1]),
+        "predictions": len(rows),
+        "labelled": len(judged),
+        "auc": None,
+    }
+    if "champion_score" in judged and len(judged) >= min_rows:
+        day = (judged["served_at"].dt.floor("D") - start).dt.days.to_numpy()
+        n_days = (window[1] - window[0]).days
+        counts = metrics.count(judged["champion_score"].to_numpy(), judged["label"].to_numpy(), day, n_days)
+        settings = metrics.Settings(params.costs, params.ece_bins)
+        weights = intervals.day_weights(n_days, params.bootstrap)
+        samples = intervals.bootstrap(counts, weights, settings)["auc"]
+        low, high = intervals.interval(samples, params.bootstrap.confidence)
+        found["auc"] = {"value": metrics.measure(counts, settings)["auc"], "low": low, "high": high}
+    return found
+
+
+def new_labels(known: pd.DataFrame, champion: artifact.Model | None) -> int | None:
+    """The labels that became known after the champion was trained; None where there is no champion."""
+    if champion is None:
+        return None
+    return int((known["known_at"] >= pd.Timestamp(champion.card["labels_known_before"], tz="UTC")).sum())

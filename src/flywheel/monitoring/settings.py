@@ -1,0 +1,58 @@
+"""What the room of the monitoring may be told: the sections monitor and trigger."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from flywheel.data.settings import Validate
+from flywheel.params import Clock, Count, Day, Params, Share
+
+
+class Drift(Params):
+    sample_rows: Annotated[int, Field(ge=1001)]
+    seed: int
+    numeric_method: Literal["wasserstein", "psi", "jensenshannon", "hellinger"]
+    categorical_method: Literal["psi", "jensenshannon", "hellinger", "TVD"]
+    threshold: Annotated[float, Field(gt=0)]
+    max_share: Share
+    windows: Count
+    window_days: Count
+
+
+class Monitor(Params):
+    drift: Drift
+    min_rows: Count
+
+
+class Freeze(Params):
+    first: Day
+    last: Day
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Freeze:
+        if self.last < self.first:
+            raise ValueError("last must not be before first")
+        return self
+
+
+class Trigger(Params):
+    max_error_rate: Share
+    min_auc: Share
+    drift_limit: Share
+    drift_windows_needed: Count
+    max_age_days: Count
+    min_new_labels: Count
+    cool_down_days: Annotated[int, Field(ge=0)]
+    urgent_cool_down_days: Annotated[int, Field(ge=0)]
+    monthly_budget: Annotated[int, Field(ge=0)]
+    freeze: Annotated[tuple[Freeze, ...], Field(strict=False)]
+
+
+class TriggerParams(Params):
+    """`params.yaml` as the command `flywheel trigger` sees it."""
+
+    clock: Clock
+    validate_: Annotated[Validate, Field(alias="validate")]
+    trigger: Trigger

@@ -1,0 +1,75 @@
+"""The windows that monitoring compares, and how far each has drifted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pandas as pd
+
+from flywheel import files
+from flywheel.data import tables
+from flywheel.model import artifact
+from flywheel.model.settings import Windows
+from flywheel.monitoring import drift
+from flywheel.monitoring.settings import Monitor
+
+
+def reference_days(
+    champion: artifact.Model | None, as_of: dt.date, windows: Windows
+) -> tuple[tuple[dt.date, dt.date], str]:
+    """The window to compare with: the champion's own training window, or this run's where that is not to be had."""
+    here = sorted(dt.date.fromisoformat(path.stem) for path in files.FEATURES.glob("*.parquet"))
+    start, end = windows.training(as_of)
+    own = max(start, here[0]), end
+    if champion is None:
+        return own, "this run's training window: there is no champion yet"
+    start, end = (dt.date.fromisoformat(day) for day in champion.card["training_window"])
+    if not any(start <= day < end for day in here):
+        return own, f"this run's training window: the champion's ({start} to {end}) is not in the data"
+    return (start, end), "the champion's training window"
+
+
+def drift_windows(
+    features: pd.DataFrame,
+    reference: tuple[dt.date, dt.date],
+    champion: artifact.Model | None,
+    as_of: dt.date,
+    categorical: tuple[str, ...],
+    params: Monitor,
+) -> list[dict[str, Any]]:
+    """Windows one after the other up to the clock, oldest first, each with its drift weighted by the champion's importance.
+
+    A window that begins inside the champion's own training window, or has too few rows, is left out.
+    """
+    if champion is None:
+        return []
+    settings = params.drift
+    compared = _between(features, *reference)
+    found = []
+    for n in range(settings.windows, 0, -1):
+        start = as_of - dt.timedelta(days=n * settings.window_days)
+        end = start + dt.timedelta(days=settings.window_days)
+        rows = _between(features, start, end)
+        if start < reference[1] or len(rows) < params.min_rows:
+            continue
+        weighed = drift.weigh(compared, rows, categorical, champion.card["importance"], settings)
+        found.append({"start": str(start), "end": str(end), "rows": len(rows), **weighed})
+    return found
+
+
+def _between(features: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+    served_at = features["served_at"]
+    return features[(served_at >= tables.timestamp(start)) & (served_at < tables.timestamp(end))]
+
+
+def unknown_categories(current: pd.DataFrame, champion: artifact.Model | None) -> dict[str, float]:
+    """The share of current rows whose category the champion never saw, by feature, where there are any."""
+    if champion is None:
+        return {}
+    shares = {
+        name: float((current[name].notna() & ~current[name].isin(known)).mean())
+        for name, known in champion.card["features"]["categorical"].items()
+        if name in current
+    }
+    return {name: share for name, share in shares.items() if share > 0}

@@ -1,0 +1,120 @@
+"""The Git remote `origin`: what is there, and pushing to it. Errors are one sentence that says what to mend.
+
+A push is atomic and never forced: what somebody else pushed meanwhile stays.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+from flywheel.errors import ConfigError, DataError
+
+ORIGIN = "origin"
+TRIES = 3
+PAUSE_S = 1.0
+
+
+# Git asks this helper for the password, so that the token is neither in an address nor in an argument.
+HELPER = '!f() { test "$1" = get && echo username=x-access-token && echo "password=$FLYWHEEL_GIT_TOKEN"; }; f'
+
+
+class Rejected(DataError):
+    """The remote has what a push would overwrite: somebody was faster."""
+
+
+def url() -> str | None:
+    """The address of `origin`; None where there is no such remote."""
+    done = _git("remote", "get-url", ORIGIN)
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def refs(pattern: str) -> dict[str, str]:
+    """The refs at `origin` that match a pattern, with their commits; empty where there is no `origin`."""
+    if url() is None:
+        return {}
+    listed = _call("ls-remote", ORIGIN, pattern)
+    return {name: sha for sha, name in (line.split("\t") for line in listed.splitlines())}
+
+
+def push(*refspecs: str) -> None:
+    """Push all refspecs, or none of them. Rejected when `origin` has something else in one of the places."""
+    if url() is None:
+        raise ConfigError("there is no Git remote named origin. Add it with: git remote add origin ADDRESS")
+    _call("push", "--porcelain", "--atomic", ORIGIN, *refspecs)
+
+
+def push_new(ref: str, commit: str) -> bool:
+    """Make a ref at `origin` that must not exist yet; says whether it was made. Of two who try, one makes it."""
+    if url() is None:
+        raise ConfigError("there is no Git remote named origin. Add it with: git remote add origin ADDRESS")
+    try:
+        answer = _call("push", "--porcelain", f"--force-with-lease={ref}:", ORIGIN, f"{commit}:{ref}")
+    except Rejected:
+        return False
+    # The same commit pushed twice is no conflict for Git: "=" says that it was there, "*" that it is new.
+    return any(line.startswith("*") for line in answer.splitlines())
+
+
+def delete(ref: str) -> None:
+    """Delete a ref at `origin`."""
+    _call("push", "--porcelain", ORIGIN, f":{ref}")
+
+
+def fetch_tags() -> None:
+    """Bring the tags of `origin` here, where there is an `origin`. DataError when a tag here names something else."""
+    if url() is not None:
+        _call("fetch", "--tags", ORIGIN)
+
+
+def _call(*arguments: str) -> str:
+    """What a Git command prints; tried again while the remote cannot be reached."""
+    for attempt in range(TRIES):
+        done = _git(*arguments)
+        if done.returncode == 0:
+            return done.stdout
+        said = f"{done.stdout}\n{done.stderr}"
+        if not _is_unreachable(said):
+            break
+        if attempt + 1 < TRIES:
+            time.sleep(PAUSE_S * 2**attempt)
+    raise _explain(arguments[0], said)
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")
+    options: list[str] = []
+    if token:
+        env["FLYWHEEL_GIT_TOKEN"] = token
+        options = ["-c", "credential.helper=", "-c", f"credential.helper={HELPER}"]
+    return subprocess.run(["git", *options, *arguments], env=env, capture_output=True, text=True, check=False)
+
+
+def _is_unreachable(said: str) -> bool:
+    signs: tuple[str, ...] = (
+        "Could not resolve",
+        "Connection refused",
+        "Connection timed out",
+        "Connection reset",
+        "Operation timed out",
+    )
+    signs += ("error: 5", "returned error: 429", "early EOF", "remote end hung up", "Failed to connect")
+    return any(sign in said for sign in signs)
+
+
+def _explain(action: str, said: str) -> DataError | ConfigError:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    told = next((line for line in lines if line.startswith(("fatal:", "error:", "!"))), lines[-1] if lines else "")
+    if any(sign in said for sign in ("Authentication failed", "could not read Username", "error: 401", "error: 403")):
+        return ConfigError(f"origin refused git {action}: the token is wrong, expired or may not write ({told}).")
+    if any(
+        sign in said for sign in ("[rejected]", "stale info", "already exists", "failed to lock", "cannot lock ref")
+    ):
+        return Rejected(f"origin has something else where git {action} would write, so nothing was written ({told}).")
+    if "remote rejected" in said:
+        return ConfigError(f"origin does not allow this git {action} ({told}). Look at the rulesets of the repository.")
+    if _is_unreachable(said):
+        return DataError(f"origin could not be reached in {TRIES} tries ({told}). Try again later.")
+    return DataError(f"git {action} failed: {told}.")

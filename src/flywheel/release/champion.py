@@ -1,0 +1,45 @@
+"""The champion: the model that serves, taken over from the commit that its tag names."""
+
+from __future__ import annotations
+
+import subprocess
+
+from flywheel import files, git
+from flywheel.model.card import FILES, card_with_version
+from flywheel.release.tags import production, versions
+
+
+def take_over_champion(name: str) -> str | None:
+    """Copy the model that serves into `models/champion/`, with its version on its card; None where nothing serves."""
+    serving = production(name)
+    if serving is None:
+        return None
+    texts = {file: git.run("show", f"{serving.commit}:{files.CANDIDATE.as_posix()}/{file}") for file in FILES}
+    texts["card.json"] = card_with_version(texts["card.json"], serving.version)
+    files.write_folder(files.CHAMPION, texts)
+    return serving.version
+
+
+def follow_production(name: str) -> str | None:
+    """Take over the model that serves, where the tree's candidate was compared with another one; returns its version.
+
+    A tree whose candidate is the one that serves keeps the champion which that beat: there is nothing to compare.
+    """
+    serving = production(name)
+    card = files.CHAMPION / "card.json"
+    if serving is None or (card.exists() and files.read_json(card).get("version") == serving.version):
+        return None
+    return None if _does_the_same(serving.commit) else take_over_champion(name)
+
+
+def released_as(name: str) -> str | None:
+    """The newest version of another commit that does what the tree's candidate does; None where it is new."""
+    head = git.run("rev-parse", "HEAD").strip()
+    known = reversed(versions(name).items())
+    return next((version for version, at in known if at != head and _does_the_same(at)), None)
+
+
+def _does_the_same(commit: str) -> bool:
+    """Whether the candidate of a commit has the trees and the calibration of the tree's."""
+    does = [str(files.CANDIDATE / file) for file in FILES if file != "card.json"]
+    return subprocess.run(["git", "diff", "--quiet", commit, "--", *does], check=False).returncode == 0

@@ -1,0 +1,132 @@
+"""Releases are Git tags, made with GTO: `NAME@v0.2.0` names a version, `NAME#prod#2` says which version serves.
+
+Nothing here commits. The newest `prod` tag is the truth about production.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from flywheel import git, origin
+from flywheel.errors import DataError
+
+VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Production:
+    """What the newest `prod` tag says: its number, the version that serves, and the commit that trained it."""
+
+    number: int
+    version: str
+    commit: str
+
+
+def tags(name: str) -> dict[str, str]:
+    """All tags of a model with the commit that each points to."""
+    listed = git.run("for-each-ref", "refs/tags", "--format=%(refname:strip=2) %(*objectname) %(objectname)")
+    found = {}
+    for line in listed.splitlines():
+        tag, *objects = line.split()
+        if tag.startswith((f"{name}@", f"{name}#")):
+            found[tag] = objects[0]  # of an annotated tag the commit comes first
+    return found
+
+
+def versions(name: str) -> dict[str, str]:
+    """Released versions, oldest number first, with their commits."""
+    found = {tag.removeprefix(f"{name}@"): commit for tag, commit in tags(name).items() if tag.startswith(f"{name}@")}
+    return dict(sorted((item for item in found.items() if VERSION.fullmatch(item[0])), key=lambda item: _key(item[0])))
+
+
+def production(name: str) -> Production | None:
+    """What serves now; None where nothing was ever assigned to `prod`."""
+    pattern = re.compile(re.escape(name) + r"#prod#(\d+)")
+    numbered = {
+        int(match[1]): commit for tag, commit in tags(name).items() if (match := pattern.fullmatch(tag)) is not None
+    }
+    if not numbered:
+        return None
+    number = max(numbered)
+    at_commit = [version for version, commit in versions(name).items() if commit == numbered[number]]
+    if not at_commit:
+        raise DataError(
+            f"the tag {name}#prod#{number} is on {numbered[number][:10]}, which has no version. Fetch all tags."
+        )
+    return Production(number, at_commit[-1], numbered[number])
+
+
+def next_version(name: str, champion_version: str | None) -> str:
+    """The next minor version after all released ones and the champion in the tree; v0.1.0 where there is none."""
+    known = [*versions(name), *([champion_version] if champion_version else [])]
+    if not known:
+        return "v0.1.0"
+    major, minor, _ = max(_key(version) for version in known)
+    return f"v{major}.{minor + 1}.0"
+
+
+def previous(name: str) -> str | None:
+    """The version before the one that serves; None where there is none."""
+    serving = production(name)
+    older = [version for version in versions(name) if serving and _key(version) < _key(serving.version)]
+    return older[-1] if older else None
+
+
+def publish_tags(name: str) -> list[str]:
+    """Push the newest version and `prod` tags to `origin`, both or none; returns them.
+
+    When `origin` has other tags of these names, ours are deleted, so that the command can be given again.
+    """
+    serving = production(name)
+    if serving is None:
+        raise DataError("there is no prod tag to push. Make one with: flywheel release")
+    mine = [f"{name}@{serving.version}", f"{name}#prod#{serving.number}"]
+    before = origin.refs(f"refs/tags/{name}*")
+    try:
+        origin.push(*(f"refs/tags/{tag}" for tag in mine))
+    except origin.Rejected as error:
+        for tag in mine:
+            if (
+                f"refs/tags/{tag}" not in before
+                or before[f"refs/tags/{tag}"] != git.run("rev-parse", f"refs/tags/{tag}").strip()
+            ):
+                git.run("tag", "--delete", tag)
+        raise DataError(
+            f"origin has another {' or '.join(mine)}: somebody released meanwhile. "
+            "Ours are deleted; fetch the tags and run again."
+        ) from error
+    return mine
+
+
+def may_fall_back(name: str) -> bool:
+    """Whether a rollback without a person makes sense: the newest version serves, and there is one before it.
+
+    After a rollback another version serves, so that an alert that goes on does not move `prod` back day by day.
+    """
+    serving = production(name)
+    return serving is not None and serving.version == list(versions(name))[-1] and previous(name) is not None
+
+
+def _key(version: str) -> tuple[int, int, int]:
+    match = VERSION.fullmatch(version)
+    if match is None:
+        raise DataError(f"the version {version!r} is not of the form v1.2.3.")
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def _gto(action: str, **arguments: Any) -> None:
+    import gto.api
+    from gto.exceptions import GTOException
+    from scmrepo.exceptions import SCMError
+
+    # On a machine where Git knows nobody, as in a workflow, the loop itself signs the tag.
+    known = os.environ.get("GIT_COMMITTER_EMAIL") or git.run("config", "--default", "", "user.email").strip()
+    if not known:
+        arguments |= {"author": git.BOT["GIT_COMMITTER_NAME"], "author_email": git.BOT["GIT_COMMITTER_EMAIL"]}
+    try:
+        getattr(gto.api, action)(".", **arguments)
+    except (GTOException, SCMError) as error:
+        raise DataError(f"GTO could not {action} {arguments['version']}: {error}") from None

@@ -1,0 +1,143 @@
+"""What a pull request shows: the verdict, what changed against its base, and the report. Text from data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
+from flywheel.report.markdown import escape, number, table
+
+LONGEST = 60_000  # GitHub takes 65,536 characters
+SIGNS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs from a base commit: metrics and params as old and new, and the days of data."""
+
+    base: str
+    metrics: Mapping[str, tuple[Any, Any]]
+    params: Mapping[str, tuple[Any, Any]]
+    verdicts: tuple[str | None, str]
+    days: str
+
+
+def changed_days(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str:
+    """One sentence about the days of data that came, went or changed."""
+    counts = [_day_counts(one) for one in (before or {}, now)]
+    span = now["total"]["days"]
+    if before is None:
+        return f"{_days(span['n'])} of data, {span['first']} to {span['last']}; the base has none."
+    old_last = (before["total"].get("days") or {}).get("last", "")
+    came = [day for day in counts[1] if day > old_last]
+    gone = [day for day in counts[0] if day > span["last"]]
+    changed = [day for day in counts[0] if day in counts[1] and counts[0][day] != counts[1][day]]
+    said = [
+        _count_days(came, "new"),
+        _count_days(gone, "gone"),
+        _count_days(changed, "with other counts"),
+    ]
+    kept = [one for one in said if one]
+    return f"{'; '.join(kept)}." if kept else "The same days of data."
+
+
+def _day_counts(quality: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        one["day"]: [(one[table]["rows"], one[table]["rejected"]) for table in ("predictions", "feedback")]
+        for one in quality.get("days", [])
+    }
+
+
+def _count_days(days: list[str], what: str) -> str:
+    if not days:
+        return ""
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"{_days(len(days))} {what} ({span})"
+
+
+def _days(n: int) -> str:
+    return f"{n} {'day' if n == 1 else 'days'}"
+
+
+def status(decision: Mapping[str, Any], why_accepted: str | None, problem: str | None) -> tuple[str, str]:
+    """State and description of the commit status. A problem with the run outweighs every verdict."""
+    if problem:
+        return "failure", problem
+    if decision["verdict"] == "pass":
+        told = next((rule["reason"] for rule in decision["rules"] if rule["rule"].startswith("better")), "")
+        return "success", f"pass: {told}"
+    if why_accepted:
+        return "success", f"inconclusive, accepted: {why_accepted}"
+    reasons = [rule["reason"] for rule in decision["rules"] if rule["verdict"] == decision["verdict"]]
+    return "failure", f"{decision['verdict']}: {' '.join(reasons)}"
+
+
+def render(found: Changes, decision: Mapping[str, Any], state: tuple[str, str], report: str) -> str:
+    """The comment: verdict, what changed, report."""
+    metric_rows = []
+    for name, words in IN_WORDS.items():
+        if f"candidate.{name}.value" not in found.metrics:
+            continue
+        old, new = found.metrics[f"candidate.{name}.value"]
+        gap = "–" if old is None or new is None else number(new - old, 4, sign=True)
+        lower = "" if HIGHER_IS_BETTER.get(name, True) else " (lower is better)"
+        metric_rows.append([f"{words}{lower}", number(old, 4), number(new, 4), gap])
+    param_rows = [[name, _value(old), _value(new)] for name, (old, new) in sorted(found.params.items())]
+    before, now = found.verdicts
+    verdict = f"{now} {SIGNS[now]}" + (f", was {before}" if before not in (now, None) else "")
+    return "\n".join(
+        [
+            f"## Gate: {verdict}",
+            "",
+            f"**{state[0]}** — {escape(state[1])}",
+            "",
+            f"### Against the base, {found.base}",
+            "",
+            f"Data: {found.days}",
+            "",
+            table(["metric of the candidate", "base", "here", "difference"], metric_rows)
+            if metric_rows
+            else "The candidate measures the same.\n",
+            table(["parameter", "base", "here"], param_rows) if param_rows else "The same parameters.\n",
+            "<details open><summary>The report</summary>"
+            if now != "pass"
+            else "<details><summary>The report</summary>",
+            "",
+            report.strip(),
+            "",
+            "</details>",
+            "",
+        ]
+    )
+
+
+def _value(value: Any) -> str:
+    text = "–" if value is None else json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def with_pictures(report: str, address: str) -> str:
+    """The report with its pictures taken from a commit, because a comment has no folder."""
+    return report.replace("](plots/", f"]({address}/").replace(".png)", ".png?raw=true)")
+
+
+def shorten(text: str) -> str:
+    """A text that GitHub takes as a comment."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}\n\nThe rest is cut off here: it is in reports/report.md."
+
+
+def fenced(text: str) -> str:
+    """A text from outside as plain text: no link, picture, mention or HTML in it has an effect."""
+    kept = "".join(sign for sign in text if sign in "\n\t" or sign.isprintable())
+    longest = max((len(run) for run in _runs_of(kept, "`")), default=0)
+    fence = "`" * max(4, longest + 1)
+    return f"{fence}text\n{kept.strip()}\n{fence}"
+
+
+def _runs_of(text: str, sign: str) -> list[str]:
+    return [run for run in "".join(one if one == sign else " " for one in text).split(" ") if run]

@@ -1,0 +1,204 @@
+"""The report as Markdown, from the JSON files alone, so that it cannot disagree with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
+from flywheel.params import Project
+from flywheel.report.markdown import escape, number, percent, table, with_interval
+from flywheel.report.settings import Report
+
+DIGITS = {"precision": 3, "recall": 3, "alert_rate": 3, "utility": 1}
+MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
+Evidence = dict[str, Any]
+
+
+def render(evidence: Evidence, project: Project, params: Report) -> str:
+    """The report as Markdown: verdict first, then what it rests on."""
+    parts = [
+        verdict(evidence["decision"], evidence["metrics"], project.name, project.note),
+        comparison(evidence["metrics"], evidence["decision"]["reference"]),
+        cohorts(evidence["cohorts"], evidence["decision"]["reference"], evidence["metrics"]["about"]["confidence"]),
+        drift(evidence["drift"], params.drift_rows),
+        labels(evidence["labels"], evidence["feedback"], project.event),
+        service(evidence["monitor"], params.weeks),
+        data_quality(evidence["quality"]),
+    ]
+    return "\n".join(parts)
+
+
+def verdict(decision: Evidence, measured: Evidence, name: str, note: str | None = None) -> str:
+    """The title, the verdict and every rule of the gate."""
+    window = measured["about"]["window"]
+    version = escape(decision["champion"] or "without a version")
+    champion = f"champion {version}" if decision["reference"] == "champion" else "the served score"
+    lines = [
+        f"# {name}: {decision['verdict']} {MARKS[decision['verdict']]}",
+        "",
+        f"The candidate of {decision['as_of']} against {champion}, on {window['rows']:,} labelled predictions "
+        f"({window['rows'] / max(window['predictions'], 1):.0%} of {window['predictions']:,}) served from {window['start']} "
+        f"to {window['end']}, of which {window['positives'] / max(window['rows'], 1):.1%} are positive.",
+        "",
+        *([escape(note), ""] if note else []),
+        "| rule | | reason |",
+        "| --- | --- | --- |",
+    ]
+    rules = [
+        f"| {escape(r['rule'])} | {MARKS[r['verdict']]} {r['verdict']} | {escape(r['reason'])} |"
+        for r in decision["rules"]
+    ]
+    return "\n".join([*lines, *rules, ""])
+
+
+def comparison(measured: Evidence, reference: str) -> str:
+    """The metric table with intervals."""
+    others = [name for name in ("champion", "served") if name in measured]
+    header = ["metric", "candidate", *others, f"candidate − {reference}"]
+    rows = []
+    for metric, name in IN_WORDS.items():
+        digits = DIGITS.get(metric, 4)
+        words = name if HIGHER_IS_BETTER.get(metric, True) else f"{name} (lower is better)"
+        values = [with_interval(measured[one][metric], digits) for one in ("candidate", *others)]
+        rows.append([words, *values, with_interval(measured["difference"][reference][metric], digits, sign=True)])
+    base = measured["base_rate"]
+    return (
+        "## Candidate, champion and what was served\n\n"
+        + table(header, rows)
+        + f"\nIn brackets: {measured['about']['confidence']:.0%} intervals from a paired bootstrap over days. "
+        f"Always answering the base rate would have a log loss of {number(base['log_loss']['value'], 4)} "
+        f"and a Brier score of {number(base['brier']['value'], 4)}.\n\n"
+        "![ROC, reliability and scores](plots/models.png)\n"
+    )
+
+
+def cohorts(found: Evidence, reference: str, confidence: float) -> str:
+    """The cohorts whose log loss moved, with an interval that excludes zero, worst first; the others are counted."""
+    rows, n = [], 0
+    for group, members in found.items():
+        for value, one in members.items():
+            gap = one["difference"][reference]["log_loss"]
+            n += 1
+            if gap["low"] is not None and (gap["low"] > 0 or gap["high"] < 0):
+                aucs = [number(one[name]["auc"], 3) for name in ("candidate", reference)]
+                rows.append(
+                    (gap["value"], [f"{group} = {value}", f"{one['rows']:,}", *aucs, with_interval(gap, 4, sign=True)])
+                )
+    rows.sort(key=lambda row: -row[0])
+    said = f"{len(rows)} of {n} cohorts moved in log loss beyond chance ({confidence:.0%} interval; less is better)."
+    if not rows:
+        return f"## Cohorts\n\n{said}\n"
+    header = ["cohort", "rows", "AUC candidate", f"AUC {reference}", "log loss difference"]
+    return f"## Cohorts that moved\n\n{said}\n\n" + table(header, [row for _, row in rows])
+
+
+def drift(found: Evidence, n: int) -> str:
+    """The most drifted columns."""
+    reference, current = found["reference"], found["current"]
+    rows = [
+        [
+            one["column"],
+            one["method"],
+            number(one["distance"], 3),
+            "yes" if one["is_drifted"] else "no",
+            " → ".join(f"{share:.1%}" for share in one["null_share"]),
+        ]
+        for one in found["by_column"][:n]
+    ]
+    return (
+        "## Drift\n\n"
+        f"{found['drifted']} of {found['columns']} columns ({found['drifted_share']:.0%}) are further than "
+        f"{found['threshold']:g} from their reference; more than {found['max_share']:.0%} "
+        f"{'is' if found['is_drifted'] else 'would be'} drift of the data. "
+        f"Current: {current['start']} to {current['end']}. Reference: {escape(reference['why'])}"
+        f" ({reference['start']} to {reference['end']}).\n\n"
+        + table(["column", "method", "distance", "drifted", "nulls"], rows)
+        + "\n![The most drifted columns, before and now](plots/drift.png)\n"
+    )
+
+
+def labels(made: Evidence, said: Evidence, event: str) -> str:
+    """Where labels come from, and how far they can be trusted."""
+    rows = [
+        [source, f"{one['labels']:,}", f"{percent(one['share'], 1)}", f"{percent(one['positive_share'], 1)}"]
+        for source, one in made["by_source"].items()
+    ]
+    agree = made["agreement"]
+    checks = [
+        f"{channel}s agree with the outcome in {percent(one['share'], 1)} of {one['votes']:,} cases"
+        for channel, one in agree["with_outcome"].items()
+        if one["share"] is not None
+    ]
+    if agree["between_votes"]["share"] is not None:
+        checks.append(f"two votes on one prediction agree in {agree['between_votes']['share']:.1%} of cases")
+    reporters = said["reporters"]
+    return (
+        "## Labels\n\n"
+        f"{made['labels']:,} of {made['predictions']:,} predictions have a label ({made['coverage']:.1%}), half of them "
+        f"within {number(made['median_hours_to_label'], 1)} hours of being served.\n\n"
+        + table(["source", "labels", "share", event], rows)
+        + ("\n" + "; ".join(checks)[:1].upper() + "; ".join(checks)[1:] + ".\n" if checks else "")
+        + f"\nOf {reporters['with_20_checked_reports']:,} people with 20 or more checked reports, "
+        f"{reporters['always_yes']:,} always say yes.\n"
+    )
+
+
+def service(monitor: Evidence, weeks: int) -> str:
+    """Quality of what was served, errors, latency, satisfaction and feedback of the last weeks."""
+    quality = {one["week"]: one for one in monitor["quality"]}
+    rows = []
+    shown = monitor["service"][-weeks:]
+    channels = sorted({channel for one in shown for channel in one["feedback"]})
+    for one in shown:
+        judged = quality.get(one["week"], {})
+        aucs = [number((judged.get(name) or {}).get("auc"), 3) for name in ("served", "champion")]
+        rows.append(
+            [
+                one["week"],
+                f"{one['predictions']:,.0f}",
+                *aucs,
+                f"{percent(one['error_rate'], 2)}",
+                f"{number(one['latency_p50_ms'], 0)} / {number(one['latency_p95_ms'], 0)}",
+                number(one["mean_rating"], 2, sign=True),
+                " / ".join(f"{one['feedback'].get(channel, 0):,}" for channel in channels),
+            ]
+        )
+    header = [
+        "week of",
+        "predictions",
+        "AUC served",
+        "AUC champion",
+        "errors",
+        "latency p50 / p95, ms",
+        "mean rating",
+        " / ".join(channels),
+    ]
+    unknown = [f"{escape(name)} {share:.1%}" for name, share in monitor["unknown_categories"].items()]
+    said = f"\nCategories that the champion never saw: {', '.join(unknown)}.\n" if unknown else ""
+    return (
+        "## Service and satisfaction\n\n"
+        + table(header, rows)
+        + said
+        + "\n![Quality, satisfaction and latency by week](plots/weekly.png)\n"
+    )
+
+
+def data_quality(found: Evidence) -> str:
+    """What was rejected, and days with an unusual volume."""
+    total, recent = found["total"], found["recent"]
+    rules = [
+        f"{escape(rule)} ({count:,})"
+        for rule, count in sorted(total["rules"].items(), key=lambda item: (-item[1], item[0]))
+    ]
+    odd = [f"{one['day']} ({one['table']} {one['volume']}, {one['rows']:,} rows)" for one in found["unusual_volume"]]
+    return (
+        "## Data quality\n\n"
+        f"{total['rejected']:,} of {total['rows']:,} rows were rejected ({total['rejected_share']:.2%}; "
+        f"{recent['rejected_share']:.2%} in the last {recent['days']} days), {total['duplicates']:,} duplicates dropped.\n"
+        + (f"\nRules broken: {'; '.join(rules)}.\n" if rules else "")
+        + (
+            f"\nUnusual volume: {'; '.join(odd[:10])}{f' and {len(odd) - 10} more' if len(odd) > 10 else ''}.\n"
+            if odd
+            else ""
+        )
+    )

@@ -1,0 +1,138 @@
+"""The pictures of the report, drawn from its JSON files.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; lines also differ in style. The background is
+white, so that the pictures read the same on a light and on a dark page.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+mpl.use("Agg")
+
+
+STYLES: dict[str, dict[str, Any]] = {
+    "candidate": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    "champion": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+    "served": {"color": "#6e6e6e", "linestyle": ":", "marker": "^"},
+}
+
+
+REFERENCE, CURRENT = "#6e6e6e", "#0072B2"
+RC: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "legend.frameon": False,
+    "savefig.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a category may have a $ in its name
+}
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, without anything that changes from run to run."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def roc_and_reliability(curves: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]) -> Figure:
+    """ROC, reliability and the scores of each model."""
+    with plt.rc_context(RC):
+        figure, (roc, reliability, scores) = plt.subplots(1, 3, figsize=(12, 4))
+        for axes in (roc, reliability):
+            axes.plot([0, 1], [0, 1], color="#b0b0b0", linewidth=1)
+            axes.set(xlim=(0, 1), ylim=(0, 1))
+        for name, found in curves.items():
+            style = STYLES[name]
+            line = {"color": style["color"], "linestyle": style["linestyle"], "label": name}
+            roc.plot(_get(found["roc"], "fall_out"), _get(found["roc"], "recall"), **line)
+            points = found["reliability"]
+            reliability.plot(_get(points, "score"), _get(points, "rate"), marker=style["marker"], markersize=4, **line)
+            scores.plot(_get(found["scores"], "score"), _get(found["scores"], "share"), drawstyle="steps-mid", **line)
+        roc.set(
+            title="ROC: nearer the upper left is better", xlabel="false alerts / all that went well", ylabel="recall"
+        )
+        reliability.set(
+            title="Reliability: on the diagonal is right", xlabel="mean score", ylabel="share that happened"
+        )
+        scores.set(title="Scores", xlabel="score", ylabel="share of predictions", xlim=(0, 1), ylim=(0, None))
+        roc.legend(loc="lower right")
+        return figure
+
+
+def weekly(monitor: Mapping[str, Any]) -> Figure:
+    """Quality, errors, latency and satisfaction by week."""
+    quality, service = monitor["quality"], monitor["service"]
+    with plt.rc_context(RC):
+        figure, axes = plt.subplots(2, 2, figsize=(12, 6), sharex=True)
+        place = {entry["week"]: at for at, entry in enumerate(service)}
+        for metric, panel, title in (
+            ("auc", axes[0, 0], "AUC"),
+            ("brier", axes[0, 1], "Brier score (lower is better)"),
+        ):
+            for name in ("served", "champion"):
+                points = [(place[one["week"]], one[name][metric]) for one in quality if one.get(name)]
+                if points:
+                    style = STYLES[name]
+                    panel.plot(*zip(*points, strict=True), label=name, markersize=4, **style)
+            panel.set_title(title)
+            if panel.has_data():
+                panel.legend(loc="best")
+        rating = [(place[one["week"]], one["mean_rating"]) for one in service if one["mean_rating"] is not None]
+        if rating:
+            axes[1, 0].plot(*zip(*rating, strict=True), color="#009E73", marker="o", markersize=4)
+        axes[1, 0].set(title="Satisfaction (mean rating, -1 to +1)")
+        weeks = range(len(service))
+        axes[1, 1].plot(weeks, _get(service, "latency_p95_ms"), color="#CC79A7", marker="o", markersize=4, label="p95")
+        axes[1, 1].plot(
+            weeks, _get(service, "latency_p50_ms"), color="#56B4E9", marker="s", markersize=4, label="median"
+        )
+        axes[1, 1].set(title="Latency (ms)", ylim=(0, None))
+        axes[1, 1].legend(loc="best")
+        step = max(1, len(service) // 8)
+        for panel in axes[1]:
+            panel.set_xticks(list(weeks)[::step], [one["week"][5:] for one in service][::step])
+            panel.set_xlabel("week starting")
+        return figure
+
+
+def drift(found: Mapping[str, Any], n: int = 6) -> Figure:
+    """The most drifted columns as distributions, before and now."""
+    columns = [one for one in found["by_column"] if one["distance"] is not None][:n]
+    with plt.rc_context(RC):
+        figure, axes = plt.subplots(2, 3, figsize=(12, 6), squeeze=False)
+        for panel in axes.flat[len(columns) :]:
+            panel.set_visible(False)
+        for panel, one in zip(axes.flat, columns, strict=False):
+            histogram = one["histogram"]
+            panel.set_title(f"{one['column']} ({one['distance']:.2f})")
+            panel.grid(axis="x", visible=False)
+            if "categories" in histogram:
+                at = range(len(histogram["categories"]))
+                panel.bar([x - 0.2 for x in at], histogram["reference"], 0.4, color=REFERENCE, label="reference")
+                panel.bar([x + 0.2 for x in at], histogram["current"], 0.4, color=CURRENT, label="current")
+                panel.set_xticks(list(at), [name[:10] for name in histogram["categories"]], rotation=45, ha="right")
+            else:
+                edges = histogram["edges"]
+                panel.stairs(histogram["reference"], edges, color=REFERENCE, fill=True, alpha=0.45, label="reference")
+                panel.stairs(histogram["current"], edges, color=CURRENT, linewidth=1.8, label="current")
+        if columns:
+            axes.flat[0].legend(loc="best")
+        return figure
+
+
+def _get(points: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    return [point[name] for point in points]

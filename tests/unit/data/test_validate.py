@@ -1,0 +1,519 @@
+"""Stage `validate`: a few rows in, the good ones and the rejected ones with their rule out."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flywheel import files
+from flywheel.data import tables
+from flywheel.data.quality import volume_flags
+from flywheel.errors import DataError
+from flywheel.stages.validate import ValidateParams, main
+from tests.planted import ON_DISK, at, contents, day, feedback, furnish, prediction, settings, write_events
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+
+def validate(as_of: int = 10, **changes: Any) -> str:
+    """Run the stage with a limit that lets everything through, unless `changes` says otherwise."""
+    limits = {"max_rejected_share": 1.0} | changes.pop("validate", {})
+    clock = {"as_of": day(as_of).isoformat()}
+    return main(settings(ValidateParams, clock=clock, validate=limits, **changes))
+
+
+def good(table: str) -> list[str]:
+    """The ids of the good rows of all days."""
+    return tables.read_days(files.VALID, table, None, [tables.ID[table]])[tables.ID[table]].tolist()
+
+
+def rejected(table: str) -> dict[str, str]:
+    """The rule that each rejected row of all days broke, by its id."""
+    found = [files.read_parquet(path) for path in sorted((files.REJECTED / table).glob("*.parquet"))]
+    return {row[tables.ID[table]]: row["rule"] for part in found for row in part.to_dict("records")}
+
+
+def test_good_rows_are_kept_as_they_are() -> None:
+    """A prediction and its outcome pass the contract with every value."""
+    write_events({1: [prediction("p1", "01T10")]}, {1: [feedback("f1", "p1", "01T12")]})
+    validate()
+    assert prediction("p1", "01T10") == plain(tables.read_days(files.VALID, "predictions"))[0]
+    assert feedback("f1", "p1", "01T12") == plain(tables.read_days(files.VALID, "feedback"))[0]
+    assert {} == contents(files.REJECTED)
+
+
+def plain(frame: pd.DataFrame) -> Rows:
+    """Rows as dictionaries, with None where there is nothing."""
+    return [{key: None if pd.isna(value) else value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"score": "high"}, "score: not of type number"),
+        ({"latency_ms": "slow"}, "latency_ms: not of type number"),
+        ({"in_size": "many"}, "in_size: not of type integer"),
+        ({"in_size": 2.5}, "in_size: not of type integer"),
+        ({"served_at": "yesterday"}, "served_at: not of type datetime"),
+        ({"user_id": None}, "user_id: null"),
+        ({"latency_ms": None}, "latency_ms: null"),
+        ({"served_at": None}, "served_at: null"),
+        ({"prediction_id": None}, "prediction_id: null"),
+        ({"score": 1.01}, "score: above 1"),
+        ({"score": -0.01}, "score: below 0"),
+        ({"in_size": 0}, "in_size: below 1"),
+        ({"in_size": 10}, "in_size: above 9"),
+        ({"in_place": "east"}, "in_place: not an allowed value"),
+        ({"score": None}, "score: null without an error"),
+        ({"error": "timeout"}, "score: there in spite of an error"),
+        ({"served_at": at("02T10")}, "served_at: not on the day of its file"),
+        ({"score": 2.0, "in_place": "east"}, "score: above 1; in_place: not an allowed value"),
+    ],
+)
+def test_a_prediction_that_breaks_a_rule_is_rejected_with_it(changes: dict[str, Any], rule: str) -> None:
+    """The bad row goes, with the rule it broke and no other; the good row beside it stays."""
+    write_events({1: [prediction("good", "01T10"), prediction("bad", "01T11") | changes]}, {})
+    validate()
+    assert ["good"] == good("predictions")
+    assert [rule] == list(rejected("predictions").values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"value": "yes"}, "value: not of type number"),
+        ({"received_at": "later"}, "received_at: not of type datetime"),
+        ({"source_id": None}, "source_id: null"),
+        ({"channel": "letter"}, "channel: not an allowed value"),
+        ({"prediction_id": "p9"}, "prediction_id: no such prediction"),
+        ({"prediction_id": "bad"}, "prediction_id: no such prediction"),
+        ({"received_at": at("01T09:59")}, "received_at: before its prediction"),
+        ({"received_at": at("02T12")}, "received_at: not on the day of its file"),
+        ({"value": None}, "value: not allowed for outcome"),
+        ({"value": -1.0}, "value: not allowed for outcome"),
+        ({"channel": "report", "value": -1.0}, "value: not allowed for report"),
+        ({"channel": "annotation", "value": -1.0}, "value: not allowed for annotation"),
+        ({"channel": "rating", "value": 0.0}, "value: not allowed for rating"),
+        ({"channel": "ticket", "value": 1.0}, "value: not null for ticket"),
+    ],
+)
+def test_feedback_that_breaks_a_rule_is_rejected_with_it(changes: dict[str, Any], rule: str) -> None:
+    """The bad row goes, with the rule it broke and no other; the good row beside it stays."""
+    write_events(
+        {1: [prediction("p1", "01T10"), prediction("bad", "01T10", score=7.0)]},
+        {1: [feedback("good", "p1", "01T12"), feedback("f", "p1", "01T13") | changes]},
+    )
+    validate()
+    assert ["good"] == good("feedback")
+    assert [rule] == list(rejected("feedback").values())
+
+
+def test_a_score_may_be_null_with_an_error_and_feedback_may_come_at_the_same_moment() -> None:
+    """The edges of the rules are inside: scores of 0 and 1, a failed answer, an outcome at once."""
+    write_events(
+        {
+            1: [
+                prediction("p1", "01T10", score=0.0),
+                prediction("p2", "01T10", score=1.0),
+                prediction("p3", "01T10", score=None, error="timeout"),
+                prediction("p4", "01T00"),
+                prediction("p5", "01T10", in_size=None),
+            ]
+        },
+        {1: [feedback("f1", "p1", "01T10")]},
+    )
+    validate()
+    assert ({}, {}) == (rejected("predictions"), rejected("feedback"))
+
+
+@pytest.mark.parametrize(
+    "text", [["2030-01-01T10:00:00+00:00", "2030-01-01T10:00:00.250+00:00"], ["2030-01-01T10:00Z", "2030-01-01 11:00Z"]]
+)
+def test_moments_written_as_text_are_understood(text: list[str]) -> None:
+    """ISO 8601 in its usual spellings is a moment, with and without fractions of a second."""
+    write_events({1: [prediction(f"p{n}", "01T10") | {"served_at": one} for n, one in enumerate(text)]}, {})
+    validate()
+    assert {} == rejected("predictions")
+
+
+def test_an_id_that_comes_twice_on_a_day_is_kept_once() -> None:
+    """The second of two rows with one id is rejected, in both tables."""
+    write_events(
+        {1: [prediction("p1", "01T10", score=0.1), prediction("p1", "01T11", score=0.9)]},
+        {1: [feedback("f1", "p1", "01T12"), feedback("f1", "p1", "01T13")]},
+    )
+    validate()
+    assert ([0.1], ["f1"]) == (tables.read_days(files.VALID, "predictions")["score"].tolist(), good("feedback"))
+    assert {"p1": "prediction_id: came before"} == rejected("predictions")
+    assert {"f1": "feedback_id: came before"} == rejected("feedback")
+
+
+@pytest.mark.parametrize("clocks", [[10], [2, 10]])
+def test_an_id_that_comes_again_on_a_later_day_is_kept_once(clocks: list[int]) -> None:
+    """The same, over two days, whether both are checked in one run or in two."""
+    write_events(
+        {1: [prediction("p1", "01T10")], 2: [prediction("p1", "02T10"), prediction("p2", "02T10")]},
+        {1: [feedback("f1", "p1", "01T12")], 2: [feedback("f1", "p1", "02T12")]},
+    )
+    for as_of in clocks:
+        validate(as_of)
+    assert (["p1", "p2"], ["f1"]) == (good("predictions"), good("feedback"))
+    assert {"p1": "prediction_id: came before"} == rejected("predictions")
+    assert {"f1": "feedback_id: came before"} == rejected("feedback")
+
+
+@pytest.mark.parametrize("clocks", [[10], [2, 10]])
+def test_a_row_that_is_sent_again_after_it_was_rejected_is_good(clocks: list[int]) -> None:
+    """A mended row comes in for the first time, whether its bad version was checked in the same run or in an earlier one."""
+    write_events({1: [prediction("p1", "01T10", score=7.0)], 2: [prediction("p1", "02T10")]}, {})
+    for as_of in clocks:
+        validate(as_of)
+    assert ["p1"] == good("predictions")
+
+
+@pytest.mark.parametrize("clocks", [[10], [2, 10]])
+def test_a_rejected_row_reads_the_same_whatever_other_days_are_like(clocks: list[int]) -> None:
+    """A 3 is a 3, also where the sizes of another day have gaps or words and its column is of another type."""
+    write_events(
+        {1: [prediction("p1", "01T10", score=7.0, in_size=3)], 2: [prediction(f"p{n}", "02T10") for n in (2, 3)]}, {}
+    )
+    path = tables.day_path(files.EVENTS, "predictions", day(2))
+    files.write_parquet(path, files.read_parquet(path).assign(in_size=[3.0, None]))
+    for as_of in clocks:
+        validate(as_of)
+    assert ["3"] == files.read_parquet(files.REJECTED / "predictions/2030-01-01.parquet")["in_size"].tolist()
+
+
+@pytest.mark.parametrize("clocks", [[10], [2, 10]])
+def test_feedback_about_a_prediction_of_an_earlier_day_is_good(clocks: list[int]) -> None:
+    """Late feedback finds its prediction, whether it was checked in the same run or in an earlier one."""
+    write_events({1: [prediction("p1", "01T10")]}, {2: [feedback("f1", "p1", "02T12")]})
+    for as_of in clocks:
+        validate(as_of)
+    assert ["f1"] == good("feedback")
+
+
+@pytest.mark.parametrize("clocks", [[10], [2, 10]])
+def test_feedback_of_a_day_before_its_prediction_is_rejected_for_one_reason(clocks: list[int]) -> None:
+    """Nobody knows the prediction of tomorrow, whether tomorrow is checked in the same run or in a later one."""
+    write_events({2: [prediction("p1", "02T10")]}, {1: [feedback("f1", "p1", "01T12")]})
+    for as_of in clocks:
+        validate(as_of)
+    assert {"f1": "prediction_id: no such prediction"} == rejected("feedback")
+
+
+def test_a_column_that_is_text_on_one_day_only_costs_that_day_its_bad_rows_alone() -> None:
+    """Numbers on the first day and words on the second: the rows with words are rejected, all others stay."""
+    write_events(
+        {
+            1: [prediction("p1", "01T10", latency_ms=40.0)],
+            2: [prediction("p2", "02T10", latency_ms="slow"), prediction("p3", "02T11", latency_ms="50")],
+            3: [prediction("p4", "03T10", latency_ms=60.0)],
+        },
+        {},
+    )
+    validate()
+    found = tables.read_days(files.VALID, "predictions")
+    assert {"p1": 40.0, "p3": 50.0, "p4": 60.0} == dict(zip(found["prediction_id"], found["latency_ms"], strict=True))
+    assert ["p2"] == list(rejected("predictions"))
+
+
+def test_a_rejected_row_is_kept_as_it_came() -> None:
+    """The word that was no number can be read in the rejected row."""
+    write_events({1: [prediction("p1", "01T10", latency_ms="slow", in_place="east")]}, {})
+    validate()
+    row = files.read_parquet(files.REJECTED / "predictions/2030-01-01.parquet").iloc[0]
+    assert ("slow", "east") == (row["latency_ms"], row["in_place"])
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("predictions", "score"), ("predictions", "in_size"), ("feedback", "text")]
+)
+def test_a_missing_column_stops_the_run_and_is_named_with_its_file(table: str, column: str) -> None:
+    """The second day lacks a column of the contract; the message says which and where."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2)}, {})
+    path = tables.day_path(files.EVENTS, table, day(2))
+    files.write_parquet(path, files.read_parquet(path).drop(columns=column))
+    with pytest.raises(DataError, match=rf"{path}: required columns are missing: {column}\. Found: "):
+        validate()
+
+
+def test_a_column_that_the_contract_does_not_name_is_left_out() -> None:
+    """What nobody declared does not reach the later stages."""
+    write_events({1: [prediction("p1", "01T10", in_colour="x")]}, {})
+    validate()
+    assert set(prediction("p1", "01T10")) == set(tables.read_days(files.VALID, "predictions"))
+
+
+def test_a_day_of_good_rows_that_was_changed_or_lost_is_checked_again() -> None:
+    """Half of a file, and no file: the next run makes both as they were."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {})
+    validate(as_of=4)
+    before = contents(files.VALID)
+    path = tables.day_path(files.VALID, "predictions", day(2))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    tables.day_path(files.VALID, "feedback", day(3)).unlink()
+    validate(as_of=4)
+    assert before == contents(files.VALID)
+
+
+def test_a_truncated_file_stops_the_run_and_is_named() -> None:
+    """Half of a Parquet file of what arrived is told from an empty day."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2)}, {})
+    validate(as_of=2)
+    path = tables.day_path(files.EVENTS, "predictions", day(2))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=rf"{path} cannot be read as Parquet"):
+        validate(as_of=3)
+
+
+def test_too_many_rejected_rows_stop_the_run_and_are_kept() -> None:
+    """Two of four rows are bad where a quarter is allowed: the run stops, and what it found is on disk."""
+    rows = [prediction(f"p{n}", "01T10", score=0.5 if n < 2 else 7.0) for n in range(4)]
+    write_events({1: rows}, {})
+    with pytest.raises(DataError, match=r"50\.0% of the rows .* allowed is 25\.0% \(validate\.max_rejected_share\)"):
+        validate(validate={"max_rejected_share": 0.25})
+    assert {"p2": "score: above 1", "p3": "score: above 1"} == rejected("predictions")
+    assert {"score: above 1": 2} == files.read_json(files.QUALITY)["total"]["rules"]
+
+
+def test_a_run_that_stopped_for_bad_rows_stops_again() -> None:
+    """Running once more does not make bad days good."""
+    write_events({1: [prediction("p1", "01T10", score=7.0)]}, {})
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"100\.0%"):
+            validate(validate={"max_rejected_share": 0.25})
+
+
+def test_a_share_of_rejected_rows_at_the_limit_passes() -> None:
+    """Only more than the limit is too much."""
+    write_events({1: [prediction(f"p{n}", "01T10", score=0.5 if n else 7.0) for n in range(4)]}, {})
+    assert "3 good rows, 1 rejected, 1 new days" == validate(validate={"max_rejected_share": 0.25})
+
+
+def test_old_bad_days_do_not_stop_the_run() -> None:
+    """The limit is for the recent days: a bad first day is forgiven when the last two are good."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10", score=7.0 if n == 1 else 0.5)] for n in (1, 2, 3)}, {})
+    assert "2 good rows, 1 rejected, 3 new days" == validate(validate={"max_rejected_share": 0.25, "recent_days": 2})
+
+
+def test_quality_counts_rows_rejected_duplicates_rules_and_nulls() -> None:
+    """Every count of a small day, by hand: 1 of 4 predictions is bad, 1 of 4 sizes is null."""
+    rows = [prediction("p1", "01T10"), prediction("p2", "01T10", in_size=None), prediction("p3", "01T10")]
+    write_events({1: [*rows, prediction("p4", "01T10", score=7.0)]}, {1: [feedback("f1", "p1", "01T12")]})
+    path = tables.day_path(files.EVENTS, "predictions", day(1))
+    files.write_parquet(path, files.read_parquet(path), {"duplicates": "3"})
+    validate()
+    found = files.read_json(files.QUALITY)
+    counts = {"rows": 5, "rejected": 1, "rejected_share": 1 / 5, "duplicates": 3, "rules": {"score: above 1": 1}}
+    assert counts | {"days": {"n": 1, "first": "2030-01-01", "last": "2030-01-01"}} == found["total"]
+    expected = {
+        "rows": 4,
+        "rejected": 1,
+        "duplicates": 3,
+        "rules": {"score: above 1": 1},
+        "null_shares": {"error": 4 / 4, "in_size": 1 / 4},
+        "volume": "too early to tell",
+    }
+    assert expected == found["days"][0]["predictions"]
+
+
+VOLUMES = {
+    "usual": ([100] * 7 + [100], "usual"),
+    "ten times the volume": ([100] * 7 + [1000], "high"),
+    "just twice the volume": ([100] * 7 + [200], "usual"),
+    "a little more than twice": ([100] * 7 + [201], "high"),
+    "less than half": ([100] * 7 + [49], "low"),
+    "just half": ([100] * 7 + [50], "usual"),
+    "an empty day": ([100] * 7 + [0], "empty"),
+    "too early": ([100] * 6 + [1000], "too early to tell"),
+    "an empty first day": ([0], "empty"),
+    "one odd day before does not move the median": ([100] * 6 + [10_000] + [201], "high"),
+    "what is long ago does not count": ([1000] * 10 + [100] * 10 + [100], "usual"),
+}
+
+
+@pytest.mark.parametrize("case", VOLUMES)
+def test_the_volume_of_the_last_day_is_compared_with_the_median_before_it(case: str) -> None:
+    """The limits are half and twice the median of the ten days before, once there are seven."""
+    rows, expected = VOLUMES[case]
+    params = settings(ValidateParams, validate={"trailing_days": 10, "low_volume": 0.5, "high_volume": 2.0}).validate_
+    index = [f"day {n}" for n in range(len(rows))]
+    assert expected == volume_flags(pd.Series(rows, index), params)[index[-1]]
+
+
+def test_a_trailing_window_of_less_than_a_week_is_a_setting_that_works() -> None:
+    """The settings allow `trailing_days: 3`; then three days are enough to compare with."""
+    params = settings(ValidateParams, validate={"trailing_days": 3}).validate_
+    assert "high" == volume_flags(pd.Series([100, 100, 100, 1000]), params)[3]
+
+
+def test_a_day_of_ten_times_the_volume_is_flagged_and_passes() -> None:
+    """Many good rows are no reason to stop: the report says so, and all rows are good."""
+    days = {n: [prediction(f"p{n}-{i}", f"0{n}T10") for i in range(20 if n == 8 else 2)] for n in range(1, 9)}
+    write_events(days, {})
+    assert "34 good rows, 0 rejected, 8 new days" == validate()
+    unusual = [one for one in files.read_json(files.QUALITY)["unusual_volume"] if one["table"] == "predictions"]
+    assert [{"day": "2030-01-08", "table": "predictions", "rows": 20, "volume": "high"}] == unusual
+
+
+@pytest.mark.parametrize("clocks", [[10], [2, 3, 10]])
+def test_an_empty_day_is_flagged_and_passes(clocks: list[int]) -> None:
+    """Nothing arrived on the second day, in neither table, whether it is checked alone or with others."""
+    write_events({1: [prediction("p1", "01T10")], 2: [], 3: [prediction("p3", "03T10")]}, {})
+    for as_of in clocks:
+        validate(as_of)
+    assert [1, 0, 1] == [
+        len(files.read_parquet(tables.day_path(files.VALID, "predictions", day(n)))) for n in (1, 2, 3)
+    ]
+    flagged = {(one["table"], one["day"]) for one in files.read_json(files.QUALITY)["unusual_volume"]}
+    assert {("predictions", "2030-01-02"), *(("feedback", f"2030-01-0{n}") for n in (1, 2, 3))} == flagged
+
+
+def test_days_from_the_clock_on_are_not_looked_at() -> None:
+    """A day that was collected but lies after the clock waits."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {})
+    validate(as_of=3)
+    assert ["p1", "p2"] == good("predictions")
+
+
+def test_a_later_run_checks_new_days_only() -> None:
+    """With one day more, one day is checked."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {})
+    validate(as_of=3)
+    assert "3 good rows, 0 rejected, 1 new days" == validate(as_of=4)
+
+
+def test_a_changed_contract_checks_all_days_again() -> None:
+    """A row that an older contract rejected is good under the new one, and no longer among the rejected."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10", in_size=9 + n)] for n in (0 + 1, 2)}, {})
+    assert "0 good rows, 2 rejected, 2 new days" == validate()
+    wider = {"predictions": {"in_size": {"max": 99}}}
+    assert "2 good rows, 0 rejected, 2 new days" == validate(contract=wider)
+    assert {} == contents(files.REJECTED)
+
+
+def results() -> dict[str, bytes]:
+    """Everything that the stage wrote."""
+    found = {
+        f"{folder}/{name}": content
+        for folder in (files.VALID, files.REJECTED)
+        for name, content in contents(folder).items()
+    }
+    return found | {"quality": files.QUALITY.read_bytes()}
+
+
+@contextlib.contextmanager
+def new_folder() -> Iterator[None]:
+    """Another empty folder to run in, for each of many examples."""
+    with tempfile.TemporaryDirectory() as folder:
+        furnish(Path(folder))
+        with contextlib.chdir(folder):
+            yield
+
+
+BAD_PREDICTION: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"score": 7.0},
+    {"score": None},
+    {"score": None, "error": "timeout"},
+    {"in_place": "east"},
+    {"in_place": None},
+    {"in_size": None},
+    {"in_size": 0},
+    {"in_size": "many"},
+    {"user_id": None},
+    {"served_at": None},
+)
+BAD_FEEDBACK: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"value": 5.0},
+    {"value": None},
+    {"channel": "letter"},
+    {"channel": "ticket", "value": None},
+    {"source_id": None},
+    {"received_at": None},
+)
+
+
+@st.composite
+def two_tables(draw: st.DrawFn) -> tuple[dict[int, Rows], dict[int, Rows]]:
+    """A few rows on each of three days, many of them bad, with ids that may come again and references that may be wrong."""
+    one = st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from([*BAD_PREDICTION]))
+    two = st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from([*BAD_FEEDBACK]))
+    predictions, said = {}, {}
+    for n in (1, 2, 3):
+        predictions[n] = [
+            prediction(f"p{name}", f"0{n}T0{hour}") | changes for name, hour, changes in draw(st.lists(one, max_size=5))
+        ]
+        said[n] = [
+            feedback(f"f{name}", f"p{about}", f"0{n}T0{about}") | changes
+            for name, about, changes in draw(st.lists(two, max_size=5))
+        ]
+    return predictions, said
+
+
+@ON_DISK
+@given(two_tables())
+def test_no_row_is_lost_or_doubled(both: tuple[dict[int, Rows], dict[int, Rows]]) -> None:
+    """On each day, what came in is what was good and what was rejected, and the counts say the same."""
+    with new_folder():
+        write_events(*both)
+        validate()
+        quality = files.read_json(files.QUALITY)
+        for table in tables.TABLES:
+            for n, counted in zip((1, 2, 3), quality["days"], strict=True):
+                came, kept, thrown = (
+                    Counter(files.read_parquet(path)[tables.ID[table]].tolist()) if path.exists() else Counter()
+                    for path in (
+                        tables.day_path(folder, table, day(n)) for folder in (files.EVENTS, files.VALID, files.REJECTED)
+                    )
+                )
+                assert came == kept + thrown
+                assert (came.total(), thrown.total()) == (counted[table]["rows"], counted[table]["rejected"])
+
+
+@ON_DISK
+@given(two_tables())
+def test_good_rows_keep_the_promises_of_the_contract(both: tuple[dict[int, Rows], dict[int, Rows]]) -> None:
+    """Whatever came in: ids are unique, scores lie in [0, 1], and all feedback follows a prediction that is there."""
+    with new_folder():
+        write_events(*both)
+        validate()
+        predictions, said = (tables.read_days(files.VALID, table) for table in tables.TABLES)
+        assert (True, True) == (predictions["prediction_id"].is_unique, said["feedback_id"].is_unique)
+        assert predictions["score"].dropna().between(0, 1).all()
+        joined = said.merge(predictions, on="prediction_id", how="left")
+        assert (joined["received_at"] >= joined["served_at"]).all()
+
+
+@ON_DISK
+@given(two_tables())
+def test_day_by_day_gives_the_same_bytes_as_at_once(both: tuple[dict[int, Rows], dict[int, Rows]]) -> None:
+    """Two runs with a moving clock and one run to the same clock write the same files."""
+    with new_folder():
+        write_events(*both)
+        for as_of in (2, 4):
+            validate(as_of)
+        step_by_step = results()
+    with new_folder():
+        write_events(*both)
+        validate(as_of=4)
+        assert results() == step_by_step

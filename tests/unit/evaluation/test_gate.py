@@ -1,0 +1,442 @@
+"""The gate, with evidence that is planted: what must fail fails, what must pass passes, and nothing decides nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flywheel.evaluation.cohorts import by_cohort
+from flywheel.evaluation.compare import compare
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER
+from flywheel.evaluation.gate import (
+    behaves,
+    better,
+    calibrated,
+    cohorts_unharmed,
+    comparable,
+    decide,
+    enough,
+    not_worse,
+)
+from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gate
+
+GATE = Gate(
+    min_rows=1000,
+    min_days=14,
+    min_positives=200,
+    better="log_loss",
+    not_worse={"auc": 0.005, "utility": 5.0},
+    max_ece=0.08,
+    cohort_metric="log_loss",
+    cohort_margin=0.02,
+    cohort_min_rows=300,
+    behaviour_share=0.8,
+)
+EVALUATE = Evaluate(
+    min_confidence=0.9,
+    ece_bins=10,
+    costs=Costs(alert_right=1.0, alert_wrong=-0.4, missed=-0.5, quiet_right=0.0),
+    bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7),
+    cohorts={"origin": Cohort(column="origin")},
+    behaviours={"late hub": Behaviour(column="late_rate", set=0.9, expect="higher")},
+)
+
+
+def interval(low: float | None, high: float | None) -> dict[str, float | None]:
+    value = None if low is None or high is None else (low + high) / 2
+    return {"value": value, "low": low, "high": high}
+
+
+def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
+    """Metrics of a clear win against a champion, with other intervals for the metrics named."""
+    wins = {"auc": (0.01, 0.03), "log_loss": (-0.03, -0.01), "utility": (5.0, 15.0)}
+    return {
+        "about": {
+            "candidate": {"as_of": "2013-05-01", "identity": "c0ffee"},
+            "champion": {"version": "v0.1.0", "identity": "decade", "why_not_compared": None},
+            "window": {"rows": 5000, "days": 28, "positives": 1000},
+        },
+        "candidate": {"ece": {"value": 0.02, "low": 0.01, "high": 0.03}},
+        "champion": {},
+        "difference": {"champion": {name: interval(*found) for name, found in (wins | difference).items()}},
+    }
+
+
+def cohort(low: float | None, high: float | None, rows: int = 1000, reference: str = "champion") -> dict[str, Any]:
+    return {"rows": rows, "difference": {reference: {"log_loss": interval(low, high)}}}
+
+
+def behaviour(share: float) -> dict[str, Any]:
+    return {
+        "column": "late_rate",
+        "set": 0.9,
+        "expect": "higher",
+        "candidate": {"share_as_expected": share, "mean_shift": 0.1},
+    }
+
+
+FINE_COHORTS = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": cohort(-0.02, 0.01)}}
+FINE_BEHAVIOUR = {"late hub": behaviour(0.95)}
+
+
+def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
+    """The same evidence with some values of a part of `about` replaced."""
+    about = found["about"] | {part: found["about"][part] | values}
+    return found | {"about": about}
+
+
+def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
+    """The verdict, and the rules that are not a pass."""
+    found = decide(metrics, cohorts, behaviours, GATE)
+    others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
+    return {"verdict": found["verdict"], **others}
+
+
+# One world of flights whose rates are known, and models that know more or less of them.
+
+
+def world() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    n = 6000
+    rate = rng.beta(1.2, 2.8, n)
+    return pd.DataFrame(
+        {
+            "served_at": pd.Timestamp("2013-04-03", tz="UTC") + pd.to_timedelta(rng.integers(0, 28 * 24, n), unit="h"),
+            "origin": rng.choice(["EWR", "JFK", "LGA"], n),
+            "rate": rate,
+            "label": (rng.random(n) < rate).astype("int64"),
+        }
+    )
+
+
+def shrunk(rate: pd.Series, weight: float) -> np.ndarray:
+    """Scores that know only a part of the rates: drawn towards their mean, and blurred."""
+    noise = np.random.default_rng(4).beta(1.2, 2.8, len(rate))
+    return np.round(np.clip(weight * rate + (1 - weight) * noise, 0.01, 0.99), 2)
+
+
+def judged(table: pd.DataFrame, candidate: np.ndarray, champion: np.ndarray) -> dict[str, Any]:
+    """What the gate decides when both models are measured on a table by the real evaluation."""
+    scores = {"candidate": candidate, "champion": champion, "served": np.full(len(table), 0.3)}
+    metrics = evidence() | compare(table, scores, EVALUATE)
+    return decide(metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, GATE)
+
+
+def test_a_planted_win_passes() -> None:
+    """The candidate knows the rate of every flight, the champion a half of it."""
+    table = world()
+    found = judged(table, np.round(table["rate"].to_numpy(), 2), shrunk(table["rate"], 0.5))
+    assert {"pass"} == {rule["verdict"] for rule in found["rules"]} | {found["verdict"]}
+
+
+def test_a_planted_regression_fails() -> None:
+    """The candidate knows a half of what the champion knows."""
+    table = world()
+    found = judged(table, shrunk(table["rate"], 0.5), np.round(table["rate"].to_numpy(), 2))
+    verdicts = {rule["rule"]: rule["verdict"] for rule in found["rules"]}
+    assert found["verdict"] == "fail"
+    assert {"fail"} == {verdicts["better log loss"], verdicts["AUC not worse"], verdicts["cohorts"]}
+
+
+def test_a_no_op_is_inconclusive() -> None:
+    """The champion once more, as its own candidate: it is no worse in anything, and better in nothing."""
+    table = world()
+    scores = np.round(table["rate"].to_numpy(), 2)
+    found = judged(table, scores, scores.copy())
+    others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
+    assert ("inconclusive", {"better log loss": "inconclusive"}) == (found["verdict"], others)
+
+
+def test_a_planted_harm_to_one_cohort_fails() -> None:
+    """The candidate is better on the whole and says of every flight from LGA the opposite."""
+    table = world()
+    good = np.round(table["rate"].to_numpy(), 2)
+    is_lga = (table["origin"] == "LGA").to_numpy()
+    # A small slice, so that the win elsewhere outweighs it.
+    is_harmed = is_lga & (np.arange(len(table)) % 4 == 0)
+    table = table[~is_lga | is_harmed].reset_index(drop=True)
+    good, is_harmed = good[~is_lga | is_harmed], is_harmed[~is_lga | is_harmed]
+    candidate = np.where(is_harmed, np.clip(0.6 - good, 0.05, 0.95), good)
+    found = judged(table, candidate, shrunk(table["rate"], 0.2))
+    verdicts = {rule["rule"]: rule["verdict"] for rule in found["rules"]}
+    assert ("pass", "fail", "fail") == (verdicts["better log loss"], verdicts["cohorts"], found["verdict"])
+
+
+def test_a_clear_win_on_every_rule_passes() -> None:
+    """The evidence that the tests below spoil in one place each."""
+    assert {"verdict": "pass"} == decided(evidence())
+
+
+@pytest.mark.parametrize(
+    ("metrics", "cohorts", "behaviours", "expected"),
+    [
+        pytest.param(
+            evidence(log_loss=(0.01, 0.03)),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            {"better log loss": "fail"},
+            id="worse in the metric that must be better",
+        ),
+        pytest.param(
+            evidence(auc=(-0.03, -0.01)), FINE_COHORTS, FINE_BEHAVIOUR, {"AUC not worse": "fail"}, id="AUC lost"
+        ),
+        pytest.param(
+            evidence(utility=(-20.0, -10.0)),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            {"utility per 1,000 predictions not worse": "fail"},
+            id="utility lost",
+        ),
+        pytest.param(
+            evidence() | {"candidate": {"ece": {"value": 0.09, "low": 0.085, "high": 0.1}}},
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            {"calibrated": "fail"},
+            id="not calibrated",
+        ),
+        pytest.param(
+            evidence(),
+            FINE_COHORTS | {"carrier": {"AA": cohort(0.02, 0.06)}},
+            FINE_BEHAVIOUR,
+            {"cohorts": "fail"},
+            id="one cohort harmed",
+        ),
+        pytest.param(
+            evidence(),
+            FINE_COHORTS,
+            {"late hub": behaviour(0.5), "smooth hub": behaviour(0.9)},
+            {"behaviour: late hub": "fail"},
+            id="one behaviour wrong",
+        ),
+    ],
+)
+def test_every_rule_can_fail_alone(metrics: Any, cohorts: Any, behaviours: Any, expected: dict[str, str]) -> None:
+    """A win that is spoilt in one place fails, and only the rule of that place says so."""
+    assert {"verdict": "fail", **expected} == decided(metrics, cohorts, behaviours)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "cohorts", "expected"),
+    [
+        pytest.param(
+            evidence(log_loss=(-0.02, 0.01)),
+            FINE_COHORTS,
+            {"better log loss": "inconclusive"},
+            id="the win may be luck",
+        ),
+        pytest.param(
+            evidence(log_loss=(None, None)), FINE_COHORTS, {"better log loss": "inconclusive"}, id="no interval"
+        ),
+        pytest.param(
+            evidence(auc=(-0.01, 0.02)),
+            FINE_COHORTS,
+            {"AUC not worse": "inconclusive"},
+            id="a loss beyond the margin is possible",
+        ),
+        pytest.param(
+            evidence(auc=(None, None)), FINE_COHORTS, {"AUC not worse": "inconclusive"}, id="no interval of the AUC"
+        ),
+        pytest.param(
+            changed(evidence(), "window", rows=999),
+            FINE_COHORTS,
+            {"enough evidence": "inconclusive"},
+            id="too few rows",
+        ),
+        pytest.param(
+            changed(evidence(), "window", days=13),
+            FINE_COHORTS,
+            {"enough evidence": "inconclusive"},
+            id="too few days",
+        ),
+        pytest.param(
+            changed(evidence(), "window", positives=199),
+            FINE_COHORTS,
+            {"enough evidence": "inconclusive"},
+            id="too few positives",
+        ),
+        pytest.param(
+            changed(evidence(), "window", positives=5000 - 199),
+            FINE_COHORTS,
+            {"enough evidence": "inconclusive"},
+            id="too few negatives",
+        ),
+        pytest.param(
+            evidence(),
+            {"origin": {"EWR": cohort(-0.02, -0.01, rows=299)}},
+            {"cohorts": "inconclusive"},
+            id="no cohort is large enough",
+        ),
+        pytest.param(
+            changed(evidence(), "champion", why_not_compared="the champion needs features that are gone: size"),
+            FINE_COHORTS,
+            {"comparable": "inconclusive"},
+            id="the champion cannot be compared",
+        ),
+    ],
+)
+def test_what_is_not_shown_is_inconclusive(metrics: Any, cohorts: Any, expected: dict[str, str]) -> None:
+    """A win that lacks one piece of evidence does not pass, and does not fail."""
+    assert {"verdict": "inconclusive", **expected} == decided(metrics, cohorts)
+
+
+def test_a_fail_outweighs_what_is_inconclusive() -> None:
+    """One rule fails, another one cannot say."""
+    found = decided(evidence(log_loss=(-0.02, 0.01), auc=(-0.03, -0.01)))
+    assert {"verdict": "fail", "better log loss": "inconclusive", "AUC not worse": "fail"} == found
+
+
+def test_evidence_of_just_the_size_needed_is_enough() -> None:
+    """The limits themselves are allowed."""
+    assert enough({"rows": 1000, "days": 14, "positives": 200}, GATE)["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+def test_better_knows_which_way_is_up(metric: str) -> None:
+    """More AUC is better; more log loss is worse."""
+    params = GATE.model_copy(update={"better": metric})
+    verdicts = [better({metric: interval(*found)}, "champion", params)["verdict"] for found in ((1, 2), (-2, -1))]
+    assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
+
+
+@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+def test_not_worse_knows_which_way_is_up(metric: str) -> None:
+    """More AUC is no loss; more log loss is one."""
+    verdicts = [
+        not_worse({metric: interval(*found)}, "champion", metric, 0.5)["verdict"] for found in ((1, 2), (-2, -1))
+    ]
+    assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
+
+
+@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+def test_cohorts_know_which_way_is_up(metric: str) -> None:
+    """A cohort with more AUC is unharmed; one with more log loss is harmed."""
+    params = GATE.model_copy(update={"cohort_metric": metric})
+    verdicts = [
+        cohorts_unharmed(
+            {"origin": {"EWR": {"rows": 1000, "difference": {"champion": {metric: interval(*found)}}}}},
+            "champion",
+            params,
+        )["verdict"]
+        for found in ((1, 2), (-2, -1))
+    ]
+    assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
+
+
+def test_only_three_metrics_are_better_when_lower() -> None:
+    """Losses and calibration errors; all others are gains."""
+    assert {"log_loss", "brier", "ece"} == {name for name, is_higher in HIGHER_IS_BETTER.items() if not is_higher}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.03, -0.001, "pass"),
+        (-0.03, 0.0, "inconclusive"),
+        (0.0, 0.0, "inconclusive"),
+        (0.0, 0.03, "inconclusive"),
+        (0.001, 0.03, "fail"),
+    ],
+)
+def test_better_needs_all_of_the_interval(low: float, high: float, expected: str) -> None:
+    """An interval of the log loss that touches zero shows nothing."""
+    assert expected == better({"log_loss": interval(low, high)}, "champion", GATE)["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "expected"),
+    [
+        (-0.004, 0.01, 0.005, "pass"),  # a loss, but a small one
+        (-0.005, 0.01, 0.005, "inconclusive"),  # it reaches the margin
+        (-0.01, -0.005, 0.005, "inconclusive"),  # it may be just the margin
+        (-0.02, -0.006, 0.005, "fail"),
+        (0.0, 0.0, 0.0, "pass"),  # identical models, no margin: nothing is lost
+        (-0.001, 0.01, 0.0, "inconclusive"),
+    ],
+)
+def test_not_worse_allows_a_loss_within_the_margin(low: float, high: float, margin: float, expected: str) -> None:
+    """The interval of the AUC must stay above minus the margin."""
+    assert expected == not_worse({"auc": interval(low, high)}, "champion", "auc", margin)["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rows", "expected"),
+    [
+        pytest.param(0.01, 0.05, 300, "fail", id="worse beyond the margin, surely worse than zero"),
+        pytest.param(-0.01, 0.09, 300, "pass", id="worse beyond the margin, perhaps by luck"),
+        pytest.param(0.01, 0.02, 300, "pass", id="surely worse, within the margin"),
+        pytest.param(0.01, 0.05, 299, "pass", id="too few rows to judge"),
+        pytest.param(None, None, 300, "pass", id="no interval"),
+    ],
+)
+def test_a_cohort_is_harmed_when_the_loss_is_large_and_sure(
+    low: float | None, high: float | None, rows: int, expected: str
+) -> None:
+    """A mean loss above 0.02, with an interval that lies on the bad side of zero, in at least 300 rows."""
+    cohorts = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": cohort(low, high, rows)}}
+    assert expected == cohorts_unharmed(cohorts, "champion", GATE)["verdict"]
+
+
+def test_the_reason_names_every_harmed_cohort() -> None:
+    """A reviewer reads which group is harmed, by how much, and how many rows say so."""
+    cohorts = {"origin": {"EWR": cohort(0.03, 0.05), "JFK": cohort(-0.02, 0.0)}, "carrier": {"AA": cohort(0.04, 0.06)}}
+    reason = cohorts_unharmed(cohorts, "champion", GATE)["reason"]
+    expected = [
+        "origin = EWR (+0.0400 [+0.0300, +0.0500], 1000 rows)",
+        "carrier = AA (+0.0500 [+0.0400, +0.0600], 1000 rows)",
+    ]
+    assert [True, True, False] == [text in reason for text in [*expected, "JFK"]]
+
+
+def test_the_reason_of_too_little_evidence_says_what_is_short() -> None:
+    """Found and needed, for each of the three."""
+    found = enough({"rows": 900, "days": 20, "positives": 100}, GATE)["reason"]
+    assert found == "Too little to decide on: 900 rows, 1000 needed; 100 positives, 200 needed."
+
+
+@pytest.mark.parametrize(
+    ("ece", "low", "expected"),
+    [(0.0, 0.0, "pass"), (0.08, 0.07, "pass"), (0.0801, 0.07, "inconclusive"), (0.1, 0.081, "fail")],
+)
+def test_a_calibration_error_up_to_the_limit_is_allowed(ece: float, low: float, expected: str) -> None:
+    """At most 0.08; it fails where all of its interval is above."""
+    assert expected == calibrated({"value": ece, "low": low, "high": 0.2}, 0.08)["verdict"]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, "pass"), (0.8, "pass"), (0.79, "fail")])
+def test_enough_scores_must_behave_as_expected(share: float, expected: str) -> None:
+    """At least four in five."""
+    assert expected == behaves("late hub", behaviour(share), 0.8)["verdict"]
+
+
+def test_a_model_that_does_not_move_does_not_behave() -> None:
+    """A constant score is never lower than before; it must be higher on average."""
+    constant = behaviour(1.0) | {"candidate": {"share_as_expected": 1.0, "mean_shift": 0.0}}
+    assert behaves("late hub", constant, 0.8)["verdict"] == "fail"
+
+
+def test_without_a_champion_the_served_score_is_the_reference() -> None:
+    """Before the first release a candidate must beat what was served."""
+    first = changed(evidence(), "champion", version=None, identity=None)
+    del first["champion"]
+    first["difference"] = {"served": first["difference"]["champion"]}
+    cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
+    found = decide(first, cohorts, FINE_BEHAVIOUR, GATE)
+    assert ("pass", "served", None) == (found["verdict"], found["reference"], found["champion"])
+
+
+def test_a_champion_that_cannot_be_compared_says_why() -> None:
+    """The reason is passed on to the reviewer."""
+    why = "the champion needs features that are gone: size"
+    found = comparable({"version": "v0.1.0", "identity": "decade", "why_not_compared": why})
+    expected = ("inconclusive", "The champion needs features that are gone: size.")
+    assert expected == (found["verdict"], found["reason"])
+
+
+def test_the_decision_says_what_was_compared() -> None:
+    """The names in the decision are those in the evidence."""
+    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, GATE)
+    expected = {"reference": "champion", "champion": "v0.1.0", "candidate": "c0ffee", "as_of": "2013-05-01"}
+    assert expected == {name: found[name] for name in expected}

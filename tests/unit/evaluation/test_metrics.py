@@ -1,0 +1,354 @@
+"""Metrics against golden tables and scikit-learn, and the bootstrap against planted and simulated truths."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER
+from flywheel.evaluation.intervals import bootstrap, day_weights, interval
+from flywheel.evaluation.metrics import Counts, Settings, count, curves, measure, metrics
+from flywheel.evaluation.settings import Bootstrap, Costs
+
+# A wrong alert costs as much as a right one gains: alerts pay from a score of 1 / (1 + 1).
+COSTS = Costs(alert_right=1.0, alert_wrong=-1.0, missed=0.0, quiet_right=0.0)
+SETTINGS = Settings(costs=COSTS, ece_bins=10)
+DRAWS = Bootstrap(samples=400, confidence=0.95, seed=7)
+
+SCIKIT_LEARN = {
+    "auc": roc_auc_score,
+    "average_precision": average_precision_score,
+    "log_loss": log_loss,
+    "brier": brier_score_loss,
+}
+
+
+def counts_of(score: list[float], label: list[int]) -> Counts:
+    return count(np.array(score), np.array(label), np.zeros(len(score), dtype="int64"), 1)
+
+
+def rows_with_ties(seed: int, n: int = 300, n_days: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores on a coarse grid (so most of them tie), labels that follow them, and the day of each row."""
+    rng = np.random.default_rng(seed)
+    score = rng.integers(1, 20, n) / 20
+    label = (rng.random(n) < score).astype("int64")
+    return score, label, rng.integers(0, n_days, n)
+
+
+def clustered_days(rng: np.random.Generator, n_days: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels whose rate changes from day to day (mean 0.4), and the day of each row."""
+    day = np.repeat(np.arange(n_days), rows)
+    rate = rng.choice([0.1, 0.3, 0.5, 0.7], n_days)
+    return (rng.random(n_days * rows) < rate[day]).astype("int64"), day
+
+
+# The golden table: scores 0.2 0.4 0.6 0.6 0.8 with labels 0 1 0 1 1.
+GOLDEN = ([0.2, 0.4, 0.6, 0.6, 0.8], [0, 1, 0, 1, 1])
+
+
+def test_auc_counts_ordered_pairs_and_half_of_each_tie() -> None:
+    """Of 3 x 2 pairs, 0.4 beats one, the tied 0.6 beats one and a half, 0.8 beats two."""
+    assert pytest.approx((1 + 1.5 + 2) / 6) == measure(counts_of(*GOLDEN), SETTINGS)["auc"]
+
+
+def test_average_precision_sums_precision_over_steps_in_recall() -> None:
+    """From the top: 0.8 gives 1/1, both 0.6 give 2/3, 0.4 gives 3/4; each adds a third of the positives."""
+    expected = (1 / 3) * (1 / 1) + (1 / 3) * (2 / 3) + (1 / 3) * (3 / 4)
+    assert pytest.approx(expected) == measure(counts_of(*GOLDEN), SETTINGS)["average_precision"]
+
+
+def test_log_loss_is_the_mean_of_minus_log_of_what_came_true() -> None:
+    """Each row pays the logarithm of the probability given to what happened."""
+    expected = -(math.log(0.8) + math.log(0.4) + math.log(0.4) + math.log(0.6) + math.log(0.8)) / 5
+    assert pytest.approx(expected) == measure(counts_of(*GOLDEN), SETTINGS)["log_loss"]
+
+
+def test_brier_is_the_mean_squared_error() -> None:
+    """Each row pays the square of its distance to the label."""
+    expected = (0.2**2 + 0.6**2 + 0.6**2 + 0.4**2 + 0.2**2) / 5
+    assert pytest.approx(expected) == measure(counts_of(*GOLDEN), SETTINGS)["brier"]
+
+
+def test_ece_weighs_the_gap_of_each_bin_by_its_rows() -> None:
+    """Five bins: 0.65 and 0.69 share one (mean 0.67, rate 1/2), three are alone, one bin is empty."""
+    settings = Settings(costs=COSTS, ece_bins=5)
+    scores, labels = [0.25, 0.45, 0.65, 0.69, 0.85], [0, 1, 0, 1, 1]
+    expected = (1 * abs(0.25 - 0) + 1 * abs(0.45 - 1) + 2 * abs(0.67 - 1 / 2) + 1 * abs(0.85 - 1)) / 5
+    assert pytest.approx(expected) == measure(counts_of(scores, labels), settings)["ece"]
+
+
+def test_ece_is_zero_where_every_bin_keeps_its_promise() -> None:
+    """A score of 1/4 that comes true once in four is calibrated."""
+    assert pytest.approx(0, abs=1e-12) == measure(counts_of([0.25] * 4, [0, 0, 0, 1]), SETTINGS)["ece"]
+
+
+def test_a_score_of_one_falls_into_the_last_bin() -> None:
+    """Not into the first: there it would make up for a low score that is wrong the other way."""
+    expected = (abs(0.05 - 1) + abs(1.0 - 0)) / 2
+    assert pytest.approx(expected) == measure(counts_of([0.05, 1.0], [1, 0]), SETTINGS)["ece"]
+
+
+def test_precision_recall_and_alert_rate_count_scores_at_the_threshold_as_alerts() -> None:
+    """Alerts pay from 3 / (3 + 2) on: three of five rows are alerts, two of them right, one positive is missed."""
+    costs = Costs(alert_right=2.0, alert_wrong=-3.0, missed=0.0, quiet_right=0.0)
+    found = measure(counts_of(*GOLDEN), Settings(costs=costs, ece_bins=10))
+    expected = {"precision": 2 / 3, "recall": 2 / 3, "alert_rate": 3 / 5}
+    assert expected == pytest.approx({name: found[name] for name in expected})
+
+
+def test_utility_is_the_cost_table_per_thousand_predictions() -> None:
+    """Two right alerts, one wrong alert, one miss, one quiet row that was right to be quiet."""
+    costs = Costs(alert_right=1.0, alert_wrong=-0.9, missed=-0.3, quiet_right=0.2)
+    found = measure(counts_of(*GOLDEN), Settings(costs=costs, ece_bins=10))
+    assert pytest.approx(1000 * (2 * 1.0 + 1 * -0.9 + 1 * -0.3 + 1 * 0.2) / 5) == found["utility"]
+
+
+def test_an_alert_at_the_threshold_neither_gains_nor_loses() -> None:
+    """The threshold is the rate at which alerting earns on average what keeping quiet earns."""
+    costs = Costs(alert_right=1.0, alert_wrong=-0.4, missed=-0.5, quiet_right=0.1)
+    rate = costs.threshold
+    assert pytest.approx(rate * 1.0 + (1 - rate) * -0.4) == rate * -0.5 + (1 - rate) * 0.1
+
+
+@pytest.mark.parametrize(("score", "label"), [(0.0, 1), (1.0, 0)])
+def test_a_certain_and_wrong_score_costs_much_but_not_infinitely(score: float, label: int) -> None:
+    """A score of 0 for what happened, or of 1 for what did not, is clipped at one in a million."""
+    assert pytest.approx(-math.log(1e-6)) == measure(counts_of([score], [label]), SETTINGS)["log_loss"]
+
+
+@pytest.mark.parametrize("metric", sorted(SCIKIT_LEARN))
+def test_metrics_equal_scikit_learn_with_ties(metric: str) -> None:
+    """Scores on a coarse grid give what scikit-learn gives."""
+    score, label, day = rows_with_ties(seed=1)
+    found = measure(count(score, label, day, 12), SETTINGS)
+    assert pytest.approx(SCIKIT_LEARN[metric](label, score)) == found[metric]
+
+
+@pytest.mark.parametrize("metric", sorted(SCIKIT_LEARN))
+def test_metrics_equal_scikit_learn_with_weights(metric: str) -> None:
+    """Rows that weigh 0.5, 1 or 3 count as much as scikit-learn's sample weights say."""
+    score, label, _ = rows_with_ties(seed=2)
+    weight = np.random.default_rng(3).choice([0.5, 1.0, 3.0], len(score))
+    scores, group = np.unique(score, return_inverse=True)
+    positives = np.bincount(group, weights=weight * label, minlength=len(scores))
+    negatives = np.bincount(group, weights=weight * (1 - label), minlength=len(scores))
+    found = metrics(scores, positives, negatives, SETTINGS)
+    expected = SCIKIT_LEARN[metric](label, score, sample_weight=weight)
+    assert pytest.approx(expected) == float(found[metric])
+
+
+@pytest.mark.parametrize("metric", sorted(SCIKIT_LEARN))
+def test_a_bootstrap_sample_equals_scikit_learn_on_the_days_it_drew(metric: str) -> None:
+    """How often a day was drawn is the weight of its rows; days that were not drawn count for nothing."""
+    score, label, day = rows_with_ties(seed=4)
+    weights = np.array([[0, 2, 1, 0, 1, 1, 3, 0, 1, 2, 1, 0], [1, 1, 0, 2, 0, 1, 0, 4, 0, 1, 1, 1]], dtype="float64")
+    found = bootstrap(count(score, label, day, 12), weights, SETTINGS)[metric]
+    expected = [SCIKIT_LEARN[metric](label, score, sample_weight=drawn[day]) for drawn in weights]
+    assert expected == pytest.approx(found.tolist())
+
+
+def test_every_metric_with_a_direction_is_measured() -> None:
+    """The gate asks for the direction of a metric by its name, so both lists must agree."""
+    assert set(HIGHER_IS_BETTER) == set(measure(counts_of(*GOLDEN), SETTINGS)) - {"alert_rate"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "undefined"),
+    [
+        ([0, 0, 0], {"auc", "average_precision", "recall"}),
+        ([1, 1, 1], {"auc"}),
+    ],
+)
+def test_metrics_that_need_a_class_that_is_not_there_are_nan(labels: list[int], undefined: set[str]) -> None:
+    """Rows of one class leave ranking without a meaning; the other metrics stay numbers."""
+    found = measure(counts_of([0.2, 0.5, 0.9], labels), SETTINGS)
+    assert undefined == {name for name, value in found.items() if math.isnan(value)}
+
+
+def test_precision_without_an_alert_is_nan() -> None:
+    """Scores that all stay below the threshold raise no alert that could be right."""
+    found = measure(counts_of([0.1, 0.2], [0, 1]), SETTINGS)
+    assert {"precision"} == {name for name, value in found.items() if math.isnan(value)}
+
+
+def test_a_bootstrap_sample_without_a_positive_is_nan_and_the_others_are_not() -> None:
+    """A sample that drew only the quiet day has no AUC; one that drew both days has."""
+    counts = count(np.array([0.1, 0.4, 0.3, 0.8]), np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), 2)
+    found = bootstrap(counts, np.array([[2.0, 0.0], [1.0, 1.0]]), SETTINGS)["auc"]
+    assert [True, False] == np.isnan(found).tolist()
+
+
+def test_counts_keep_each_label_of_each_day_and_score() -> None:
+    """Two days, two distinct scores: every row is in one cell."""
+    counts = count(np.array([0.7, 0.2, 0.7, 0.7]), np.array([1, 0, 0, 1]), np.array([0, 0, 1, 1]), 2)
+    assert [0.2, 0.7] == counts.scores.tolist()
+    assert [[0, 1], [0, 1]] == counts.positives.tolist()
+    assert [[1, 0], [0, 1]] == counts.negatives.tolist()
+
+
+def test_the_interval_is_the_percentiles_of_the_samples() -> None:
+    """The middle 80 % of 0 .. 100 is 10 to 90."""
+    assert pytest.approx((10.0, 90.0)) == interval(np.arange(101.0), 0.8)
+
+
+@pytest.mark.parametrize(("n_undefined", "is_there"), [(10, True), (11, False), (100, False)])
+def test_there_is_no_interval_where_fewer_than_nine_in_ten_samples_are_defined(
+    n_undefined: int, is_there: bool
+) -> None:
+    """Of 100 samples, 10 may be undefined and 11 may not."""
+    samples = np.concatenate([np.full(n_undefined, np.nan), np.arange(100.0 - n_undefined)])
+    assert is_there == (interval(samples, 0.95) != (None, None))
+
+
+def test_a_bootstrap_sample_draws_as_many_days_as_there_are() -> None:
+    """Days are drawn with replacement: the counts of each sample add up to the number of days."""
+    weights = day_weights(9, DRAWS)
+    assert (400, 9) == weights.shape
+    assert {9.0} == set(weights.sum(axis=1))
+
+
+def test_every_day_is_drawn_equally_often() -> None:
+    """Over 400 samples of 9 days each day is drawn about once a sample (standard error 0.047)."""
+    assert np.ones(9) == pytest.approx(day_weights(9, DRAWS).mean(axis=0), abs=0.2)
+
+
+def test_the_seed_decides_which_days_are_drawn() -> None:
+    """The same seed draws the same days, another seed draws others."""
+    same, other = day_weights(9, DRAWS), day_weights(9, DRAWS.model_copy(update={"seed": 8}))
+    assert (True, False) == (np.array_equal(day_weights(9, DRAWS), same), np.array_equal(other, same))
+
+
+def test_identical_models_differ_by_exactly_zero_in_every_sample() -> None:
+    """The same scores on the same days leave no noise in a paired difference."""
+    score, label, day = rows_with_ties(seed=5)
+    weights = day_weights(12, DRAWS)
+    one = bootstrap(count(score, label, day, 12), weights, SETTINGS)
+    two = bootstrap(count(score.copy(), label, day, 12), weights, SETTINGS)
+    assert dict.fromkeys(one, (0.0, 0.0)) == {name: interval(one[name] - two[name], 0.95) for name in one}
+
+
+@pytest.mark.parametrize("metric", ["auc", "average_precision", "log_loss", "brier", "utility"])
+def test_a_planted_win_has_an_interval_above_zero(metric: str) -> None:
+    """The model that knows the rate of each row beats one whose scores are half noise, for sure."""
+    rng = np.random.default_rng(6)
+    day = np.repeat(np.arange(40), 50)
+    rate = np.round(rng.random(len(day)) * 0.9 + 0.05, 2)
+    label = (rng.random(len(day)) < rate).astype("int64")
+    noisy = np.round((rate + rng.random(len(day)) * 0.9 + 0.05) / 2, 2)
+    weights = day_weights(40, DRAWS)
+    good, bad = (bootstrap(count(score, label, day, 40), weights, SETTINGS)[metric] for score in (rate, noisy))
+    low, high = interval(good - bad if HIGHER_IS_BETTER[metric] else bad - good, 0.95)
+    assert low is not None
+    assert high is not None
+    assert 0 < low < high
+
+
+def test_the_interval_of_a_difference_covers_the_truth_in_95_of_100_worlds() -> None:
+    """Two constant scores in worlds with good and bad days: the true difference in Brier score is known."""
+    truth = (0.3**2 - 0.5**2) - 2 * 0.4 * (0.3 - 0.5)
+    n_days, rows, n_worlds = 60, 10, 300
+    rng = np.random.default_rng(11)
+    weights = day_weights(n_days, DRAWS)
+    covered = 0
+    for _ in range(n_worlds):
+        label, day = clustered_days(rng, n_days, rows)
+        one, two = (
+            bootstrap(count(np.full(len(day), score), label, day, n_days), weights, SETTINGS)["brier"]
+            for score in (0.3, 0.5)
+        )
+        low, high = interval(one - two, 0.95)
+        covered += low is not None and high is not None and low <= truth <= high
+    assert pytest.approx(0.95, abs=0.04) == covered / n_worlds
+
+
+def test_the_interval_of_the_auc_covers_the_truth_in_95_of_100_worlds() -> None:
+    """A score that is high for 7 in 10 positives and 4 in 10 negatives has a known AUC, ties included."""
+    truth = 0.7 * 0.6 + (0.7 * 0.4 + 0.3 * 0.6) / 2
+    n_days, rows, n_worlds = 60, 20, 300
+    rng = np.random.default_rng(12)
+    weights = day_weights(n_days, DRAWS)
+    covered = 0
+    for _ in range(n_worlds):
+        label, day = clustered_days(rng, n_days, rows)
+        score = np.where(rng.random(len(day)) < np.where(label == 1, 0.7, 0.4), 0.8, 0.2)
+        low, high = interval(bootstrap(count(score, label, day, n_days), weights, SETTINGS)["auc"], 0.95)
+        covered += low is not None and high is not None and low <= truth <= high
+    assert pytest.approx(0.95, abs=0.04) == covered / n_worlds
+
+
+@pytest.mark.parametrize("metric", ["auc", "average_precision", "log_loss", "brier", "ece", "utility"])
+def test_copies_of_rows_within_their_days_do_not_narrow_the_interval(metric: str) -> None:
+    """Ten copies of every row say nothing new: days are drawn, not rows."""
+    score, label, day = rows_with_ties(seed=8)
+    weights = day_weights(12, DRAWS)
+    once = bootstrap(count(score, label, day, 12), weights, SETTINGS)[metric]
+    copied = [np.repeat(column, 10) for column in (score, label, day)]
+    ten_times = bootstrap(count(copied[0], copied[1], copied[2], 12), weights, SETTINGS)[metric]
+    assert pytest.approx(interval(once, 0.95)) == interval(ten_times, 0.95)
+
+
+def test_days_that_differ_widen_the_interval() -> None:
+    """The same labels spread evenly over the days give a far narrower interval than good days and bad days."""
+    label, day = clustered_days(np.random.default_rng(9), n_days=40, rows=25)
+    mixed = np.random.default_rng(10).permutation(label)
+    weights = day_weights(40, DRAWS)
+    widths = []
+    for labels in (label, mixed):
+        low, high = interval(bootstrap(count(np.full(1000, 0.4), labels, day, 40), weights, SETTINGS)["brier"], 0.95)
+        assert low is not None
+        assert high is not None
+        widths.append(high - low)
+    assert widths[0] > 1.5 * widths[1]
+
+
+def test_drawing_the_same_days_for_both_models_takes_the_luck_of_the_days_out() -> None:
+    """Two nearly equal models: the paired difference is far less spread than one with days drawn apart."""
+    label, day = clustered_days(np.random.default_rng(13), n_days=40, rows=25)
+    score = np.round(np.random.default_rng(14).random(1000) * 0.8 + 0.1, 2)
+    paired, apart = day_weights(40, DRAWS), day_weights(40, DRAWS.model_copy(update={"seed": 99}))
+    one, two = count(score, label, day, 40), count(np.minimum(score + 0.01, 1), label, day, 40)
+    first = bootstrap(one, paired, SETTINGS)["log_loss"]
+    spread = [np.std(first - bootstrap(two, weights, SETTINGS)["log_loss"]) for weights in (paired, apart)]
+    assert spread[0] < 0.2 * spread[1]
+
+
+def test_many_distinct_scores_are_resampled_in_blocks_with_the_same_result() -> None:
+    """20,000 distinct scores do not fit into one block; the last sample is still that of its own days."""
+    rng = np.random.default_rng(15)
+    score, day = np.arange(1, 20_001) / 20_001, rng.integers(0, 5, 20_000)
+    label = (rng.random(20_000) < score).astype("int64")
+    weights = day_weights(5, DRAWS.model_copy(update={"samples": 120}))
+    found = bootstrap(count(score, label, day, 5), weights, SETTINGS)["auc"]
+    assert 120 == len(found)
+    assert pytest.approx(roc_auc_score(label, score, sample_weight=weights[-1][day])) == found[-1]
+
+
+def test_the_roc_curve_of_few_scores_has_every_corner() -> None:
+    """From nothing to everything, one point for each distinct score."""
+    found = curves(counts_of(*GOLDEN), 10)["roc"]
+    expected = [(0, 0), (0, 1 / 3), (1 / 2, 2 / 3), (1 / 2, 1), (1, 1)]
+    assert expected == [pytest.approx((point["fall_out"], point["recall"])) for point in found]
+
+
+def test_the_precision_recall_curve_has_every_corner() -> None:
+    """One point for each distinct score, from the highest down."""
+    found = curves(counts_of(*GOLDEN), 10)["precision_recall"]
+    expected = [(1 / 3, 1 / 1), (2 / 3, 2 / 3), (1, 3 / 4), (1, 3 / 5)]
+    assert expected == [pytest.approx((point["recall"], point["precision"])) for point in found]
+
+
+def test_the_reliability_curve_has_mean_score_and_rate_of_each_bin_with_rows() -> None:
+    """Two bins of five have no row and no point."""
+    found = curves(counts_of([0.05, 0.15, 0.5, 0.9], [0, 1, 1, 1]), 5)["reliability"]
+    expected = [((0.05 + 0.15) / 2, 1 / 2, 2), (0.5, 1 / 1, 1), (0.9, 1 / 1, 1)]
+    assert expected == [pytest.approx((point["score"], point["rate"], point["n"])) for point in found]
+
+
+def test_the_score_histogram_has_the_share_of_rows_in_each_bin() -> None:
+    """Each row is in one bin, and empty bins are listed with 0."""
+    found = curves(counts_of([0.25, 0.45, 0.65, 0.65, 0.85], [0, 1, 0, 1, 1]), 5)["scores"]
+    expected = [(0.1, 0), (0.3, 1 / 5), (0.5, 1 / 5), (0.7, 2 / 5), (0.9, 1 / 5)]
+    assert expected == [pytest.approx((point["score"], point["share"])) for point in found]

@@ -1,0 +1,257 @@
+"""Stage `featurize`: declared features, local time, the project's own function, and only the days that are new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from flywheel import files
+from flywheel.errors import ConfigError
+from flywheel.features.settings import Calendar
+from flywheel.features.table import calendar
+from flywheel.stages.featurize import FeaturizeParams, main
+from tests.planted import contents, day, feedback, furnish, prediction, settings, write_valid
+
+
+@pytest.fixture(autouse=True)
+def _in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+
+def featurize(as_of: int = 9, **changes: Any) -> str:
+    """Run the stage with the clock on a day of the month."""
+    return main(settings(FeaturizeParams, clock={"as_of": day(as_of).isoformat()}, **changes))
+
+
+def features(number: int) -> pd.DataFrame:
+    return files.read_parquet(files.FEATURES / f"{day(number)}.parquet")
+
+
+def three_days() -> None:
+    """Three days with a prediction in the north, each with an outcome of 1 two hours later."""
+    write_valid(
+        {n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)},
+        {n: [feedback(f"f{n}", f"p{n}", f"0{n}T12")] for n in (1, 2, 3)},
+    )
+
+
+def test_the_declared_features_are_the_columns() -> None:
+    """Identity, numeric, categorical, calendar and history, in the order in which conf declares them."""
+    three_days()
+    featurize()
+    history = ["place_rate_3h", "place_count_3h", "place_rate_2d", "place_count_2d"]
+    expected = ["prediction_id", "served_at", "served_score", "size", "place", "served_hour", *history]
+    assert expected == list(features(1))
+
+
+def test_inputs_are_taken_over_without_their_prefix() -> None:
+    """Size, place and the served score are those of the prediction; a null stays null."""
+    write_valid({1: [prediction("p1", "01T10", score=None, error="timeout", in_size=None, in_place="south")]}, {})
+    featurize()
+    row = features(1).iloc[0]
+    assert ("p1", "south", 10.0) == (row["prediction_id"], row["place"], row["served_hour"])
+    assert (True, True) == (pd.isna(row["size"]), pd.isna(row["served_score"]))
+
+
+def test_history_counts_what_was_known_before_the_prediction_was_served() -> None:
+    """In the north one of two labels was 1; what the south, the future or a day too long ago says does not count."""
+    write_valid(
+        {
+            1: [prediction("old", "01T01")],
+            3: [
+                prediction("yes", "03T01"),
+                prediction("no", "03T02"),
+                prediction("south", "03T03", in_place="south"),
+                prediction("late", "03T04"),
+                prediction("asked", "03T12"),
+            ],
+        },
+        {
+            1: [feedback("f0", "old", "01T02")],
+            3: [
+                feedback("f1", "yes", "03T08"),
+                feedback("f2", "no", "03T10", value=0.0),
+                feedback("f3", "south", "03T11"),
+                feedback("f4", "late", "03T13"),
+            ],
+        },
+    )
+    featurize()
+    found = features(3).set_index("prediction_id").loc["asked"].to_dict()
+    expected = {"place_rate_3h": 0 / 1, "place_count_3h": 1, "place_rate_2d": 1 / 2, "place_count_2d": 2}
+    assert expected == {name: found[name] for name in expected}
+
+
+def test_history_without_any_label_is_null_with_a_count_of_zero() -> None:
+    """The very first prediction has nothing to look back on."""
+    write_valid({1: [prediction("p1", "01T10")]}, {})
+    featurize()
+    row = features(1).iloc[0]
+    assert (True, 0) == (pd.isna(row["place_rate_2d"]), row["place_count_2d"])
+
+
+@pytest.mark.parametrize(
+    ("utc", "hour", "weekday", "month"),
+    [
+        ("2013-01-01T03:00", 22, 0, 12),  # still New Year's Eve, a Monday
+        ("2013-03-10T06:30", 1, 6, 3),  # the last hour of winter time
+        ("2013-03-10T07:30", 3, 6, 3),  # the clock has jumped from 2 to 3
+        ("2013-11-03T05:30", 1, 6, 11),  # the last hour of summer time
+        ("2013-11-03T06:30", 1, 6, 11),  # the same hour again
+        ("2013-07-01T03:30", 23, 6, 6),
+    ],
+)
+def test_the_calendar_is_in_local_time(utc: str, hour: int, weekday: int, month: int) -> None:
+    """In New York it is five hours earlier in winter and four in summer."""
+    params = Calendar(timezone="America/New_York", parts=("hour", "weekday", "month"))
+    found = calendar(pd.Series([pd.Timestamp(utc, tz="UTC")]), params)
+    assert {"served_hour": hour, "served_weekday": weekday, "served_month": month} == found.iloc[0].to_dict()
+
+
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "America", "../etc", ""])
+def test_an_unknown_time_zone_is_a_mistake_in_conf(timezone: str) -> None:
+    """The message says which key, what was found and what is allowed."""
+    three_days()
+    with pytest.raises(ConfigError, match=r"features\.calendar\.timezone: found .* such as America/New_York"):
+        featurize(features={"calendar": {"timezone": timezone}})
+
+
+def double(predictions: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"double_size": 2 * predictions["in_size"]}, index=predictions.index)
+
+
+def one_row_less(predictions: pd.DataFrame) -> pd.DataFrame:
+    return double(predictions).iloc[1:]
+
+
+def another_index(predictions: pd.DataFrame) -> pd.DataFrame:
+    return double(predictions).set_axis(predictions["prediction_id"])
+
+
+def not_a_frame(predictions: pd.DataFrame) -> pd.Series:
+    return 2 * predictions["in_size"]
+
+
+def a_name_that_is_taken(predictions: pd.DataFrame) -> pd.DataFrame:
+    return double(predictions).rename(columns={"double_size": "size"})
+
+
+def a_word(predictions: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"season": "winter"}, index=predictions.index)
+
+
+def test_the_project_adds_columns_of_its_own() -> None:
+    """What the function of the project returns stands behind the declared features."""
+    three_days()
+    featurize(project={"derive": f"{__name__}:double"})
+    assert [2 * 3.0] == features(1)["double_size"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("one_row_less", "must return one row for each prediction, on the same index"),
+        ("another_index", "must return one row for each prediction, on the same index"),
+        ("not_a_frame", "must return one row for each prediction, on the same index"),
+        ("a_name_that_is_taken", "returns columns that are there already: size"),
+        ("a_word", "season"),
+        ("nothing_of_that_name", "has no function 'nothing_of_that_name'"),
+    ],
+)
+def test_a_project_function_that_does_not_keep_its_promise_is_named(function: str, said: str) -> None:
+    """One row a prediction, on the same index, numbers, in columns with new names; and it must exist."""
+    three_days()
+    with pytest.raises(ConfigError, match=rf"^project\.derive: .*{said}"):
+        featurize(project={"derive": f"{__name__}:{function}"})
+    assert [] == list(files.FEATURES.glob("*.parquet"))
+
+
+def test_a_project_module_that_is_not_there_is_named() -> None:
+    """A misspelt module is a mistake in conf."""
+    three_days()
+    with pytest.raises(ConfigError, match=r"project\.derive: no module 'nowhere'.*package\.module:function"):
+        featurize(project={"derive": "nowhere:derive"})
+
+
+def test_days_from_the_clock_on_are_not_computed() -> None:
+    """With the clock on the third day there are features of two days."""
+    three_days()
+    assert "2 new days of 2" == featurize(as_of=3)
+    assert ["2030-01-01.parquet", "2030-01-02.parquet", "ledger.json"] == list(contents(files.FEATURES))
+
+
+def test_a_later_run_computes_new_days_only() -> None:
+    """An old day's file is left alone: it is not even written again."""
+    three_days()
+    featurize(as_of=3)
+    before = (files.FEATURES / "2030-01-01.parquet").stat().st_mtime_ns
+    assert "1 new days of 3" == featurize(as_of=4)
+    assert before == (files.FEATURES / "2030-01-01.parquet").stat().st_mtime_ns
+
+
+def test_a_day_that_was_changed_or_lost_is_computed_again() -> None:
+    """Features that are not what was computed do not reach a model."""
+    three_days()
+    featurize(as_of=4)
+    before = contents(files.FEATURES)
+    files.write_parquet(files.FEATURES / "2030-01-01.parquet", features(1).assign(size=99.0))
+    (files.FEATURES / "2030-01-02.parquet").unlink()
+    assert "2 new days of 3" == featurize(as_of=4)
+    assert before == contents(files.FEATURES)
+
+
+def test_day_by_day_gives_the_same_bytes_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three runs with a moving clock and one run to the same clock write the same files."""
+    three_days()
+    for as_of in (2, 3, 4):
+        featurize(as_of)
+    step_by_step = contents(files.FEATURES)
+    (tmp_path / "again").mkdir()
+    furnish(tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    three_days()
+    featurize(as_of=4)
+    assert contents(files.FEATURES) == step_by_step
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": {"history": [{"key": ["place"], "windows": ["3h"]}]}},
+        {"features": {"calendar": {"timezone": "Europe/Berlin"}}},
+        {"project": {"derive": f"{__name__}:double"}},
+    ],
+)
+def test_changed_settings_compute_all_days_again(changes: dict[str, Any]) -> None:
+    """Old and new features of different definitions never lie side by side."""
+    three_days()
+    featurize()
+    assert "3 new days of 3" == featurize(**changes)
+
+
+def test_changed_labels_compute_all_days_again() -> None:
+    """Labels that were concluded by other rules (another fingerprint) make other history."""
+    three_days()
+    featurize()
+    files.write_parquet(files.LABELS, files.read_parquet(files.LABELS), {"fingerprint": "other"})
+    assert "3 new days of 3" == featurize()
+
+
+@pytest.mark.parametrize("clocks", [[9], [2, 3, 9]])
+def test_an_empty_day_gives_a_file_without_rows(clocks: list[int]) -> None:
+    """A day without predictions has no features, whether it is computed alone or with others."""
+    write_valid({1: [prediction("p1", "01T10")], 2: [], 3: [prediction("p3", "03T10")]}, {})
+    for as_of in clocks:
+        featurize(as_of)
+    assert [1, 0, 1] == [len(features(n)) for n in (1, 2, 3)]
+
+
+def test_features_without_any_history_are_allowed() -> None:
+    """A project may declare no history at all."""
+    three_days()
+    featurize(features={"history": []})
+    assert "served_hour" == list(features(1))[-1]

@@ -1,0 +1,406 @@
+"""The model: the same rows give the same bytes, a file gives the same scores, and what is broken is said to be broken."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.isotonic import IsotonicRegression
+from threadpoolctl import threadpool_limits
+
+from flywheel.errors import DataError
+from flywheel.model import artifact
+from flywheel.model.card import FILES, card_with_version, identity
+from flywheel.model.fit import Rows, calibrate, describe_features, fit, importance, libraries
+from flywheel.model.settings import Model, Train
+
+ROOT = Path(__file__).parents[3]
+FOLDER = Path("models/candidate")
+PARAMS = Model(
+    max_trees=40,
+    learning_rate=0.1,
+    num_leaves=15,
+    min_child_samples=20,
+    feature_fraction=0.8,
+    bagging_fraction=0.8,
+    lambda_l2=5.0,
+)
+TRAIN = Train(early_stopping_days=7, early_stopping_rounds=10, calibrate_every_days=5, min_rows=1000, seed=1)
+
+
+def rows(n: int, seed: int = 1, numeric: int = 5) -> Rows:
+    """Flights whose chance depends on two numbers and the origin; one slice in three for each purpose."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({f"number_{i}": rng.normal(size=n) for i in range(numeric)})
+    table["origin"] = rng.choice(["EWR", "JFK", "LGA"], n)
+    table.loc[rng.random(n) < 0.05, "origin"] = None
+    table.loc[rng.random(n) < 0.1, "number_0"] = np.nan
+    logit = table["number_0"].fillna(0) + 0.5 * table["number_1"] + 1.5 * (table["origin"] == "LGA") - 1
+    label = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype("int64").to_numpy()
+    weight = rng.choice([0.85, 0.99], n)
+    return Rows(table, label, weight, np.array(["fit", "stop", "calibrate"])[np.arange(n) % 3])
+
+
+def fitted(mine: Rows, params: Model = PARAMS, categorical: tuple[str, ...] = ("origin",)) -> artifact.Model:
+    features = describe_features(mine.features, categorical)
+    booster, calibration = fit(mine, features, params, TRAIN, [])
+    return artifact.Model(booster, calibration, {"version": None, "features": features})
+
+
+@cache
+def small() -> artifact.Model:
+    """One small model for all tests that only ask it something."""
+    return fitted(rows(3000))
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder_on_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test writes below its own folder; tests that run at the same time do not wait for each other's threads."""
+    monkeypatch.chdir(tmp_path)
+    with threadpool_limits(1):
+        yield
+
+
+def digest_of(one: artifact.Model) -> str:
+    """What would be written of a model, as one digest."""
+    text = one.booster.model_to_string() + json.dumps(one.calibration)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_model_learns_what_the_rows_say() -> None:
+    """On rows that it has not seen its log loss is well below that of the base rate."""
+    fresh = rows(3000, seed=2)
+    score = artifact.predict(small(), fresh.features)
+    loss, base = (
+        -np.mean(np.where(fresh.label == 1, np.log(p), np.log(1 - p)))
+        for p in (score, np.full(3000, fresh.label.mean()))
+    )
+    assert loss < base - 0.05
+
+
+def test_a_saved_model_predicts_the_same() -> None:
+    """Text keeps every digit that matters."""
+    fresh = rows(500, seed=3).features
+    artifact.save(small(), FOLDER)
+    assert artifact.predict(small(), fresh).tolist() == artifact.predict(artifact.load(FOLDER), fresh).tolist()
+
+
+def test_a_saved_model_is_three_files_of_text() -> None:
+    """No pickle, nothing else."""
+    artifact.save(small(), FOLDER)
+    assert sorted(FILES) == sorted(path.name for path in FOLDER.iterdir())
+    assert all(path.read_bytes().decode("utf-8") for path in FOLDER.iterdir())
+
+
+def test_a_saved_model_keeps_only_the_trees_up_to_the_best() -> None:
+    """The trees that were tried after the best one are no part of the model."""
+    mine, tried = rows(1000), []
+    features = describe_features(mine.features, ("origin",))
+    params = PARAMS.model_copy(update={"max_trees": 200, "learning_rate": 0.3})
+    booster, calibration = fit(mine, features, params, TRAIN, [lambda env: tried.append(env.iteration)])
+    artifact.save(artifact.Model(booster, calibration, {"version": None, "features": features}), FOLDER)
+    assert 0 < booster.best_iteration < len(tried) < 200
+    assert booster.best_iteration == artifact.load(FOLDER).booster.num_trees()
+
+
+def test_saving_replaces_what_was_there() -> None:
+    """A file of an older layout does not stay."""
+    FOLDER.mkdir(parents=True)
+    (FOLDER / "model.pkl").write_text("old")
+    artifact.save(small(), FOLDER)
+    assert sorted(FILES) == sorted(path.name for path in FOLDER.iterdir())
+
+
+def test_the_largest_model_of_the_settings_stays_small() -> None:
+    """All trees that conf allows, each fully grown: under 1.5 MB together, by the size of forty such trees."""
+    rng = np.random.default_rng(5)
+    n, n_trees = 20_000, 40
+    params = Model.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["model"])
+    table = pd.DataFrame({f"number_{i}": rng.normal(size=n) for i in range(20)})
+    label = (table.sum(axis=1) + rng.normal(size=n) > 0).astype("int64").to_numpy()
+    mine = Rows(table, label, np.ones(n), np.array(["fit", "fit", "stop", "calibrate"])[np.arange(n) % 4])
+    one = fitted(mine, params.model_copy(update={"max_trees": n_trees}), categorical=())
+    artifact.save(one, FOLDER)
+    sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
+    largest = sizes["model.txt"] * params.max_trees / n_trees + sizes["calibration.json"] + sizes["card.json"]
+    assert one.booster.model_to_string().count(f"num_leaves={params.num_leaves}") == n_trees
+    assert largest < 1_500_000
+
+
+def test_the_same_rows_give_the_same_model() -> None:
+    """To the byte, twice in one process."""
+    assert digest_of(fitted(rows(1000))) == digest_of(fitted(rows(1000)))
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    """One thread and two threads write the same bytes."""
+    script = "from tests.unit.model.test_model import *; print(digest_of(fitted(rows(10_000, numeric=12))))"
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert digests[0] == digests[1] != ""
+
+
+def test_the_seed_changes_the_model() -> None:
+    """Rows and features are drawn, so another seed is another model."""
+    mine = rows(1000)
+    features = describe_features(mine.features, ("origin",))
+    texts = {
+        fit(mine, features, PARAMS, TRAIN.model_copy(update={"seed": seed}), [])[0]
+        .model_to_string()
+        .partition("parameters:")[0]
+        for seed in (1, 2)
+    }
+    assert len(texts) == 2
+
+
+def test_rows_without_weight_teach_nothing() -> None:
+    """Labels turned round in a half of the rows are harmless where that half weighs next to nothing."""
+    mine = rows(3000)
+    is_wrong = np.arange(3000) % 2 == 0
+    label = np.where(is_wrong, 1 - mine.label, mine.label)
+    heavy = fitted(Rows(mine.features, label, np.ones(3000), mine.part))
+    light = fitted(Rows(mine.features, label, np.where(is_wrong, 1e-6, 1.0), mine.part))
+    right = artifact.predict(small(), mine.features)
+    assert np.corrcoef(right, artifact.predict(light, mine.features))[0, 1] > 0.8
+    assert np.corrcoef(right, artifact.predict(heavy, mine.features))[0, 1] < 0.7
+
+
+def test_an_unknown_category_is_treated_as_missing() -> None:
+    """An airport that the model never saw scores like no airport."""
+    asked = rows(200, seed=4).features
+    unknown, missing = asked.assign(origin="XXX"), asked.assign(origin=None)
+    assert artifact.predict(small(), unknown).tolist() == artifact.predict(small(), missing).tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_unknown_category_raises_no_warning() -> None:
+    """A library that warns today raises tomorrow, and a new airport would then stop the service."""
+    assert len(artifact.predict(small(), rows(200, seed=4).features.assign(origin="XXX"))) == 200
+
+
+def test_the_order_of_rows_of_columns_and_other_columns_changes_no_score() -> None:
+    """A score belongs to its row, and a feature is found by its name."""
+    asked = rows(200, seed=4).features
+    scores = pd.Series(artifact.predict(small(), asked), asked.index)
+    mixed = asked.assign(extra=1)[[*reversed(asked.columns), "extra"]].sample(frac=1, random_state=1)
+    assert scores[mixed.index].tolist() == artifact.predict(small(), mixed).tolist()
+
+
+def test_no_rows_have_no_scores() -> None:
+    """An empty day is no error."""
+    assert artifact.predict(small(), rows(10).features.iloc[:0]).tolist() == []
+
+
+def test_scores_are_rounded_to_six_digits() -> None:
+    """The last bits, which two machines may not share, are not in a score."""
+    score = artifact.predict(small(), rows(200, seed=4).features)
+    assert np.round(score, 6).tolist() == score.tolist()
+
+
+def test_a_missing_feature_is_a_data_error_that_names_it() -> None:
+    """Both that are missing, and what to do."""
+    asked = rows(10).features.drop(columns=["number_1", "origin"])
+    expected = "the model needs features that the table lacks: number_1, origin. Run `flywheel run`."
+    with pytest.raises(DataError) as caught:
+        artifact.predict(small(), asked)
+    assert expected == str(caught.value)
+
+
+def test_features_are_all_columns_but_the_identity() -> None:
+    """In their order; categories sorted, null is none."""
+    table = pd.DataFrame(
+        {
+            "prediction_id": ["1", "2", "3"],
+            "served_at": pd.Timestamp("2013-03-01", tz="UTC"),
+            "served_score": 0.5,
+            "distance_mi": 100.0,
+            "origin": ["LGA", None, "EWR"],
+            "hour": 3.0,
+        }
+    )
+    expected = {"numeric": ["distance_mi", "hour"], "categorical": {"origin": ["EWR", "LGA"]}}
+    assert expected == describe_features(table, ("origin",))
+
+
+def test_the_matrix_has_numbers_first_and_codes_of_categories_after() -> None:
+    """EWR is 0, LGA is 1; unknown and null are missing."""
+    table = pd.DataFrame({"origin": ["LGA", "EWR", "XXX", None], "hour": [1, 2, 3, 4]})
+    found = artifact.matrix(table, {"numeric": ["hour"], "categorical": {"origin": ["EWR", "LGA"]}})
+    expected = np.array([[1, 1], [2, 0], [3, np.nan], [4, np.nan]])
+    np.testing.assert_array_equal(expected, found)
+
+
+def test_the_calibration_is_the_isotonic_curve_of_scikit_learn() -> None:
+    """The corners that are kept give the curve back at any score."""
+    rng = np.random.default_rng(6)
+    raw = np.round(rng.random(500), 2)
+    label, weight = (rng.random(500) < raw**2).astype("int64"), rng.choice([0.5, 1.0], 500)
+    found = calibrate(raw, label, weight)
+    edge = 1 / 502
+    reference = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip").fit(raw, label, weight)
+    asked = rng.random(100)
+    assert reference.predict(asked) == pytest.approx(np.interp(asked, found["x"], found["y"]))
+
+
+def test_the_calibration_pools_scores_that_are_out_of_order() -> None:
+    """0.2 came true once in two, 0.6 never: together one in four."""
+    raw, label = np.array([0.2, 0.2, 0.6, 0.6, 0.9]), np.array([1, 0, 0, 0, 1])
+    found = calibrate(raw, label, np.ones(5))
+    assert [1 / 4, 1 / 4, 1 - 1 / 7] == pytest.approx(np.interp([0.2, 0.6, 0.9], found["x"], found["y"]).tolist())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    scored=st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 1]), st.floats(0.5, 1)), min_size=1, max_size=40),
+    asked=st.lists(st.floats(0, 1), min_size=2, max_size=10),
+)
+def test_the_calibration_is_monotone_and_never_certain(
+    scored: list[tuple[float, int, float]], asked: list[float]
+) -> None:
+    """A higher score is never a lower probability, and no probability is 0 or 1."""
+    raw, label, weight = (np.array(column) for column in zip(*scored, strict=True))
+    found = calibrate(raw, label, weight)
+    probability = np.interp(sorted(asked), found["x"], found["y"])
+    assert (np.diff(probability) >= 0).all()
+    assert 0 < probability.min() <= probability.max() < 1
+
+
+def test_scores_of_sure_rows_are_never_certain() -> None:
+    """Where a number alone decides the label, the score still leaves room for doubt."""
+    table = pd.DataFrame({"number": np.repeat([0.0, 1.0], 600)})
+    label = table["number"].astype("int64").to_numpy()
+    part = np.array(["fit", "stop", "calibrate"])[np.arange(1200) % 3]
+    one = fitted(Rows(table, label, np.ones(1200), part), categorical=())
+    score = artifact.predict(one, table)
+    assert (pytest.approx(1 / 402, abs=1e-6), pytest.approx(1 - 1 / 402, abs=1e-6)) == (score.min(), score.max())
+
+
+def test_importance_is_a_share_of_the_gain_and_the_largest_comes_first() -> None:
+    """The features that decide lead; all shares add up to one."""
+    found = importance(small().booster)
+    assert {"number_0", "number_1", "origin"} == set(list(found)[:3])
+    assert sorted(found.values(), reverse=True) == list(found.values())
+    assert pytest.approx(1) == sum(found.values())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_model_that_lacks_a_file_is_a_data_error_that_names_it(name: str) -> None:
+    """A half of a model is no model."""
+    artifact.save(small(), FOLDER)
+    (FOLDER / name).unlink()
+    with pytest.raises(DataError, match=rf"^models/candidate lacks {name}\. Restore it from Git"):
+        artifact.load(FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.txt", ""),
+        ("model.txt", "not a model"),
+        ("model.txt", "tree\nversion=v4\n"),
+        ("calibration.json", ""),
+        ("calibration.json", "{"),
+        ("calibration.json", "{}"),
+        ("calibration.json", '{"x": [0.1, 0.9], "y": [0.5]}'),
+        ("card.json", "{"),
+        ("card.json", "{}"),
+        ("card.json", "[]"),
+    ],
+)
+def test_a_broken_model_file_is_a_data_error_that_names_it(name: str, content: str) -> None:
+    """Empty, another format, cut off, or without what a model needs."""
+    artifact.save(small(), FOLDER)
+    (FOLDER / name).write_text(content)
+    with pytest.raises(DataError, match=rf"^models/candidate/{name} "):
+        artifact.load(FOLDER)
+
+
+LOAD = """
+from pathlib import Path
+from flywheel.model import artifact
+from flywheel.errors import DataError
+
+try:
+    artifact.load(Path("models/candidate"))
+except DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.9])
+def test_a_truncated_model_is_a_data_error_and_no_crash(kept: float) -> None:
+    """A file cut off among its trees: LightGBM reads beyond its end, so it must not be given to it."""
+    artifact.save(small(), FOLDER)
+    text = (FOLDER / "model.txt").read_text()
+    (FOLDER / "model.txt").write_text(text[: int(len(text) * kept)])
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], capture_output=True, text=True, errors="replace", check=False, timeout=60
+    )
+    assert done.returncode == 0, f"ended by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else done
+    assert "models/candidate/model.txt " in done.stdout
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_folder_without_any_model_file_has_no_model(is_there: bool) -> None:
+    """Before the first release there is no champion, whether or not its folder is there."""
+    if is_there:
+        FOLDER.mkdir(parents=True)
+        (FOLDER / ".gitkeep").touch()
+    assert (artifact.load_if_there(FOLDER), identity(FOLDER)) == (None, None)
+
+
+def test_a_half_of_a_champion_is_an_error_and_not_no_champion() -> None:
+    """A comparison must not be skipped because a file was lost."""
+    artifact.save(small(), FOLDER)
+    (FOLDER / "model.txt").unlink()
+    with pytest.raises(DataError, match=r"lacks model\.txt"):
+        artifact.load_if_there(FOLDER)
+
+
+def test_the_identity_is_what_a_model_does_and_not_what_its_card_says() -> None:
+    """The same trees under another version are the same model; another calibration is another one."""
+    one = small()
+    artifact.save(one, FOLDER)
+    artifact.save(
+        artifact.Model(one.booster, one.calibration, one.card | {"version": "v0.2.0"}), Path("models/released")
+    )
+    artifact.save(artifact.Model(one.booster, {"x": [0.0, 1.0], "y": [0.1, 0.9]}, one.card), Path("models/other"))
+    mine, released, other = (identity(Path("models") / name) for name in ("candidate", "released", "other"))
+    assert (True, False) == (mine == released, mine == other)
+
+
+def test_a_card_takes_over_the_version_of_its_release() -> None:
+    """Everything else in it stays, in its order."""
+    card: dict[str, Any] = {"name": "flights", "version": None, "event": "spät"}
+    text = card_with_version(json.dumps(card), "v0.2.0")
+    assert list((card | {"version": "v0.2.0"}).items()) == list(json.loads(text).items())
+
+
+def test_the_card_names_the_libraries_that_a_model_depends_on() -> None:
+    """Their versions as installed."""
+    found = libraries()
+    assert (np.__version__, pd.__version__) == (found["numpy"], found["pandas"])

@@ -1,0 +1,244 @@
+"""Stage `train`: which rows it learns from, how they are split, and when it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flywheel import files
+from flywheel.errors import DataError
+from flywheel.model import artifact
+from flywheel.model.card import identity
+from flywheel.model.fit import split, training_rows
+from flywheel.model.settings import Train
+from flywheel.stages.train import TrainParams, main
+from tests.planted import at, contents, day, revision, revisions, settings, world, write_features, write_revisions
+
+# Thirty days: 23 to train on, of which the last three stop the fit, and 7 to evaluate on.
+SMALL: dict[str, Any] = {
+    "clock": {"as_of": "2030-01-31"},
+    "windows": {"train_days": 23, "evaluation_days": 7},
+    "train": {"min_rows": 100, "early_stopping_days": 3, "calibrate_every_days": 5, "early_stopping_rounds": 10},
+    "model": {"max_trees": 30, "min_child_samples": 5, "learning_rate": 0.2, "num_leaves": 7},
+    "features": {"history": []},
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def train(**changes: Any) -> str:
+    return main(settings(TrainParams, **{name: SMALL[name] | changes.get(name, {}) for name in SMALL}))
+
+
+def plant(features: pd.DataFrame, labels: pd.DataFrame) -> None:
+    write_features(features)
+    write_revisions(labels)
+
+
+def card() -> dict[str, Any]:
+    found: dict[str, Any] = files.read_json(files.CANDIDATE / "card.json")
+    return found
+
+
+RULES = settings(TrainParams, train={"early_stopping_days": 2, "calibrate_every_days": 3}).train
+
+
+@pytest.mark.parametrize("time", ["00:00:00", "00:00:01", "12:00:00", "23:59:59.999999"])
+def test_the_split_is_by_whole_days(time: str) -> None:
+    """Of nine days the last two stop the fit and every third day before them calibrates, whatever the time of day."""
+    served_at = pd.Series([at(f"0{number}T{time}") for number in range(1, 10)])
+    expected = ["fit", "fit", "calibrate", "fit", "fit", "calibrate", "fit", "stop", "stop"]
+    assert expected == split(served_at, day(10), RULES).tolist()
+
+
+def test_every_row_of_a_day_is_in_the_same_slice() -> None:
+    """Rows at random moments of a month: no day is in two slices."""
+    minutes = np.random.default_rng(1).integers(0, 30 * 24 * 60, 3000)
+    served_at = pd.Series(at("01") + pd.to_timedelta(minutes, unit="min"))
+    part = pd.Series(split(served_at, day(31), RULES))
+    assert {1} == set(part.groupby(served_at.dt.date).nunique())
+
+
+def test_a_label_that_was_not_known_before_the_evaluation_window_is_not_learned_from() -> None:
+    """Known an instant before the window it counts, known at its first moment it does not."""
+    features = pd.DataFrame({"prediction_id": ["early", "late"]})
+    labels = revisions([revision("early", 1, "09T23:59:59"), revision("late", 1, "10T00:00:00")])
+    assert ["early"] == training_rows(features, labels, day(10))["prediction_id"].tolist()
+
+
+def test_a_label_is_learned_as_it_was_before_the_evaluation_window() -> None:
+    """A label that is overturned within the evaluation window is still the old one for training."""
+    features = pd.DataFrame({"prediction_id": ["p"]})
+    labels = revisions([revision("p", 1, "05T12", superseded_at=at("10T12")), revision("p", 0, "10T12")])
+    assert [1] == training_rows(features, labels, day(10))["label"].tolist()
+
+
+def test_a_label_that_was_taken_back_before_the_evaluation_window_is_not_learned_from() -> None:
+    """Votes that came to a tie again settle nothing."""
+    features = pd.DataFrame({"prediction_id": ["p"]})
+    labels = revisions([revision("p", 1, "05T12", superseded_at=at("06T12"))])
+    assert [] == training_rows(features, labels, day(10))["label"].tolist()
+
+
+def test_training_ends_where_the_evaluation_window_starts() -> None:
+    """Thirty days, seven to evaluate on: the card says that the first 23 were learned from, all of them."""
+    plant(*world(range(1, 31), 20))
+    train()
+    assert ["2030-01-01", "2030-01-24"] == card()["training_window"]
+    assert {"fit": 16 * 20, "stop": 3 * 20, "calibrate": 4 * 20} == card()["rows"]
+
+
+def test_what_lies_in_the_evaluation_window_changes_no_byte_of_the_model() -> None:
+    """Other features and labels of the last seven days give the same candidate."""
+    features, labels = world(range(1, 31), 20)
+    plant(features, labels)
+    train()
+    before = contents(files.CANDIDATE)
+    is_later = features["served_at"] >= at("24")
+    turned = labels.assign(label=labels["label"].where(labels["known_at"] < at("24"), 1 - labels["label"]))
+    plant(features.assign(size=features["size"].where(~is_later, 1.0)), turned)
+    train()
+    assert before == contents(files.CANDIDATE)
+
+
+def test_a_changed_label_of_the_training_window_changes_the_model() -> None:
+    """The counterpart: the test above could also pass if labels were not read."""
+    features, labels = world(range(1, 31), 20)
+    plant(features, labels)
+    train()
+    before = identity(files.CANDIDATE)
+    plant(features, labels.assign(label=1 - labels["label"]))
+    train()
+    assert before != identity(files.CANDIDATE)
+
+
+def test_a_train_window_that_reaches_back_before_the_data_uses_what_is_there() -> None:
+    """With a window of 365 days the training starts on the first day of the data."""
+    plant(*world(range(5, 31), 20))
+    train(windows={"train_days": 365, "evaluation_days": 7})
+    assert ["2030-01-05", "2030-01-24"] == card()["training_window"]
+
+
+def test_days_before_the_training_window_are_not_learned_from() -> None:
+    """With a window of 13 days the first ten days do not count."""
+    plant(*world(range(1, 31), 20))
+    train(windows={"train_days": 13, "evaluation_days": 7})
+    assert (["2030-01-11", "2030-01-24"], 13 * 20) == (card()["training_window"], sum(card()["rows"].values()))
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_window_with_one_class_only_stops_the_run_and_says_what_to_do(label: int) -> None:
+    """All labels are the same: there is nothing to tell apart."""
+    features, labels = world(range(1, 31), 20)
+    plant(features, labels.assign(label=label))
+    said = rf"all 460 labels in the training window 2030-01-01 to 2030-01-24 are {label}; .*widen windows\.train_days"
+    with pytest.raises(DataError, match=said):
+        train()
+    assert not files.CANDIDATE.exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "days"), [("stop", [21, 22, 23]), ("calibrate", [3, 8, 13, 18]), ("fit", [*range(1, 21)])]
+)
+def test_a_slice_with_one_class_only_stops_the_run_and_says_what_to_do(part: str, days: list[int]) -> None:
+    """The window has both classes, one of its slices has not."""
+    features, labels = world(range(1, 31), 20)
+    is_mine = features["served_at"].dt.day.isin(days).to_numpy()
+    plant(features, labels.assign(label=labels["label"].where(~is_mine, 0)))
+    with pytest.raises(DataError, match=rf"the slice '{part}' .* Widen windows\.train_days, or change train\."):
+        train()
+
+
+def test_too_few_rows_stop_the_run_and_say_what_to_do() -> None:
+    """460 labelled rows where 461 are asked for."""
+    plant(*world(range(1, 31), 20))
+    said = r"460 labelled rows .* at least 461 are needed \(train\.min_rows\)\. Move clock\.as_of .*windows\.train_days"
+    with pytest.raises(DataError, match=said):
+        train(train={"min_rows": 461})
+
+
+def test_rows_without_a_label_do_not_count() -> None:
+    """Half of the labels are missing: 230 rows are left."""
+    features, labels = world(range(1, 31), 20)
+    plant(features, labels.iloc[::2])
+    train()
+    assert 230 == sum(card()["rows"].values())
+
+
+def test_no_day_at_all_stops_the_run_and_says_what_to_do() -> None:
+    """The training window lies before the first day of the data."""
+    plant(*world(range(26, 31), 20))
+    with pytest.raises(DataError, match=r"has no day from 2030-01-01 to 2030-01-24\. Move clock\.as_of"):
+        train()
+
+
+def test_a_sure_label_weighs_more_than_an_unsure_one() -> None:
+    """In the north half of the labels say 1 with 0.9 and half say 0 with 0.6: the score is near 0.9 / (0.9 + 0.6).
+
+    In the south it is the other way round. Without weights both would be 1 / 2.
+    """
+    features, labels = world(range(1, 31), 80)
+    is_north = (features["place"] == "north").to_numpy()
+    label = np.arange(len(features)) % 2
+    plant(
+        features.assign(size=1.0),
+        labels.assign(label=label, label_confidence=np.where((label == 1) == is_north, 0.9, 0.6)),
+    )
+    train()
+    candidate = artifact.load(files.CANDIDATE)
+    asked = pd.DataFrame({"place": ["north", "south"], "size": 1.0, "served_hour": 12.0})
+    expected = [0.9 / (0.9 + 0.6), 0.6 / (0.9 + 0.6)]
+    raw = artifact.predict_raw(candidate.booster, artifact.matrix(asked, candidate.card["features"]))
+    assert expected == pytest.approx(raw.tolist(), abs=0.04)
+    assert expected == pytest.approx(artifact.predict(candidate, asked).tolist(), abs=0.06)
+
+
+def test_the_candidate_learned_what_was_planted() -> None:
+    """A large size scores higher than a small one, and the north higher than the south."""
+    plant(*world(range(1, 31), 60))
+    train()
+    asked = pd.DataFrame({"size": [1.0, 9.0, 5.0, 5.0], "place": ["north", "north", "south", "north"]})
+    small, large, south, north = artifact.predict(artifact.load(files.CANDIDATE), asked)
+    assert (True, True) == (small < large - 0.2, south < north)
+
+
+def test_the_card_names_features_and_categories_and_has_no_version_yet() -> None:
+    """What a later stage must know to use the model; a version comes with a release."""
+    plant(*world(range(1, 31), 20))
+    train()
+    assert {"numeric": ["size"], "categorical": {"place": ["north", "south"]}} == card()["features"]
+    assert ("planted", None, "2030-01-31", "2030-01-24") == tuple(
+        card()[name] for name in ("name", "version", "as_of", "labels_known_before")
+    )
+
+
+def test_the_learning_curve_has_one_point_a_tree() -> None:
+    """The loss on both slices after each tree, for DVC to draw."""
+    plant(*world(range(1, 31), 20))
+    train()
+    for part in ("fit", "stop"):
+        lines = (files.LEARNING / f"plots/metrics/{part}/binary_logloss.tsv").read_text().splitlines()
+        assert card()["trees"] <= len(lines) - 1 <= card()["trees"] + 10
+
+
+def test_the_same_rows_give_the_same_bytes() -> None:
+    """Candidate and learning curve are the same when trained twice, in the same place."""
+    plant(*world(range(1, 31), 20))
+    train()
+    before = contents(files.CANDIDATE), contents(files.LEARNING)
+    train()
+    assert before == (contents(files.CANDIDATE), contents(files.LEARNING))
+
+
+def test_rules_of_the_split_are_read_from_the_settings() -> None:
+    """One day to stop on and every second day to calibrate on."""
+    rules = Train(**RULES.model_dump() | {"early_stopping_days": 1, "calibrate_every_days": 2})
+    served_at = pd.Series([at(f"0{number}T12") for number in range(1, 6)])
+    assert ["calibrate", "fit", "calibrate", "fit", "stop"] == split(served_at, day(6), rules).tolist()

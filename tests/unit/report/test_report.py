@@ -1,0 +1,505 @@
+"""Stage `report`: the text follows the evidence, names cannot break out of it, and pictures are the same every time."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flywheel import files
+from flywheel.evaluation.evidence import IN_WORDS
+from flywheel.report import plots
+from flywheel.report.markdown import escape, number
+from flywheel.report.page import cohorts, data_quality, drift, labels, render, service, verdict
+from flywheel.stages.report import ReportParams, main
+from tests.planted import settings
+
+PARAMS = settings(ReportParams, report={"drift_rows": 2, "weeks": 2})
+Evidence = dict[str, Any]
+
+
+def triple(value: float | None, spread: float = 0.011) -> dict[str, float | None]:
+    """A value with an interval around it."""
+    if value is None:
+        return {"value": None, "low": None, "high": None}
+    return {"value": value, "low": value - spread, "high": value + 2 * spread}
+
+
+def metrics(first: float) -> dict[str, dict[str, float | None]]:
+    """Every metric, each with another value."""
+    return {name: triple(first + 0.017 * place) for place, name in enumerate(IN_WORDS)}
+
+
+def cohort(rows: int, gap: float, auc: float, others: list[str]) -> Evidence:
+    """A cohort whose log loss differs by `gap`, from the served score and, where there is one, from the champion."""
+    measured = {name: {"auc": auc + 0.01 * place, "log_loss": 0.5} for place, name in enumerate(["candidate", *others])}
+    difference = {name: {"log_loss": triple(gap)} for name in others}
+    return {"rows": rows, "days": 9, "positives": 77, **measured, "difference": difference}
+
+
+def week(name: str, first: int) -> Evidence:
+    """The service in one week."""
+    return {
+        "week": name,
+        "predictions": 1000 + first,
+        "error_rate": 0.0123 + first / 1000,
+        "latency_p50_ms": 41.0 + first,
+        "latency_p95_ms": 87.0 + first,
+        "mean_rating": 0.31 + first / 100,
+        "feedback": {"outcome": 311 + first, "ticket": 13 + first},
+    }
+
+
+def evidence(champion: bool = True) -> Evidence:
+    """All JSON files of a small run, each number different from the others."""
+    others = ["champion", "served"] if champion else ["served"]
+    reference = others[0]
+    judged = {"auc": 0.612, "brier": 0.187, "ece": 0.043}
+    weeks = ["2030-01-07", "2030-01-14"]
+    return {
+        "quality": {
+            "total": {
+                "rows": 9871,
+                "rejected": 37,
+                "rejected_share": 0.0037,
+                "duplicates": 19,
+                "rules": {"score: null": 29},
+            },
+            "recent": {"days": 6, "rows": 811, "rejected": 4, "rejected_share": 0.0493, "duplicates": 2, "rules": {}},
+            "unusual_volume": [{"day": "2030-01-03", "table": "feedback", "rows": 4441, "volume": "high"}],
+            "days": [],
+        },
+        "labels": {
+            "predictions": 5005,
+            "labels": 3003,
+            "coverage": 0.6,
+            "positive_share": 0.29,
+            "mean_confidence": 0.95,
+            "median_hours_to_label": 5.3,
+            "by_source": {"outcome": {"labels": 2707, "share": 0.901, "positive_share": 0.287}},
+            "agreement": {
+                "with_outcome": {
+                    "report": {"votes": 1201, "share": 0.843},
+                    "annotation": {"votes": 97, "share": 0.922},
+                },
+                "between_votes": {"pairs": 1502, "share": 0.738},
+            },
+        },
+        "feedback": {
+            "by_channel": {},
+            "reporters": {"with_20_checked_reports": 778, "right_share_quantiles": {}, "always_yes": 33},
+            "ratings": {"n": 0, "mean": None},
+        },
+        "metrics": {
+            "about": {
+                "candidate": {"as_of": "2030-01-31", "identity": "aa"},
+                "champion": {"version": "v0.7.0", "identity": "bb", "why_not_compared": None},
+                "confidence": 0.9173,
+                "window": {
+                    "start": "2030-01-24",
+                    "end": "2030-01-31",
+                    "predictions": 2903,
+                    "rows": 1811,
+                    "days": 7,
+                    "positives": 519,
+                },
+            },
+            **{name: metrics(0.2 * place + 0.1) for place, name in enumerate(["candidate", *others])},
+            "base_rate": metrics(0.9),
+            "difference": {name: metrics(0.03 * place - 0.07) for place, name in enumerate(others)},
+        },
+        "cohorts": {"place": {"north": cohort(907, -0.083, 0.71, others), "south": cohort(613, 0.002, 0.66, others)}},
+        "behaviour": {},
+        "decision": {
+            "verdict": "pass",
+            "reference": reference,
+            "champion": "v0.7.0" if champion else None,
+            "candidate": "aa",
+            "as_of": "2030-01-31",
+            "rules": [{"rule": "calibrated", "verdict": "pass", "reason": "Calibration error 0.0314."}],
+        },
+        "monitor": {
+            "as_of": "2030-01-31",
+            "champion": "v0.7.0" if champion else None,
+            "quality": [
+                {"week": name, "predictions": 990, "labelled": 700, "served": judged}
+                | ({"champion": {metric: value + 0.1 for metric, value in judged.items()}} if champion else {})
+                for name in weeks
+            ],
+            "service": [week(name, place) for place, name in enumerate(weeks)],
+            "unknown_categories": {"place": 0.034},
+        },
+        "drift": {
+            "champion": None,
+            "reference": {
+                "start": "2030-01-01",
+                "end": "2030-01-24",
+                "rows": 888,
+                "why": "the champion's training window",
+            },
+            "current": {"start": "2030-01-25", "end": "2030-01-31", "rows": 333},
+            "threshold": 0.15,
+            "max_share": 0.45,
+            "columns": 3,
+            "drifted": 1,
+            "drifted_share": 0.333,
+            "is_drifted": False,
+            "by_column": [
+                column("size", 0.412, True),
+                column("age", 0.061, False),
+                column("speed", 0.022, False),
+            ],
+        },
+    }
+
+
+def column(name: str, distance: float | None, is_drifted: bool) -> Evidence:
+    """The drift of one number."""
+    return {
+        "column": name,
+        "method": "wasserstein",
+        "distance": distance,
+        "is_drifted": is_drifted,
+        "null_share": [0.013, 0.027],
+        "histogram": {"edges": [0.0, 1.0, 2.0], "reference": [0.5, 0.5], "current": [0.2, 0.8]},
+    }
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every number in nested dictionaries and lists."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from places(item, (*path, key))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from places(item, (*path, place))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield path
+
+
+def at_path(found: Evidence, path: tuple[Any, ...]) -> tuple[Any, Any]:
+    """What holds the value at a path, and its last key."""
+    holder: Any = found
+    for key in path[:-1]:
+        holder = holder[key]
+    return holder, path[-1]
+
+
+# What the pictures show, what the gate has already put into words, and what only a deeper look needs.
+NOT_IN_THE_TEXT = re.compile(
+    r"behaviour|.*histogram|metrics\.about\.window\.days|metrics\.base_rate\.(?!(log_loss|brier)\.value)"
+    r"|metrics\.difference\.served|cohorts\.place\.(north|south)\.(days|positives|served|\w+\.log_loss)"
+    r"|cohorts\.place\.north\.difference\.served|cohorts\.place\.south"
+    r"|drift\.(reference|current)\.rows|drift\.by_column\.2"
+    r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
+    r"|feedback\.ratings|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
+    r"|quality\.recent\.(rows|rejected$|duplicates)"
+)
+
+
+def shown() -> list[str]:
+    """The dotted paths of all numbers that the text must show."""
+    paths = [".".join(map(str, path)) for path in places(evidence())]
+    return [path for path in paths if not NOT_IN_THE_TEXT.match(path)]
+
+
+@pytest.mark.parametrize("dotted", shown())
+def test_a_number_that_changes_in_the_evidence_changes_in_the_text(dotted: str) -> None:
+    """Each number that the report shows is read from its JSON file and from nowhere else."""
+    changed = evidence()
+    path = tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
+    holder, key = at_path(changed, path)
+    holder[key] = holder[key] * 3 + 0.137 if isinstance(holder[key], float) else holder[key] + 113
+    assert render(evidence(), PARAMS.project, PARAMS.report) != render(changed, PARAMS.project, PARAMS.report)
+
+
+def test_no_number_in_the_text_comes_from_elsewhere() -> None:
+    """When every number and date of the evidence changes, only numbers that are part of a name stay."""
+    changed = evidence()
+    for path in places(changed):
+        holder, key = at_path(changed, path)
+        holder[key] = holder[key] * 3 + (1000 if isinstance(holder[key], int) else 0)
+    before, after = (
+        [line.split("](")[0] for line in render(found, PARAMS.project, PARAMS.report).splitlines()]
+        for found in (evidence(), changed)
+    )
+    numbers = re.compile(r"(?<![\w.,-])[-+]?\d[\d,]*(?:\.\d+)?%?(?![\w-])")
+    stayed = [
+        told
+        for old, new in zip(before, after, strict=True)
+        for told, now in zip(numbers.findall(old), numbers.findall(new), strict=True)
+        if told == now
+    ]
+    names = {"1,000", "20"}  # utility per 1,000 predictions, 20 or more reports
+    counted = {"1", "2"}  # how many cohorts the evidence has, and how many of them moved
+    gate = {"0.0314"}  # words of the gate, which reads its own evidence
+    assert set() == set(stayed) - names - counted - gate
+
+
+def test_the_verdict_stands_first() -> None:
+    """The first line a reviewer reads says what was decided, on what."""
+    assert "# planted: pass ✅" == render(evidence(), PARAMS.project, PARAMS.report).splitlines()[0]
+
+
+@pytest.mark.parametrize(("decided", "mark"), [("pass", "✅"), ("fail", "❌"), ("inconclusive", "❔")])
+def test_the_verdict_is_that_of_the_decision(decided: str, mark: str) -> None:
+    """Each verdict has its own mark, in the title and at each rule."""
+    found = evidence()
+    rules = [{"rule": "calibrated", "verdict": decided, "reason": "Because."}]
+    lines = verdict(found["decision"] | {"verdict": decided, "rules": rules}, found["metrics"], "planted").splitlines()
+    assert (f"# planted: {decided} {mark}", f"| calibrated | {mark} {decided} | Because. |") == (lines[0], lines[-1])
+
+
+@pytest.mark.parametrize(
+    ("raw", "safe"),
+    [
+        ("a|b", "a\\|b"),
+        ("<img src=x>", "&lt;img src=x>"),
+        ("@somebody", "&#64;somebody"),
+        ("two\nlines", "two lines"),
+        ("two\r\n\tlines", "two lines"),
+        ("a & b", "a &amp; b"),
+        ("&lt;", "&amp;lt;"),
+        ("plain", "plain"),
+    ],
+)
+def test_names_are_escaped(raw: str, safe: str) -> None:
+    """A name cannot end its cell or its line, start HTML, or mention somebody."""
+    assert safe == escape(raw)
+
+
+EVIL = "x|y<b>@who\nnext"
+SAFE = "x\\|y&lt;b>&#64;who next"
+
+
+def with_evil_names() -> Evidence:
+    """The evidence with a hostile name wherever data or conf may put one."""
+    found = evidence()
+    found["cohorts"] = {EVIL: {EVIL: found["cohorts"]["place"]["north"]}}
+    found["drift"]["by_column"][0]["column"] = EVIL
+    found["labels"]["by_source"] = {EVIL: found["labels"]["by_source"]["outcome"]}
+    found["quality"]["total"]["rules"] = {EVIL: 29}
+    found["decision"]["rules"] = [{"rule": EVIL, "verdict": "pass", "reason": EVIL}]
+    found["monitor"]["unknown_categories"] = {EVIL: 0.034}
+    return found
+
+
+def test_no_name_breaks_out_of_the_report() -> None:
+    """Wherever a hostile name may stand it is escaped: as many lines as before, and nothing raw."""
+    text = render(with_evil_names(), PARAMS.project, PARAMS.report)
+    assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
+    assert (False, False) == ("<b>" in text, "@who" in text)
+    assert 8 == text.count(SAFE)  # the cohort twice
+
+
+def test_the_name_of_the_event_does_not_break_its_table() -> None:
+    """What a label of 1 means is free text in conf; it stands in the head of a table."""
+    found = evidence()
+    head = labels(found["labels"], found["feedback"], EVIL).splitlines()[4]
+    assert f"| source | labels | share | {SAFE} |" == head
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(None, "–"), (0.12345, "0.123"), (-0.5, "-0.500"), (1234.5, "1,234.500"), (0.0, "0.000")]
+)
+def test_nothing_is_a_dash(value: float | None, said: str) -> None:
+    """Null has no digits; numbers have fixed ones."""
+    assert said == number(value, 3)
+
+
+NULLABLE = [
+    "metrics.candidate.auc",
+    "metrics.champion.precision",
+    "metrics.difference.champion.auc",
+    "metrics.base_rate.log_loss",
+    "cohorts.place.north.champion.auc",
+    "cohorts.place.north.difference.champion.log_loss",
+    "drift.by_column.0.distance",
+    "labels.median_hours_to_label",
+    "labels.agreement.with_outcome.report.share",
+    "labels.agreement.between_votes.share",
+    "monitor.quality.0.served",
+    "monitor.quality.0.champion",
+    "monitor.service.0.error_rate",
+    "monitor.service.0.latency_p50_ms",
+    "monitor.service.0.latency_p95_ms",
+    "monitor.service.0.mean_rating",
+]
+
+
+@pytest.mark.parametrize("dotted", NULLABLE)
+def test_what_could_not_be_measured_is_never_written_as_none(dotted: str) -> None:
+    """Where the evidence has null the report goes on: a dash in a table, or no sentence at all."""
+    found = evidence()
+    holder, key = at_path(found, tuple(int(part) if part.isdigit() else part for part in dotted.split(".")))
+    holder[key] = triple(None) if isinstance(holder[key], dict) and "low" in holder[key] else None
+    text = render(found, PARAMS.project, PARAMS.report)
+    assert (False, False) == ("None" in text, "nan" in text)
+
+
+def test_a_champion_without_a_version_is_not_called_none() -> None:
+    """A champion that was put there by hand has no version on its card."""
+    found = evidence()
+    found["decision"]["champion"] = None
+    assert "None" not in verdict(found["decision"], found["metrics"], "planted")
+
+
+def test_without_a_champion_the_candidate_stands_beside_what_was_served() -> None:
+    """The table has one column less, and no sentence speaks of a champion's number."""
+    text = render(evidence(champion=False), PARAMS.project, PARAMS.report)
+    assert "| metric | candidate | served | candidate − served |" in text.splitlines()
+    assert "against the served score, on 1,811 labelled predictions (62% of 2,903)" in text
+    assert "| 2030-01-07 | 1,000 | 0.612 | – |" in text
+
+
+def test_the_table_has_the_champion_where_there_is_one() -> None:
+    """Candidate, champion, served, and the difference that the gate looked at."""
+    lines = render(evidence(), PARAMS.project, PARAMS.report).splitlines()
+    assert "| metric | candidate | champion | served | candidate − champion |" in lines
+    auc = "| AUC | 0.1000 [0.0890, 0.1220] | 0.3000 [0.2890, 0.3220] | 0.5000 [0.4890, 0.5220] | -0.0700 [-0.0810, -0.0480] |"
+    assert auc in lines
+
+
+def test_only_cohorts_that_moved_beyond_chance_are_listed_and_all_are_counted() -> None:
+    """The interval of the north lies below zero, that of the south reaches over it."""
+    found = cohorts(evidence()["cohorts"], "champion", 0.95)
+    assert "1 of 2 cohorts moved" in found
+    assert (True, False) == ("place = north" in found, "place = south" in found)
+
+
+def test_cohorts_are_listed_worst_first() -> None:
+    """A higher log loss is worse."""
+    members = {name: cohort(500, gap, 0.7, ["served"]) for name, gap in (("a", -0.1), ("b", 0.2), ("c", -0.3))}
+    lines = cohorts({"place": members}, "served", 0.95).splitlines()
+    assert ["place = b", "place = a", "place = c"] == [line.split(" | ")[0][2:] for line in lines if "place" in line]
+
+
+def test_no_cohort_that_moved_is_said_in_words() -> None:
+    """There is a sentence and no empty table."""
+    found = cohorts({"place": {"south": cohort(613, 0.002, 0.66, ["served"])}}, "served", 0.95)
+    assert "## Cohorts\n\n0 of 1 cohorts moved in log loss beyond chance (95% interval; less is better).\n" == found
+
+
+def test_drift_lists_as_many_columns_as_asked_for() -> None:
+    """Two of three, in the order of the evidence."""
+    lines = drift(evidence()["drift"], 2).splitlines()
+    assert ["| size ", "| age "] == [
+        line.split("|")[0] + "|" + line.split("|")[1] for line in lines if "wasser" in line
+    ]
+
+
+def test_the_service_table_ends_with_the_last_week() -> None:
+    """Of two weeks one is asked for: the newest."""
+    found = service(evidence()["monitor"], 1)
+    assert (False, True) == ("2030-01-07" in found, "2030-01-14" in found)
+
+
+def test_many_unusual_days_are_counted_after_the_tenth() -> None:
+    """Twelve days: ten are listed, two are counted."""
+    found = evidence()["quality"]
+    odd = [found["unusual_volume"][0] | {"day": f"2030-01-{n:02}"} for n in range(1, 13)]
+    text = data_quality(found | {"unusual_volume": odd})
+    assert (True, False) == ("(feedback high, 4,441 rows) and 2 more." in text, "2030-01-11" in text)
+
+
+def test_clean_data_has_no_rules_and_no_unusual_days() -> None:
+    """Nothing was rejected: one sentence is left."""
+    clean = {"rows": 10, "rejected": 0, "rejected_share": 0.0, "duplicates": 0, "rules": {}}
+    text = data_quality({"total": clean, "recent": clean | {"days": 7}, "unusual_volume": []})
+    expected = "0 of 10 rows were rejected (0.00%; 0.00% in the last 7 days), 0 duplicates dropped."
+    assert ["## Data quality", "", expected] == text.splitlines()
+
+
+CURVES = {
+    name: {
+        "roc": [
+            {"fall_out": 0.0, "recall": 0.0},
+            {"fall_out": 0.3, "recall": 0.6 + add},
+            {"fall_out": 1.0, "recall": 1.0},
+        ],
+        "reliability": [{"score": 0.2, "rate": 0.1 + add, "n": 5}],
+        "scores": [{"score": 0.25, "share": 0.4}, {"score": 0.75, "share": 0.6}],
+    }
+    for name, add in (("candidate", 0.2), ("champion", 0.1), ("served", 0.0))
+}
+
+
+def pictures(found: Evidence, curves: Any = None) -> dict[str, bytes]:
+    """The three pictures as bytes."""
+    return {
+        "models": plots.png(plots.roc_and_reliability(curves or CURVES)),
+        "weekly": plots.png(plots.weekly(found["monitor"])),
+        "drift": plots.png(plots.drift(found["drift"])),
+    }
+
+
+def test_a_picture_has_the_same_bytes_when_it_is_drawn_twice() -> None:
+    """No date, no random id."""
+    assert pictures(evidence()) == pictures(evidence())
+
+
+def test_a_picture_follows_its_numbers() -> None:
+    """Another point, another week, another distribution: every picture changes."""
+    changed, curves = evidence(), copy.deepcopy(CURVES)
+    curves["candidate"]["roc"][1]["recall"] = 0.7
+    changed["monitor"]["service"][0]["mean_rating"] = -0.5
+    changed["drift"]["by_column"][0]["histogram"]["current"] = [0.9, 0.1]
+    before, after = pictures(evidence()), pictures(changed, curves)
+    assert [] == [name for name in before if before[name] == after[name]]
+
+
+@pytest.mark.parametrize("names", [["north", "south"], ["$", "$$"], ["a_{", "$x_{$"], ["", "ü é"]])
+def test_categories_of_any_name_can_be_drawn(names: list[str]) -> None:
+    """A price band `$$` is a name, not a formula."""
+    found = evidence()["drift"]
+    histogram = {"categories": names, "reference": [0.5, 0.5], "current": [0.2, 0.8]}
+    found["by_column"] = [column(names[1], 0.3, True) | {"histogram": histogram}]
+    assert b"\x89PNG" == plots.png(plots.drift(found))[:4]
+
+
+def test_pictures_can_be_drawn_where_nothing_was_measured() -> None:
+    """No champion, no rating, no sure label, no column with a distance."""
+    found = evidence(champion=False)
+    for one in found["monitor"]["service"]:
+        one.update(mean_rating=None, latency_p50_ms=None, latency_p95_ms=None)
+    for one in found["monitor"]["quality"]:
+        one["served"] = None
+    for one in found["drift"]["by_column"]:
+        one["distance"] = None
+    assert {b"\x89PNG"} == {content[:4] for content in pictures(found, {"served": CURVES["served"]}).values()}
+
+
+def write(found: Evidence) -> None:
+    """Put the evidence on disk, as the stages before do."""
+    for name, value in found.items():
+        files.write_json(files.REPORTS / f"{name}.json", value)
+    for name, curves in CURVES.items():
+        for curve, points in curves.items():
+            files.write_json(files.CURVES / name / f"{curve}.json", points)
+
+
+def test_the_stage_writes_text_and_pictures_from_the_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the JSON files is there, and the report shows the pictures that were drawn."""
+    monkeypatch.chdir(tmp_path)
+    write(evidence())
+    main(PARAMS)
+    text = files.REPORT.read_text()
+    assert render(evidence(), PARAMS.project, PARAMS.report) == text
+    assert sorted(re.findall(r"\]\((plots/\w+\.png)\)", text)) == [
+        f"plots/{path.name}" for path in sorted(files.PLOTS.iterdir())
+    ]
+
+
+def test_an_old_picture_does_not_outlive_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier run drew and this one did not is gone."""
+    monkeypatch.chdir(tmp_path)
+    write(evidence())
+    files.write_text(files.PLOTS / "old.png", "")
+    main(PARAMS)
+    assert ["drift.png", "models.png", "weekly.png"] == sorted(path.name for path in files.PLOTS.iterdir())
