@@ -1,4 +1,4 @@
-"""What can go wrong, as three classes: each message says what was found, what is allowed and what to do next."""
+"""What can go wrong, as four families: each message says what was found, what is allowed and what to do next."""
 
 
 class FlywheelError(Exception):
@@ -23,3 +23,9 @@ class GateFailed(FlywheelError):
     """The evidence does not allow the candidate into production."""
 
     exit_code = 4
+
+
+class RemoteError(FlywheelError):
+    """Git's origin or GitHub did not answer, or refused for a reason that may pass: the same command may work later."""
+
+    exit_code = 5

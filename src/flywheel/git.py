@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Mapping
 
-from flywheel.errors import DataError
-
-
-def run(*arguments: str) -> str:
-    """What a Git command prints. DataError with Git's own words when it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DataError(f"git {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
+from flywheel.errors import ConfigError, DataError
 
 BOT = {
     "GIT_AUTHOR_NAME": "flywheel",
@@ -21,3 +14,45 @@ BOT = {
     "GIT_COMMITTER_NAME": "flywheel",
     "GIT_COMMITTER_EMAIL": "flywheel@users.noreply.github.com",
 }
+
+
+def run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
+    """What a Git command prints; `env` adds to the environment. DataError with Git's own words when it fails."""
+    status, out, said = ask(*arguments, env=env)
+    if status:
+        raise DataError(f"git {arguments[0]} failed: {said or text(out).strip()}")
+    return text(out)
+
+
+def succeeds(*arguments: str) -> bool:
+    """Whether a Git command answers yes: it exits with 0. DataError for anything but yes (0) and no (1)."""
+    status, _, said = ask(*arguments)
+    if status > 1:
+        raise DataError(f"git {arguments[0]} failed: {said}")
+    return status == 0
+
+
+def ask(*arguments: str, sent: bytes = b"", env: Mapping[str, str] | None = None) -> tuple[int, bytes, str]:
+    """Exit code, output and complaint of a Git command that is sent some bytes. ConfigError where there is no repository."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            input=sent,
+            env={**os.environ, "LC_ALL": "C", **(env or {})},
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ConfigError("the command git is not here. Install Git, then run again.") from None
+    said = text(done.stderr).strip()
+    if done.returncode and "not a git repository" in said.lower():
+        raise ConfigError(
+            "this folder is not in a Git repository, and commits and tags are what the loop reads and makes. "
+            "Change to a clone, or make one here: git init, then commit."
+        )
+    return done.returncode, done.stdout, said
+
+
+def text(output: bytes) -> str:
+    """Output of Git as text; bytes that are not UTF-8, as in an old message, show as a question mark."""
+    return output.decode("utf-8", "replace")

@@ -6,10 +6,11 @@ A push is atomic and never forced: what somebody else pushed meanwhile stays.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import ConfigError, DataError, FlywheelError, RemoteError
 
 ORIGIN = "origin"
 TRIES = 3
@@ -20,7 +21,7 @@ PAUSE_S = 1.0
 HELPER = '!f() { test "$1" = get && echo username=x-access-token && echo "password=$FLYWHEEL_GIT_TOKEN"; }; f'
 
 
-class Rejected(DataError):
+class Rejected(RemoteError):
     """The remote has what a push would overwrite: somebody was faster."""
 
 
@@ -89,7 +90,8 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
     if token:
         env["FLYWHEEL_GIT_TOKEN"] = token
         options = ["-c", "credential.helper=", "-c", f"credential.helper={HELPER}"]
-    return subprocess.run(["git", *options, *arguments], env=env, capture_output=True, text=True, check=False)
+    command = ["git", *options, *arguments]
+    return subprocess.run(command, env=env, capture_output=True, encoding="utf-8", errors="replace", check=False)
 
 
 def _is_unreachable(said: str) -> bool:
@@ -104,11 +106,17 @@ def _is_unreachable(said: str) -> bool:
     return any(sign in said for sign in signs)
 
 
-def _explain(action: str, said: str) -> DataError | ConfigError:
+def _explain(action: str, said: str) -> FlywheelError:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     told = next((line for line in lines if line.startswith(("fatal:", "error:", "!"))), lines[-1] if lines else "")
     if any(sign in said for sign in ("Authentication failed", "could not read Username", "error: 401", "error: 403")):
         return ConfigError(f"origin refused git {action}: the token is wrong, expired or may not write ({told}).")
+    clobbered = re.search(r"\[rejected\]\s+(\S+)\s.*would clobber existing tag", said)
+    if clobbered:
+        tag = clobbered[1]
+        return DataError(
+            f"the tag {tag} here is not the one at origin. Where origin is right: git tag --delete {tag}, then run again."
+        )
     if any(
         sign in said for sign in ("[rejected]", "stale info", "already exists", "failed to lock", "cannot lock ref")
     ):
@@ -116,5 +124,5 @@ def _explain(action: str, said: str) -> DataError | ConfigError:
     if "remote rejected" in said:
         return ConfigError(f"origin does not allow this git {action} ({told}). Look at the rulesets of the repository.")
     if _is_unreachable(said):
-        return DataError(f"origin could not be reached in {TRIES} tries ({told}). Try again later.")
-    return DataError(f"git {action} failed: {told}.")
+        return RemoteError(f"origin could not be reached in {TRIES} tries ({told}). Try again later.")
+    return RemoteError(f"origin did not do git {action} ({told}). Look at its address: git remote get-url {ORIGIN}")

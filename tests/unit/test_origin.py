@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flywheel import origin
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import ConfigError, DataError, RemoteError
 from flywheel.git import BOT
 
 
@@ -51,8 +51,9 @@ def test_a_push_is_all_or_nothing(bare_origin: Path) -> None:
     run_git(Path(), "push", "-q", "origin", "HEAD:main")
     run_git(Path(), "reset", "-q", "--hard", "HEAD~1")
     mine = commit("mine")
-    with pytest.raises(origin.Rejected, match="nothing was written"):
+    with pytest.raises(origin.Rejected, match="nothing was written") as error:
         origin.push(f"{mine}:refs/heads/new", f"{mine}:refs/heads/main")
+    assert error.value.exit_code == RemoteError.exit_code == 5
     assert origin.refs("refs/heads/*") == {"refs/heads/main": theirs}
 
 
@@ -96,7 +97,7 @@ def test_a_remote_that_cannot_be_reached_is_tried_three_times(bare_origin: Path,
     wrapper.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{wrapper.parent}:{Path(real).parent}", prepend=":")
-        with pytest.raises(DataError, match=r"could not be reached in 3 tries"):
+        with pytest.raises(RemoteError, match=r"could not be reached in 3 tries"):
             origin.refs("refs/*")
     assert log.read_text().count("ls-remote") == 3
 
@@ -145,3 +146,20 @@ def test_the_token_goes_to_the_server_alone(bare_origin: Path, monkeypatch: pyte
     assert "s3cret" not in str(error.value)
     assert commands
     assert all("s3cret" not in part for command in commands for part in command)
+
+
+def test_an_origin_that_is_gone_is_a_remote_error(bare_origin: Path) -> None:
+    """Whether it comes back is for the remote to say; the sentence shows where to look."""
+    bare_origin.rename(bare_origin.with_name("moved.git"))
+    with pytest.raises(RemoteError, match="git remote get-url origin"):
+        origin.refs("refs/*")
+
+
+def test_a_tag_that_differs_from_the_one_at_origin_is_named(bare_origin: Path) -> None:
+    """Trying again does not help, so it is no remote error: the sentence says which tag to delete."""
+    run_git(Path(), "tag", "model@v0.1.0")
+    run_git(Path(), "push", "-q", "origin", "model@v0.1.0")
+    commit("other")
+    run_git(Path(), "tag", "--force", "model@v0.1.0")
+    with pytest.raises(DataError, match=r"git tag --delete model@v0\.1\.0"):
+        origin.fetch_tags()

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flywheel import origin
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import ConfigError, FlywheelError, RemoteError
 
 TRIES = 4
 PAUSE_S = 0.5
@@ -28,7 +28,7 @@ PAGES = 20  # of 100 entries each: lists that are longer are cut off there, so t
 NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
-class Refused(DataError):
+class Refused(RemoteError):
     """GitHub refused a call for a reason other than rights; `status` is its HTTP code."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -41,7 +41,7 @@ class Forbidden(ConfigError):
     """The token may not do this (401, 403)."""
 
 
-class Unavailable(DataError):
+class Unavailable(RemoteError):
     """GitHub could not be reached, or failed, also when asked again."""
 
 
@@ -190,7 +190,7 @@ def _wait(answer: Any) -> float | None:
         return 60.0
 
 
-def _refusal(what: str, status: int, message: str) -> ConfigError | DataError:
+def _refusal(what: str, status: int, message: str) -> FlywheelError:
     if status == 401:
         return Forbidden(f"GitHub does not know the token (401, {what}): it is wrong or expired. Renew it.")
     if status == 403:

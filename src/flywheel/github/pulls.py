@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 
 from flywheel import files, git, origin
 from flywheel.errors import DataError
+from flywheel.github import cml
 from flywheel.github.actions import Run, summary
 from flywheel.github.client import GitHub, comment, set_status
 from flywheel.github.results import changes, commit_produced, stale
@@ -68,19 +67,9 @@ def post(hub: GitHub, run: Run, head: str, state: tuple[str, str], number_of_pul
 def post_comment(hub: GitHub, number_of_pull: int, text: str) -> None:
     """Post with CML, which keeps one comment; where CML is missing or fails, with GitHub's API."""
     files.write_text(COMMENT, f"{text}\n\n<!-- {MARK} -->\n")
-    if shutil.which("cml"):
-        command = ["cml", "comment", "update", "--publish=false", f"--watermark-title={MARK}"]
-        command += [f"--target=pr/{number_of_pull}", str(COMMENT)]
-        env = {**os.environ, "REPO_TOKEN": hub.token}
-        try:
-            done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
-            said = "" if done.returncode == 0 else (done.stderr or done.stdout).strip()[-300:] or "no reason given"
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said = str(error)
-        if not said:
-            return
-        print(f"CML could not post ({said}); posting without it.", flush=True)
-    comment(hub, number_of_pull, MARK, text)
+    told = ("--publish=false", f"--watermark-title={MARK}", f"--target=pr/{number_of_pull}", str(COMMENT))
+    if not cml.run(hub.token, "comment", "update", *told):
+        comment(hub, number_of_pull, MARK, text)
 
 
 def start_checks(hub: GitHub, branch: str) -> None:
@@ -98,11 +87,9 @@ def _before(run: Run) -> str:
     before = str(run.event.get("before") or "")
     default = (run.event.get("repository") or {}).get("default_branch", "main")
     for known in (before, f"refs/remotes/{origin.ORIGIN}/{default}"):
-        found = subprocess.run(
-            ["git", "merge-base", "--end-of-options", "HEAD", known], capture_output=True, text=True, check=False
-        )
-        if found.returncode == 0:
-            return found.stdout.strip()
+        code, found, _ = git.ask("merge-base", "--end-of-options", "HEAD", known)
+        if code == 0:
+            return git.text(found).strip()
     return "HEAD"
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,12 +66,5 @@ def commit_produced(message: str) -> str:
     """Commit what a run produced, as the loop itself; returns the commit."""
     there = [name for name in PRODUCED if Path(name).exists()]
     git.run("add", "--all", "--", *there)
-    _git_as_bot("commit", "--quiet", "--no-verify", "--message", message)
+    git.run("commit", "--quiet", "--no-verify", "--message", message, env=git.BOT)
     return git.run("rev-parse", "HEAD").strip()
-
-
-def _git_as_bot(*arguments: str) -> None:
-    env = {**os.environ, **git.BOT}
-    done = subprocess.run(["git", *arguments], env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DataError(f"git {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")

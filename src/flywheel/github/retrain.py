@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
-import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from flywheel import files, git, origin
-from flywheel.errors import DataError
+from flywheel.errors import DataError, RemoteError
+from flywheel.github import cml
 from flywheel.github.actions import Run, say
-from flywheel.github.client import Forbidden, GitHub, Refused, Unavailable
+from flywheel.github.client import Forbidden, GitHub, Refused
 from flywheel.github.pulls import post, start_checks
 from flywheel.github.results import changes, commit_produced, stale
 from flywheel.github.settings import Automation
@@ -146,7 +145,7 @@ def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automatio
     ):
         try:
             call()
-        except (Refused, Forbidden, Unavailable) as error:  # the proposal stands without them
+        except (RemoteError, Forbidden) as error:  # the proposal stands without them
             problems.append(f"{what}: {error}")
     if not run.is_app:
         state = status(decision, None, None)
@@ -166,19 +165,11 @@ def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automatio
 def _create(hub: GitHub, branch: str, base: str, headline: str, text: str) -> None:
     """Commit what the run produced on a new branch, and open its pull request: with CML, else by ourselves."""
     changed = sorted({name.split("/")[0] if name.startswith(("models/", "reports/")) else name for name in stale()})
-    if shutil.which("cml"):
-        command = ["cml", "pr", "create", "--branch", branch, "--target-branch", base, "--title", headline]
-        command += ["--body", text, "--message", headline, "--user-name", git.BOT["GIT_AUTHOR_NAME"]]
-        command += ["--user-email", git.BOT["GIT_AUTHOR_EMAIL"], *changed]
-        env = {**os.environ, "REPO_TOKEN": hub.token}
-        try:
-            done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)
-            said = "" if done.returncode == 0 else (done.stderr or done.stdout).strip()[-300:]
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said = str(error)
-        if _open_pull(hub, branch):
-            return
-        print(f"CML could not open the pull request ({said or 'no reason given'}); opening it without CML.", flush=True)
+    told = ["--branch", branch, "--target-branch", base, "--title", headline, "--body", text, "--message", headline]
+    told += ["--user-name", git.BOT["GIT_AUTHOR_NAME"], "--user-email", git.BOT["GIT_AUTHOR_EMAIL"]]
+    cml.run(hub.token, "pr", "create", *told, *changed, timeout_s=300)
+    if _open_pull(hub, branch):  # a look at GitHub says more than what CML says of itself
+        return
     if not origin.refs(f"refs/heads/{branch}"):
         git.run("checkout", "--quiet", "-B", branch)
         committed = commit_produced(headline)

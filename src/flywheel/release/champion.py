@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from flywheel import files, git
 from flywheel.model.card import FILES, card_with_version
 from flywheel.release.tags import production, versions
@@ -42,4 +40,4 @@ def released_as(name: str) -> str | None:
 def _does_the_same(commit: str) -> bool:
     """Whether the candidate of a commit has the trees and the calibration of the tree's."""
     does = [str(files.CANDIDATE / file) for file in FILES if file != "card.json"]
-    return subprocess.run(["git", "diff", "--quiet", commit, "--", *does], check=False).returncode == 0
+    return git.succeeds("diff", "--quiet", commit, "--", *does)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flywheel import git, origin
-from flywheel.errors import DataError
+from flywheel.errors import DataError, RemoteError
 
 VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
@@ -94,7 +94,7 @@ def publish_tags(name: str) -> list[str]:
                 or before[f"refs/tags/{tag}"] != git.run("rev-parse", f"refs/tags/{tag}").strip()
             ):
                 git.run("tag", "--delete", tag)
-        raise DataError(
+        raise RemoteError(
             f"origin has another {' or '.join(mine)}: somebody released meanwhile. "
             "Ours are deleted; fetch the tags and run again."
         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import ConfigError, DataError, RemoteError
 from flywheel.github import client as client_module
 from flywheel.github.actions import set_output, this_run
 from flywheel.github.client import Forbidden, Refused, Unavailable, comment, connect, repository, set_status, setting
@@ -71,8 +71,9 @@ def test_what_is_forbidden_names_the_setting(what: str, message: str, said: str)
 def test_a_missing_right_is_refused_at_once(server: GitHub) -> None:
     """403 without a limit is not tried again."""
     server.tokens[TOKEN].remove("issues")
-    with pytest.raises(Forbidden, match="'issues: write'"):
+    with pytest.raises(Forbidden, match="'issues: write'") as error:
         client(server).post("/issues", {"title": "x"})
+    assert error.value.exit_code == ConfigError.exit_code
     assert len(server.calls) == 1
 
 
@@ -102,8 +103,9 @@ def test_the_end_of_a_limit_is_told_as_a_moment_too(server: GitHub, monkeypatch:
 def test_a_long_limit_is_not_waited_for(server: GitHub) -> None:
     """A job that sleeps for an hour costs more than one that is started again."""
     server.fail_next("GET", "/issues", 429, retry_after="3600")
-    with pytest.raises(Unavailable, match="Run again in 3600 s"):
+    with pytest.raises(Unavailable, match="Run again in 3600 s") as error:
         client(server).get("/issues")
+    assert error.value.exit_code == RemoteError.exit_code
     assert len(server.calls) == 1
 
 

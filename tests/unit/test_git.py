@@ -1,0 +1,50 @@
+"""Git's answers: text, yes or no, and one sentence where there is no repository or no Git."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flywheel import git
+from flywheel.errors import ConfigError, DataError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    return tmp_path
+
+
+def test_without_a_repository_the_way_out_is_named() -> None:
+    """What is asked first does not matter."""
+    for ask in (lambda: git.run("status"), lambda: git.succeeds("diff", "--quiet", "HEAD")):
+        with pytest.raises(ConfigError, match=r"not in a Git repository.*git init"):
+            ask()
+
+
+def test_without_git_the_way_out_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No traceback of a file that was not found."""
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(ConfigError, match="Install Git"):
+        git.run("status")
+
+
+def test_an_error_is_neither_yes_nor_no() -> None:
+    """A commit that is unknown has no answer."""
+    subprocess.run(["git", "init", "-q"], check=True)
+    with pytest.raises(DataError, match="git merge-base failed"):
+        git.succeeds("merge-base", "--is-ancestor", "4" * 40, "5" * 40)
+    assert git.succeeds("check-ref-format", "refs/heads/main") is True
+    assert git.succeeds("check-ref-format", "refs/heads/..") is False
+
+
+def test_an_old_message_that_is_not_utf8_is_readable() -> None:
+    """What cannot be read shows as a question mark; line ends stay as they are."""
+    subprocess.run(["git", "init", "-q"], check=True)
+    made = subprocess.run(
+        ["git", "hash-object", "-w", "--stdin"], input=b"caf\xe9\r\n", capture_output=True, check=True
+    )
+    assert git.run("cat-file", "blob", made.stdout.decode().strip()) == "caf�\r\n"
