@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Clone, copy_of_this_tree
 
-pytestmark = pytest.mark.xdist_group("one")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one")]
 
 
 def test_a_second_clone_makes_the_same_bytes_with_another_number_of_threads(tiny: Clone, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Clone
 
-pytestmark = pytest.mark.xdist_group("two")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two")]
 
 
 def plant_a_win(clone: Clone) -> None:

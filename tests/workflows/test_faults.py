@@ -9,6 +9,8 @@ import pytest
 
 from tests.workflows.conftest import Actions
 
+pytestmark = pytest.mark.slow
+
 COMMENTS = r"/issues/\d+/comments"
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import ROOT, Clone
 from tests.workflows.conftest import Actions
 
+pytestmark = pytest.mark.slow
+
 
 def commands(name: str) -> list[str]:
     """The bash blocks of a runbook."""

@@ -11,6 +11,8 @@ import pytest
 from tests.workflows.conftest import Actions, Result
 from tests.workflows.server import Answer
 
+pytestmark = pytest.mark.slow
+
 MODEL = "conf/model/fast.yaml"
 CONFIG = "conf/config.yaml"
 MALICIOUS = 'x";touch${IFS}pwned;"$(touch${IFS}pwned)`touch${IFS}pwned`'
