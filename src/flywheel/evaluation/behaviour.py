@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from flywheel.errors import ConfigError
@@ -12,10 +13,11 @@ from flywheel.model import artifact
 
 
 def behave(table: pd.DataFrame, models: dict[str, artifact.Model], behaviours: dict[str, Behaviour]) -> dict[str, Any]:
-    """What happens to the scores when one input is set to a value: the share of rows that answer as expected.
+    """What happens to the scores when one input is set to a value: how many move, and how many of these as expected.
 
-    A behavioural test in the sense of CheckList (Ribeiro et al., 2020): it needs no label. A row that does not change
-    counts as expected for `higher` and `lower` too.
+    A behavioural test in the sense of CheckList (Ribeiro et al., 2020): it needs no label. `share_as_expected` is of the
+    rows that moved, because a row that stays is no evidence for a direction, and null where none moved; where `same` is
+    expected, it is of all rows. A score moves when it changes in its sixth digit.
     """
     found: dict[str, Any] = {}
     before = {name: artifact.predict(one, table) for name, one in models.items()}
@@ -30,6 +32,17 @@ def behave(table: pd.DataFrame, models: dict[str, artifact.Model], behaviours: d
         found[name] = {"column": behaviour.column, "set": behaviour.set, "expect": behaviour.expect}
         for model_name, one in models.items():
             shift = artifact.predict(one, changed) - before[model_name]
-            as_expected = {"higher": shift >= 0, "lower": shift <= 0, "same": shift == 0}[behaviour.expect]
-            found[name][model_name] = {"share_as_expected": as_expected.mean(), "mean_shift": shift.mean()}
+            found[name][model_name] = {
+                "share_moved": (shift != 0).mean(),
+                "share_as_expected": _share_as_expected(shift, behaviour.expect),
+                "mean_shift": shift.mean(),
+            }
     return found
+
+
+def _share_as_expected(shift: np.ndarray, expect: str) -> float | None:
+    n_moved = int((shift != 0).sum())
+    if expect == "same":
+        return 1 - n_moved / len(shift)
+    as_expected = int((shift > 0).sum() if expect == "higher" else (shift < 0).sum())
+    return as_expected / n_moved if n_moved else None

@@ -43,55 +43,29 @@ def reference_of(scores: Scores) -> str:
     return "champion" if "champion" in scores else "served"
 
 
-def settings_of(params: Evaluate) -> metrics.Settings:
-    """What the metrics need to know."""
-    return metrics.Settings(params.costs, params.ece_bins)
-
-
-def day_codes(served_at: pd.Series) -> tuple[np.ndarray, int]:
-    """The day of each row as 0 .. n - 1, and n."""
-    codes, days = pd.factorize(served_at.dt.date, sort=True)
-    return codes, len(days)
-
-
 def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:
     """Each model's metrics and the candidate's differences to the others, as value, low and high.
 
     All models are resampled with the same days, so the interval of a difference is that of paired differences.
     """
-    settings = settings_of(params)
-    day, n_days = day_codes(table["served_at"])
-    label = table["label"].to_numpy()
-    weights = intervals.day_weights(n_days, params.bootstrap)
-    values, samples = {}, {}
-    for name, score in scores.items():
-        counts = metrics.count(score, label, day, n_days)
-        values[name] = metrics.measure(counts, settings)
-        samples[name] = intervals.bootstrap(counts, weights, settings)
+    found = intervals.resample(table, scores, params)
     confidence = params.bootstrap.confidence
-
-    def triple(value: float, drawn: np.ndarray) -> dict[str, float | None]:
-        low, high = intervals.interval(drawn, confidence)
-        return {"value": value, "low": low, "high": high}
-
-    found: dict[str, Any] = {
-        name: {metric: triple(value, samples[name][metric]) for metric, value in values[name].items()}
-        for name in scores
+    mine = found["candidate"]
+    measured: dict[str, Any] = {
+        name: {metric: intervals.of_metric(metric, one, confidence) for metric in one.estimates}
+        for name, one in found.items()
     }
-    found["difference"] = {
-        other: {
-            metric: triple(value - values[other][metric], samples["candidate"][metric] - samples[other][metric])
-            for metric, value in values["candidate"].items()
-        }
-        for other in scores
-        if other not in ("candidate", "base_rate")
+    measured["difference"] = {
+        name: {metric: intervals.of_difference(metric, mine, one, confidence) for metric in mine.estimates}
+        for name, one in found.items()
+        if name not in ("candidate", "base_rate")
     }
-    return found
+    return measured
 
 
 def curve_points(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Points of each curve of each model, for DVC plots and the report."""
-    day, n_days = day_codes(table["served_at"])
+    day, n_days = intervals.day_codes(table["served_at"])
     label = table["label"].to_numpy()
     return {
         name: metrics.curves(metrics.count(score, label, day, n_days), params.ece_bins)

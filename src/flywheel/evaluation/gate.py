@@ -26,8 +26,8 @@ def decide(metrics: dict[str, Any], cohorts: dict[str, Any], behaviour: dict[str
             for metric, margin in params.not_worse.items()
         ),
         calibrated(metrics["candidate"]["ece"], params.max_ece),
-        cohorts_unharmed(cohorts, reference, params),
-        *(behaves(name, found, params.behaviour_share) for name, found in behaviour.items()),
+        cohorts_unharmed(cohorts, metrics["about"]["window"]["rows"], reference, params),
+        *(behaves(name, found, params) for name, found in behaviour.items()),
     ]
     verdicts = {rule["verdict"] for rule in rules}
     verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"
@@ -54,13 +54,18 @@ def comparable(champion: dict[str, Any]) -> Rule:
 
 def enough(window: dict[str, Any], params: Gate) -> Rule:
     """Too little evidence lets nothing through."""
-    negatives = window["rows"] - window["positives"]
-    found = {"rows": window["rows"], "days": window["days"], "positives": min(window["positives"], negatives)}
-    needed = {"rows": params.min_rows, "days": params.min_days, "positives": params.min_positives}
-    short = [f"{found[name]} {name}, {needed[name]} needed" for name in needed if found[name] < needed[name]]
+    rarer = min(window["positives"], window["rows"] - window["positives"])
+    share = window["rows"] / window["predictions"]
+    short = []
+    if share < params.min_labelled_share:
+        short.append(f"{share:.0%} of the predictions have a label, {params.min_labelled_share:.0%} needed")
+    if window["days"] < params.min_days:
+        short.append(f"{window['days']} days, {params.min_days} needed")
+    if rarer < params.min_positives:
+        short.append(f"{rarer} rows of the rarer class, {params.min_positives} needed")
     if short:
         return _rule("enough evidence", "inconclusive", f"Too little to decide on: {'; '.join(short)}.")
-    return _rule("enough evidence", "pass", f"{found['rows']:,} labelled rows over {found['days']} days.")
+    return _rule("enough evidence", "pass", f"{window['rows']:,} labelled rows over {window['days']} days.")
 
 
 def better(difference: dict[str, Any], reference: str, params: Gate) -> Rule:
@@ -92,47 +97,66 @@ def not_worse(difference: dict[str, Any], reference: str, metric: str, margin: f
     return _rule(name, "inconclusive", f"{said}; a loss beyond the margin is not ruled out.")
 
 
-def calibrated(ece: dict[str, float], limit: float) -> Rule:
-    """The candidate's probabilities must be near the rates that they announce."""
-    verdict = "pass" if ece["value"] <= limit else "fail" if (ece["low"] or 0) > limit else "inconclusive"
-    return _rule("calibrated", verdict, f"Calibration error {ece['value']:.4f}, at most {limit:g} allowed.")
+def calibrated(ece: dict[str, Any], limit: float) -> Rule:
+    """The candidate's probabilities must be near the rates that they announce, with all of the interval."""
+    low, high = ece["low"], ece["high"]
+    if low is None or high is None:
+        return _rule("calibrated", "inconclusive", "The calibration error has no interval on these rows.")
+    said = f"Calibration error {ece['value']:.4f} [{low:.4f}, {high:.4f}], at most {limit:g} allowed"
+    if high <= limit:
+        return _rule("calibrated", "pass", f"{said}; all of the interval is.")
+    if low > limit:
+        return _rule("calibrated", "fail", f"{said}; all of the interval is above.")
+    return _rule("calibrated", "inconclusive", f"{said}; the interval reaches beyond.")
 
 
-def cohorts_unharmed(cohorts: dict[str, Any], reference: str, params: Gate) -> Rule:
-    """No cohort that is large enough may lose more than the margin, with an interval that lies on the bad side of zero."""
+def cohorts_unharmed(cohorts: dict[str, Any], n_rows: int, reference: str, params: Gate) -> Rule:
+    """No cohort that is large enough may lose more than the margin, with an interval that lies on the bad side of zero.
+
+    Large enough is a share of all `n_rows` labelled rows, and enough rows of the rarer class for an interval to mean
+    something.
+    """
     metric, harmed, n = params.cohort_metric, [], 0
+    if not cohorts:
+        return _rule("cohorts", "pass", "Skipped: evaluate.cohorts declares none.")
     for group, members in cohorts.items():
         for value, found in members.items():
             difference = found["difference"][reference][metric]
             low, high = _gain(difference, metric)
-            if found["rows"] < params.cohort_min_rows or low is None or high is None:
+            rarer = min(found["positives"], found["rows"] - found["positives"])
+            is_large = found["rows"] >= params.cohort_min_share * n_rows and rarer >= params.cohort_min_positives
+            if not is_large or low is None or high is None:
                 continue
             n += 1
             sign = 1 if HIGHER_IS_BETTER[metric] else -1
             if high < 0 and sign * difference["value"] < -params.cohort_margin:
                 harmed.append(f"{group} = {value} ({_say(difference)}, {found['rows']} rows)")
     if n == 0:
-        return _rule("cohorts", "inconclusive", f"No cohort has {params.cohort_min_rows} rows and an interval.")
+        needed = f"{params.cohort_min_share:.0%} of the rows and {params.cohort_min_positives} of the rarer class"
+        return _rule("cohorts", "inconclusive", f"No cohort has {needed}, and an interval.")
+    loss = f"more than {params.cohort_margin:g} of {IN_WORDS[metric]} to {reference}"
     if harmed:
-        return _rule(
-            "cohorts",
-            "fail",
-            f"{IN_WORDS[metric]} is worse than {reference} beyond {params.cohort_margin:g} in {'; '.join(harmed)}.",
-        )
-    return _rule(
-        "cohorts", "pass", f"{IN_WORDS[metric]} is worse beyond {params.cohort_margin:g} in none of {n} cohorts."
-    )
+        return _rule("cohorts", "fail", f"{len(harmed)} of {n} cohorts lose {loss}: {'; '.join(harmed)}.")
+    return _rule("cohorts", "pass", f"None of {n} cohorts loses {loss}.")
 
 
-def behaves(name: str, found: dict[str, Any], share: float) -> Rule:
-    """Setting an input to a telling value must move the scores in the expected direction: most rows, and on average."""
-    got, shift = found["candidate"]["share_as_expected"], found["candidate"]["mean_shift"]
-    moves = {"higher": shift > 0, "lower": shift < 0, "same": True}[found["expect"]]
-    verdict = "pass" if got >= share and moves else "fail"
-    change = f"With {found['column']} = {found['set']:g}"
-    said = f"{got:.1%} of the scores are {found['expect']} or equal (mean {shift:+.3f})"
-    reason = f"{change}, {said}; at least {share:.0%} needed."
-    return _rule(f"behaviour: {name}", verdict, reason)
+def behaves(name: str, found: dict[str, Any], params: Gate) -> Rule:
+    """Setting an input to a telling value must move the scores, enough of them, and in the expected direction.
+
+    The direction is that of the rows that moved: a model that does not look at the input moves few, and those by chance.
+    """
+    mine, expect = found["candidate"], found["expect"]
+    moved, share, shift = mine["share_moved"], mine["share_as_expected"], mine["mean_shift"]
+    change = f"With {found['column']} = {found['set']:g}, {moved:.1%} of the scores move"
+    if expect == "same":
+        verdict = "pass" if share >= params.behaviour_share else "fail"
+        return _rule(f"behaviour: {name}", verdict, f"{change}; at least {params.behaviour_share:.0%} must not.")
+    is_shift_right = shift > 0 if expect == "higher" else shift < 0
+    is_expected = share is not None and share >= params.behaviour_share and is_shift_right
+    verdict = "pass" if moved >= params.behaviour_moved and is_expected else "fail"
+    said = f", {share:.1%} of these {expect} (mean {shift:+.3f})" if share is not None else ""
+    needed = f"at least {params.behaviour_moved:.0%} must move, and {params.behaviour_share:.0%} of these {expect}"
+    return _rule(f"behaviour: {name}", verdict, f"{change}{said}; {needed}.")
 
 
 def _rule(name: str, verdict: str, reason: str) -> Rule:

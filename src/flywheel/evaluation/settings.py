@@ -64,7 +64,7 @@ Metric = Literal["auc", "average_precision", "log_loss", "brier", "ece", "precis
 
 
 class Gate(Params):
-    min_rows: Count
+    min_labelled_share: Share
     min_days: Count
     min_positives: Count
     better: Metric
@@ -72,5 +72,7 @@ class Gate(Params):
     max_ece: Share
     cohort_metric: Metric
     cohort_margin: Annotated[float, Field(ge=0)]
-    cohort_min_rows: Count
+    cohort_min_share: Share
+    cohort_min_positives: Count
+    behaviour_moved: Share
     behaviour_share: Share

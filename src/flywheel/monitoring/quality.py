@@ -47,7 +47,7 @@ def quality_by_week(
 def recent(
     features: pd.DataFrame, known: pd.DataFrame, window: tuple[dt.date, dt.date], params: Evaluate, min_rows: int
 ) -> dict[str, Any]:
-    """The champion's realised AUC over the current window, with its interval from the bootstrap over days.
+    """The champion's realised AUC over the current window, with its interval from the bootstrap over days that `evaluate` uses.
 
     It is null where there is no champion, or fewer than `min_rows` sure labels.
     """
@@ -63,14 +63,9 @@ def recent(
         "auc": None,
     }
     if "champion_score" in judged and len(judged) >= min_rows:
-        day = (judged["served_at"].dt.floor("D") - start).dt.days.to_numpy()
-        n_days = (window[1] - window[0]).days
-        counts = metrics.count(judged["champion_score"].to_numpy(), judged["label"].to_numpy(), day, n_days)
-        settings = metrics.Settings(params.costs, params.ece_bins)
-        weights = intervals.day_weights(n_days, params.bootstrap)
-        samples = intervals.bootstrap(counts, weights, settings)["auc"]
-        low, high = intervals.interval(samples, params.bootstrap.confidence)
-        found["auc"] = {"value": metrics.measure(counts, settings)["auc"], "low": low, "high": high}
+        scores = {"champion": judged["champion_score"].to_numpy()}
+        measured = intervals.resample(judged, scores, params)["champion"]
+        found["auc"] = intervals.of_metric("auc", measured, params.bootstrap.confidence)
     return found
 
 

@@ -15,9 +15,11 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.cohorts import cohort_names
 from flywheel.evaluation.compare import compare, evaluation_rows
+from flywheel.evaluation.gate import behaves
 from flywheel.evaluation.settings import Behaviour, Cohort
 from flywheel.model import artifact
 from flywheel.stages.evaluate import EvaluateParams, main
+from flywheel.stages.gate import GateParams
 from tests.planted import (
     at,
     contents,
@@ -307,21 +309,48 @@ def step_model() -> artifact.Model:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "expect", "share"),
+    ("value", "expect", "moved", "share"),
     [
-        ("size", 9.0, "higher", 4 / 4),  # two rise, two stay: staying is as expected too
-        ("size", 9.0, "lower", 2 / 4),
-        ("size", 9.0, "same", 2 / 4),
-        ("size", 1.0, "lower", 4 / 4),
-        ("size", 1.0, "higher", 2 / 4),
+        (9.0, "higher", 2 / 4, 2 / 2),  # the two below the step rise; those that stay are no evidence
+        (9.0, "lower", 2 / 4, 0 / 2),
+        (9.0, "same", 2 / 4, 2 / 4),
+        (1.0, "lower", 2 / 4, 2 / 2),
+        (1.0, "higher", 2 / 4, 0 / 2),
     ],
 )
-def test_a_behaviour_counts_the_rows_that_answer_as_expected(
-    column: str, value: float, expect: Any, share: float
+def test_a_behaviour_counts_the_rows_that_move_as_expected(
+    value: float, expect: Any, moved: float, share: float
 ) -> None:
     """Of four rows two are above the step at 5: setting the size moves the other two, or these."""
-    found = behave(STEP, {"candidate": step_model()}, {"it": Behaviour(column=column, set=value, expect=expect)})
-    assert share == found["it"]["candidate"]["share_as_expected"]
+    found = behave(STEP, {"candidate": step_model()}, {"it": Behaviour(column="size", set=value, expect=expect)})
+    answer = found["it"]["candidate"]
+    assert (moved, share) == (answer["share_moved"], answer["share_as_expected"])
+
+
+@pytest.mark.parametrize(("expect", "share"), [("higher", None), ("lower", None), ("same", 1.0)])
+def test_where_no_row_moves_there_is_no_direction(expect: Any, share: float | None) -> None:
+    """All sizes are 9 already: nothing moves, and what is not there is neither higher nor lower."""
+    rows = STEP.assign(size=9.0)
+    found = behave(rows, {"candidate": step_model()}, {"it": Behaviour(column="size", set=9.0, expect=expect)})
+    assert (0.0, share) == (found["it"]["candidate"]["share_moved"], found["it"]["candidate"]["share_as_expected"])
+
+
+def test_a_model_of_shuffled_labels_fails_its_behaviours_and_a_good_one_passes() -> None:
+    """Both learn from the same rows, one of them from labels that are dealt out anew; sizes are set high, and low."""
+    features, labels = world(range(1, 16), 100)
+    rows = world(range(16, 31), 20, seed=2)[0]
+    asked = {
+        "large": Behaviour(column="size", set=9.0, expect="higher"),
+        "small": Behaviour(column="size", set=1.0, expect="lower"),
+    }
+    gate = settings(GateParams).gate
+    for seed in range(5):
+        dealt = np.random.default_rng(seed).permutation(labels["label"].to_numpy())
+        learned = {"candidate": learn(features, labels.assign(label=dealt))}
+        found = behave(rows, learned, asked)
+        assert "fail" in {behaves(name, one, gate)["verdict"] for name, one in found.items()}
+    found = behave(rows, {"candidate": learn(features, labels)}, asked)
+    assert {"pass"} == {behaves(name, one, gate)["verdict"] for name, one in found.items()}
 
 
 def test_the_mean_shift_is_the_mean_of_what_the_scores_moved() -> None:

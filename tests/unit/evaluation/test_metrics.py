@@ -5,11 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from flywheel.evaluation.evidence import HIGHER_IS_BETTER
-from flywheel.evaluation.intervals import bootstrap, day_weights, interval
+from flywheel.evaluation.intervals import (
+    Resampled,
+    bootstrap,
+    day_codes,
+    day_weights,
+    interval,
+    of_difference,
+    of_metric,
+)
 from flywheel.evaluation.metrics import Counts, Settings, count, curves, measure, metrics
 from flywheel.evaluation.settings import Bootstrap, Costs
 
@@ -352,3 +361,47 @@ def test_the_score_histogram_has_the_share_of_rows_in_each_bin() -> None:
     found = curves(counts_of([0.25, 0.45, 0.65, 0.65, 0.85], [0, 1, 0, 1, 1]), 5)["scores"]
     expected = [(0.1, 0), (0.3, 1 / 5), (0.5, 1 / 5), (0.7, 2 / 5), (0.9, 1 / 5)]
     assert expected == [pytest.approx((point["score"], point["share"])) for point in found]
+
+
+@pytest.mark.parametrize(("shift", "slope"), [(0.3, 1.0), (0.0, 0.6)])
+def test_the_interval_of_the_calibration_error_misses_the_truth_at_neither_end(shift: float, slope: float) -> None:
+    """Worlds whose scores are wrong by a known amount, few rows a day: the percentile interval alone is too high there.
+
+    In 100 worlds it lies above the truth in 10 or more; the interval of the metric is above or below it in at most 7 each.
+    """
+    n_days, rows = 28, 40
+    grid = np.linspace(0.06, 0.94, 23)
+    rate = 1 / (1 + np.exp(-(shift + slope * np.log(grid / (1 - grid)))))
+    bins = (grid * SETTINGS.ece_bins).astype(int)
+    truth = sum(abs((grid - rate)[bins == one].sum()) for one in range(SETTINGS.ece_bins)) / len(grid)
+    rng, weights, day = np.random.default_rng(5), day_weights(n_days, DRAWS), np.repeat(np.arange(n_days), rows)
+    percentile, found = [], []
+    for _ in range(100):
+        drawn = rng.integers(0, len(grid), len(day))
+        counts = count(grid[drawn], (rng.random(len(day)) < rate[drawn]).astype("int64"), day, n_days)
+        one = Resampled(measure(counts, SETTINGS), bootstrap(counts, weights, SETTINGS))
+        percentile.append(interval(one.samples["ece"], 0.95))
+        found.append(of_metric("ece", one, 0.95))
+    assert sum(low is not None and low > truth for low, _ in percentile) >= 10
+    assert sum(one["low"] > truth for one in found) <= 7
+    assert sum(one["high"] < truth for one in found) <= 7
+
+
+def test_the_interval_of_the_calibration_error_is_that_of_both_methods_and_not_below_zero() -> None:
+    """Samples 0.02 .. 0.12 around a value of 0.03: percentile [0.03, 0.11], basic [-0.05, 0.03]."""
+    found = of_metric("ece", Resampled({"ece": 0.03}, {"ece": np.linspace(0.02, 0.12, 101)}), 0.8)
+    assert pytest.approx({"value": 0.03, "low": 0.0, "high": 0.11}) == found
+
+
+def test_a_difference_of_calibration_errors_may_be_below_zero() -> None:
+    """Samples of the difference -0.05 .. 0.05 around -0.02: percentile [-0.04, 0.04], basic [-0.08, 0]."""
+    drawn = {"ece": np.linspace(-0.05, 0.05, 101) + 0.1}
+    mine, other = Resampled({"ece": 0.08}, drawn), Resampled({"ece": 0.1}, {"ece": np.full(101, 0.1)})
+    assert pytest.approx({"value": -0.02, "low": -0.08, "high": 0.04}) == of_difference("ece", mine, other, 0.8)
+
+
+def test_days_without_rows_are_not_drawn() -> None:
+    """Two days a month apart are two days, not thirty: whoever asks gets the same interval of the same rows."""
+    moments = pd.to_datetime(["2030-01-01T10", "2030-01-31T10", "2030-01-31T12"], utc=True).to_series()
+    codes, n = day_codes(moments)
+    assert ([0, 1, 1], 2) == (codes.tolist(), n)
