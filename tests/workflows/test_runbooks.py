@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -98,8 +100,13 @@ def test_add_a_cohort(alone: Clone) -> None:
     [block] = commands("add-a-cohort")
     follow(alone, block)
     after = alone.json("reports/cohorts.json")
-    large = [member for member in after["plane_age"].values() if member["rows"] >= 100]
-    n = len(large) + sum(member["rows"] >= 100 for group in before.values() for member in group.values())
+    rows = alone.json("reports/metrics.json")["about"]["window"]["rows"]
+
+    def is_judged(one: Mapping[str, Any]) -> bool:
+        return one["rows"] >= 0.02 * rows and min(one["positives"], one["rows"] - one["positives"]) >= 30
+
+    large = [member for member in after["plane_age"].values() if is_judged(member)]
+    n = len(large) + sum(is_judged(member) for group in before.values() for member in group.values())
     [rule] = [rule for rule in alone.json("reports/decision.json")["rules"] if rule["rule"] == "cohorts"]
     assert large
-    assert rule["reason"].endswith(f"in none of {n} cohorts.")
+    assert rule["reason"].startswith(f"None of {n} cohorts loses more than 9 ")
