@@ -1,27 +1,55 @@
-"""What a day's output was made from, and what it is: digests by which a stage finds the days that it must make again."""
+"""Which days must be made again: what each day was made from, and what was made of it, in digests.
+
+A stage that works day by day keeps a ledger beside its output. A day is done while three things are what the ledger says:
+the fingerprint (code, settings, and whatever else decides all days), the day's inputs, and its outputs. A later day rests
+on the inputs of all days before it (an id may come only once, history looks back), so from the first day whose inputs have
+changed on, every day is made again. A day of which only the output was damaged or lost is made again alone.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from flywheel import files
 from flywheel.files import PIPELINE
 
-if TYPE_CHECKING:  # the libraries of tables load slowly, and the commands use only paths and JSON
-    pass
+
+def open_ledger(path: Path, mark: str) -> dict[str, Any]:
+    """The ledger at `path`; one without days where there is none, or where it was kept under another fingerprint."""
+    found: dict[str, Any] = files.read_json(path) if path.exists() else {}
+    return found if found.get("fingerprint") == mark else {"fingerprint": mark, "days": {}}
+
+
+def to_do(
+    days: Sequence[dt.date], ledger: Mapping[str, Any], inputs: Mapping[dt.date, str], outputs: Callable[[dt.date], str]
+) -> list[dt.date]:
+    """Those of `days` (in order) that must be made: from the first whose inputs changed on, and each whose output did.
+
+    `inputs` and `outputs` give the digests of a day as it is now; the ledger has them as they were. A day that the ledger
+    knows and that is gone counts as changed: those after it were made with it.
+    """
+    known = {dt.date.fromisoformat(name): entry for name, entry in ledger["days"].items()}
+    changed = [
+        day for day in {*days, *known} if day not in known or day not in inputs or known[day]["inputs"] != inputs[day]
+    ]
+    first = min(changed, default=dt.date.max)
+    return [day for day in days if day >= first or known[day]["outputs"] != outputs(day)]
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and bytes of files, in the order of their names."""
+    """A short SHA-256 over the places and bytes of files, in order; one that is not there counts as such."""
     total = hashlib.sha256()
     for path in sorted(paths):
-        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return total.hexdigest()
+        content = hashlib.sha256(path.read_bytes()).digest() if path.exists() else b""
+        total.update(path.as_posix().encode() + b"\0" + content + b"\n")
+    return total.hexdigest()[:16]
 
 
 def digest_of(path: Path) -> str | None:

@@ -7,7 +7,7 @@ arrived is never changed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -39,8 +39,33 @@ def day_path(folder: Path, table: str, day: dt.date) -> Path:
 
 
 def stored_days(folder: Path, table: str) -> list[dt.date]:
-    """The days of which a file is there, in order."""
-    return sorted(dt.date.fromisoformat(path.stem) for path in (folder / table).glob("*.parquet"))
+    """The days of which a file is there, in order. DataError names a file that is no day's."""
+    return days_in(folder / table)
+
+
+def days_in(folder: Path) -> list[dt.date]:
+    """The days whose Parquet files are in a folder, in order. DataError names a file that is no day's."""
+    return sorted(day_of(path) for path in folder.glob("*.parquet"))
+
+
+def day_of(path: Path) -> dt.date:
+    """The day that a file such as `2013-03-01.parquet` is of. DataError where its name says none."""
+    try:
+        day = dt.date.fromisoformat(path.stem)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != path.stem:  # 20130301 is a day too, and another name for it
+        raise DataError(
+            f"{path} is not the file of a day: those are named like 2013-03-01.parquet. Nothing else belongs in this "
+            "folder: move it away and run again."
+        )
+    return day
+
+
+def drop_other_days(folder: Path, days: Iterable[dt.date]) -> None:
+    """Delete the day files that are of none of `days`: nothing would ever look at them, and a full run has none."""
+    for day in set(days_in(folder)) - set(days):
+        (folder / f"{day}.parquet").unlink()
 
 
 def write_days(folder: Path, table: str, frame: pd.DataFrame, days: Iterable[dt.date]) -> None:
@@ -70,22 +95,28 @@ def in_order(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return frame.take(order.to_numpy()).reset_index(drop=True)
 
 
-def read_raw_days(folder: Path, table: str, days: Sequence[dt.date], required: Iterable[str]) -> pd.DataFrame:
-    """Like `read_days`, for rows that nobody has checked: types may differ from day to day.
+def read_raw_day(folder: Path, table: str, day: dt.date, nullable: Mapping[str, bool]) -> pa.Table:
+    """The rows of a day that nobody has checked, in the columns of `nullable`; the footer's metadata comes with them.
 
-    DataError when a day lacks one of the `required` columns.
+    A column that may be null and is not there reads as null: the day is older than the column. DataError when another is
+    missing.
     """
-    wanted = list(dict.fromkeys(required))
-    parts = []
-    for day in days:
-        part = files.read_table(day_path(folder, table, day))
-        missing = [name for name in wanted if name not in part.column_names]
-        if missing:
-            raise DataError(
-                f"{day_path(folder, table, day)}: required columns are missing: {', '.join(missing)}. "
-                f"Found: {', '.join(part.column_names)}. Mend the source, delete this file and run again."
-            )
-        parts.append(part.select(wanted))
+    path = day_path(folder, table, day)
+    found = files.read_table(path)
+    missing = [name for name, may_be_null in nullable.items() if name not in found.column_names and not may_be_null]
+    if missing:
+        raise DataError(
+            f"{path}: required columns are missing: {', '.join(missing)}. Found: {', '.join(found.column_names)}. "
+            "Mend the source, delete this file and run again; or let the contract say nullable: true, so that days "
+            "without the column read as null."
+        )
+    for name in nullable.keys() - set(found.column_names):
+        found = found.append_column(name, pa.nulls(found.num_rows))
+    return found.select(list(nullable))
+
+
+def together(parts: Sequence[pa.Table]) -> pd.DataFrame:
+    """Days that nobody has checked as one frame: types may differ from day to day."""
     try:
         return files.as_frame(pa.concat_tables(parts, promote_options="permissive"))
     except (pa.ArrowTypeError, pa.ArrowInvalid):  # a column is text on one day and a number on another

@@ -19,7 +19,7 @@ def reference_days(
     champion: artifact.Model | None, as_of: dt.date, windows: Windows
 ) -> tuple[tuple[dt.date, dt.date], str]:
     """The window to compare with: the champion's own training window, or this run's where that is not to be had."""
-    here = sorted(dt.date.fromisoformat(path.stem) for path in files.FEATURES.glob("*.parquet"))
+    here = tables.days_in(files.FEATURES)
     start, end = windows.training(as_of)
     own = max(start, here[0]), end
     if champion is None:

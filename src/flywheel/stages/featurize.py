@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.ledger import fingerprint
-from flywheel.features.days import LEDGER, digest
+from flywheel.data.ledger import fingerprint, open_ledger, to_do
+from flywheel.features.days import LEDGER, inputs, outputs
 from flywheel.features.settings import Features
 from flywheel.features.table import compute_days
 from flywheel.params import Clock, Params, Project
@@ -24,21 +24,19 @@ class FeaturizeParams(Params):
 
 
 def main(params: FeaturizeParams) -> str:
-    """Write one file a day to `data/features/`; computes only the days that are new, or all when code or conf changed."""
+    """Write one file a day to `data/features/`; computes only the days that are new, and from a changed day on."""
     upstream = files.read_metadata(files.LABELS)["fingerprint"]
     settings = {"features": params.features.model_dump(), "derive": params.project.derive}
-    mark = fingerprint("featurize", settings, upstream)
-    ledger = files.read_json(LEDGER) if LEDGER.exists() else {}
-    if ledger.get("fingerprint") != mark:
-        files.empty_folder(files.FEATURES)
-        ledger = {"fingerprint": mark, "days": {}}
-        files.write_json(LEDGER, ledger)
+    ledger = open_ledger(LEDGER, fingerprint("featurize", settings, upstream))
     stored = [day for day in tables.stored_days(files.VALID, "predictions") if day < params.clock.as_of]
-    new = [day for day in stored if digest(day) is None or digest(day) != ledger["days"].get(day.isoformat())]
+    came = inputs(stored, files.read_parquet(files.LABELS))
+    new = to_do(stored, ledger, came, outputs)
+    tables.days_in(files.FEATURES)  # a stray file stops the run before anything is written
     if new:
         for day, rows in compute_days(new, params.features, params.project.derive):
             files.write_parquet(files.FEATURES / f"{day}.parquet", rows)
-        ledger["days"] = {day.isoformat(): digest(day) for day in stored}
+        tables.drop_other_days(files.FEATURES, stored)
+        ledger["days"] = {day.isoformat(): {"inputs": came[day], "outputs": outputs(day)} for day in stored}
         files.write_json(LEDGER, ledger)
     return f"{len(new)} new days of {len(stored)}"
 

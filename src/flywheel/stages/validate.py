@@ -11,10 +11,10 @@ from pydantic import Field
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.ledger import fingerprint
+from flywheel.data.ledger import fingerprint, open_ledger, to_do
 from flywheel.data.quality import summarize
 from flywheel.data.settings import Contract, Validate
-from flywheel.data.validation import LEDGER, check_new_days, digests, open_ledger
+from flywheel.data.validation import LEDGER, check_days, inputs, outputs
 from flywheel.errors import DataError
 from flywheel.params import Clock, Params
 from flywheel.stages import run_stage
@@ -29,18 +29,18 @@ class ValidateParams(Params):
 
 
 def main(params: ValidateParams) -> str:
-    """Write `data/valid/`, `data/rejected/` and `reports/quality.json`; checks only the days that are new."""
-    settings = params.contract.model_dump()
-    mark = fingerprint("validate", settings, files.read_json(files.EVENTS / "source.json"))
-    ledger = open_ledger(mark)
+    """Write `data/valid/`, `data/rejected/` and `reports/quality.json`; checks only new days, and from a changed day on."""
+    mark = fingerprint("validate", params.contract.model_dump(), files.read_json(files.EVENTS / "source.json"))
+    ledger = open_ledger(LEDGER, mark)
     collected = [day for day in tables.stored_days(files.EVENTS, "feedback") if day < params.clock.as_of]
-    to_do = [day for day in collected if digests(day) != ledger["days"].get(day.isoformat(), {}).get("files")]
+    arrived = {day: inputs(day) for day in collected}
+    stale = to_do(collected, ledger, arrived, outputs)
     # A day is checked against the ids of all days before it: from the first one to do, everything is to do.
-    new = [day for day in collected if to_do and day >= to_do[0]]
-    stats = check_new_days(params.contract, new) if new else {}
-    for day in new:
-        stats[day.isoformat()]["files"] = digests(day)
-    ledger["days"] = dict(sorted({**ledger["days"], **stats}.items()))
+    new = [day for day in collected if stale and day >= stale[0]]
+    before = [day for day in collected if day not in new]
+    counts = check_days(params.contract, new, before) if new else {}
+    made = {day.isoformat(): {"inputs": arrived[day], "outputs": outputs(day)} | counts[day.isoformat()] for day in new}
+    ledger["days"] = {day.isoformat(): ledger["days"][day.isoformat()] for day in before} | made
     files.write_json(LEDGER, ledger)
     quality = {"as_of": params.clock.as_of.isoformat(), **summarize(ledger["days"], params.validate_)}
     files.write_json(files.QUALITY, quality)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from flywheel.data.quality import volume_flags
 from flywheel.errors import DataError
 from flywheel.stages.validate import ValidateParams, main
 from tests.planted import ON_DISK, at, contents, day, feedback, furnish, prediction, settings, write_events
+from tests.planted import table as planted_table
 
 Rows = list[dict[str, Any]]
 
@@ -242,7 +245,7 @@ def test_a_rejected_row_is_kept_as_it_came() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("predictions", "score"), ("predictions", "in_size"), ("feedback", "text")]
+    ("table", "column"), [("predictions", "latency_ms"), ("predictions", "in_place"), ("feedback", "channel")]
 )
 def test_a_missing_column_stops_the_run_and_is_named_with_its_file(table: str, column: str) -> None:
     """The second day lacks a column of the contract; the message says which and where."""
@@ -251,6 +254,41 @@ def test_a_missing_column_stops_the_run_and_is_named_with_its_file(table: str, c
     files.write_parquet(path, files.read_parquet(path).drop(columns=column))
     with pytest.raises(DataError, match=rf"{path}: required columns are missing: {column}\. Found: "):
         validate()
+
+
+@pytest.mark.parametrize("clocks", [[4], [2, 3, 4]])
+def test_a_column_that_may_be_null_reads_as_null_on_days_before_it_was_there(clocks: list[int]) -> None:
+    """A new input does not ask anybody to delete old days: they are good, their rejected rows readable, and nulls counted."""
+    write_events(
+        {n: [prediction(f"p{n}", f"0{n}T10"), prediction(f"bad{n}", f"0{n}T10", score=7.0)] for n in (1, 2, 3)}, {}
+    )
+    for n in (1, 2):
+        path = tables.day_path(files.EVENTS, "predictions", day(n))
+        files.write_parquet(path, files.read_parquet(path).drop(columns=["in_size", "error"]))
+    for as_of in clocks:
+        validate(as_of)
+    found = tables.read_days(files.VALID, "predictions").set_index("prediction_id")["in_size"]
+    assert {"p1": None, "p2": None, "p3": 3.0} == {name: None if pd.isna(x) else x for name, x in found.items()}
+    assert {f"bad{n}": "score: above 1" for n in (1, 2, 3)} == rejected("predictions")
+    nulls = [one["predictions"]["null_shares"].get("in_size") for one in files.read_json(files.QUALITY)["days"]]
+    assert [1.0, 1.0, None] == nulls
+
+
+def test_each_day_that_arrived_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows, duplicates in the footer and rejected rows come from one reading of the file."""
+    opened: list[str] = []
+
+    class Counting(pq.ParquetFile):  # type: ignore[misc]
+        def __init__(self, source: Any, *arguments: Any, **options: Any) -> None:
+            opened.append(str(source))
+            super().__init__(source, *arguments, **options)
+
+    write_events({n: [prediction(f"p{n}", f"0{n}T10", score=7.0)] for n in (1, 2)}, {2: [feedback("f", "p1", "02T11")]})
+    monkeypatch.setattr(pq, "ParquetFile", Counting)
+    monkeypatch.setattr(pq, "read_schema", lambda source, *_: pq.ParquetFile(source).schema_arrow)
+    validate()
+    came = [str(tables.day_path(files.EVENTS, table, day(n))) for table in tables.TABLES for n in (1, 2)]
+    assert sorted(came) == sorted(path for path in opened if path.startswith(str(files.EVENTS)))
 
 
 def test_a_column_that_the_contract_does_not_name_is_left_out() -> None:
@@ -270,6 +308,72 @@ def test_a_day_of_good_rows_that_was_changed_or_lost_is_checked_again() -> None:
     tables.day_path(files.VALID, "feedback", day(3)).unlink()
     validate(as_of=4)
     assert before == contents(files.VALID)
+
+
+def collect_again(table: str, number: int, rows: Rows) -> None:
+    """Put other rows into a day that was collected, as deleting it and collecting it again does."""
+    path = tables.day_path(files.EVENTS, table, day(number))
+    files.write_parquet(path, planted_table(table, rows), {"duplicates": "0"})
+
+
+def test_a_day_that_was_collected_again_is_checked_again_with_all_later_days() -> None:
+    """The second day now has the id that the third day had first: what full validation says, incremental says too."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {3: [feedback("f3", "p2", "03T12")]})
+    validate(as_of=4)
+    collect_again("predictions", 2, [prediction("p3", "02T11"), prediction("late", "02T12", score=7.0)])
+    assert "2 good rows, 3 rejected, 2 new days" == validate(as_of=4)
+    assert (["p1", "p3"], []) == (good("predictions"), good("feedback"))
+    assert {"late": "score: above 1", "p3": "prediction_id: came before"} == rejected("predictions")
+    step_by_step = results()
+    for folder in (files.VALID, files.REJECTED):
+        shutil.rmtree(folder)
+    validate(as_of=4)
+    assert results() == step_by_step
+
+
+def test_rejected_rows_of_a_day_that_came_again_without_them_are_gone() -> None:
+    """The mended day has nothing to reject, and neither has the folder."""
+    write_events({1: [prediction("p1", "01T10", score=7.0)], 2: []}, {})
+    validate(as_of=3)
+    collect_again("predictions", 1, [prediction("p1", "01T10")])
+    validate(as_of=3)
+    assert (["p1"], {}) == (good("predictions"), contents(files.REJECTED))
+
+
+def test_rejected_rows_that_were_lost_are_made_again() -> None:
+    """They are an output like the good ones: kept with a reason, and never vanished."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10", score=7.0)] for n in (1, 2)}, {})
+    validate(as_of=3)
+    before = contents(files.REJECTED)
+    tables.day_path(files.REJECTED, "predictions", day(1)).unlink()
+    validate(as_of=3)
+    assert before == contents(files.REJECTED)
+
+
+@pytest.mark.parametrize("name", ["notes.parquet", "2013-13-45.parquet", "20300101.parquet"])
+@pytest.mark.parametrize(
+    "folder", [files.EVENTS / "feedback", files.VALID / "predictions", files.REJECTED / "feedback"]
+)
+def test_a_file_that_is_no_days_is_named_and_nothing_is_written(folder: Path, name: str) -> None:
+    """A stray Parquet file stops the run with a sentence, before anything is emptied or written."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2)}, {})
+    validate(as_of=2)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"notes")
+    before = contents(Path("data"))
+    with pytest.raises(DataError, match=rf"^{folder / name} is not the file of a day: .* 2013-03-01\.parquet"):
+        validate(as_of=3)
+    assert before == contents(Path("data"))
+
+
+def test_nothing_is_emptied_before_the_days_are_read() -> None:
+    """A new contract checks all days again; where one cannot be read, what was there stays."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2)}, {})
+    validate()
+    before = contents(Path("data"))
+    with pytest.raises(DataError, match="in_colour"):
+        validate(contract={"predictions": {"in_colour": {"type": "string"}}})
+    assert before == contents(Path("data"))
 
 
 def test_a_truncated_file_stops_the_run_and_is_named() -> None:

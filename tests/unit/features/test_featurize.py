@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pandas as pd
 import pytest
 
 from flywheel import files
-from flywheel.errors import ConfigError
+from flywheel.errors import ConfigError, DataError
+from flywheel.features.days import read_features
 from flywheel.features.settings import Calendar
 from flywheel.features.table import calendar
 from flywheel.stages.featurize import FeaturizeParams, main
-from tests.planted import contents, day, feedback, furnish, prediction, settings, write_valid
+from tests.planted import at, contents, day, feedback, furnish, prediction, settings, write_valid
 
 
 @pytest.fixture(autouse=True)
@@ -201,6 +203,99 @@ def test_a_day_that_was_changed_or_lost_is_computed_again() -> None:
     files.write_parquet(files.FEATURES / "2030-01-01.parquet", features(1).assign(size=99.0))
     (files.FEATURES / "2030-01-02.parquet").unlink()
     assert "2 new days of 3" == featurize(as_of=4)
+    assert before == contents(files.FEATURES)
+
+
+def in_full() -> dict[str, bytes]:
+    """The bytes of a run that starts from nothing."""
+    shutil.rmtree(files.FEATURES)
+    featurize(as_of=6)
+    return contents(files.FEATURES)
+
+
+def five_days(**third: Any) -> tuple[dict[int, Any], dict[int, Any]]:
+    """A prediction a day and its outcome two hours later; `third` changes the outcome of the third day."""
+    return (
+        {n: [prediction(f"p{n}", f"0{n}T10")] for n in range(1, 6)},
+        {n: [feedback(f"f{n}", f"p{n}", f"0{n}T12", **(third if n == 3 else {}))] for n in range(1, 6)},
+    )
+
+
+def test_features_are_made_again_from_the_first_changed_prediction_on() -> None:
+    """The third day's place is another one now: its features, and the history of the days after it."""
+    predictions, said = five_days()
+    write_valid(predictions, said)
+    featurize(as_of=6)
+    write_valid(predictions | {3: [prediction("p3", "03T10", in_place="south")]}, said)
+    assert "3 new days of 5" == featurize(as_of=6)
+    assert ("south", 1.0) == (features(3)["place"].item(), features(5)["place_count_2d"].item())
+    assert contents(files.FEATURES) == in_full()
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        pytest.param({"value": 0.0}, id="the outcome was another"),
+        pytest.param({"received_at": at("03T20")}, id="it came later"),
+        pytest.param({"channel": "rating"}, id="there was none"),
+    ],
+)
+def test_features_are_made_again_from_the_first_changed_label_on(third: dict[str, Any]) -> None:
+    """The label of the third day changed: the days from the third on, which may know of it, and no day before."""
+    write_valid(*five_days())
+    featurize(as_of=6)
+    write_valid(*five_days(**third))
+    assert "3 new days of 5" == featurize(as_of=6)
+    assert contents(files.FEATURES) == in_full()
+
+
+def test_a_label_that_ends_earlier_than_it_did_makes_the_features_again() -> None:
+    """Two reports settle a label on the first day; a tie takes it back on the second, and then already on the first."""
+    predictions, _ = five_days()
+    two = [feedback(f"f{n}", "p1", "01T12", channel="report", source_id=f"user {n}") for n in (1, 2)]
+    write_valid(
+        predictions, {1: two, 2: [feedback("f3", "p1", "02T12", channel="report", source_id="user 2", value=0.0)]}
+    )
+    featurize(as_of=6)
+    assert 1.0 == features(2)["place_count_2d"].item()
+    write_valid(
+        predictions, {1: [*two, feedback("f3", "p1", "01T13", channel="report", source_id="user 2", value=0.0)]}
+    )
+    assert "5 new days of 5" == featurize(as_of=6)
+    assert 0.0 == features(2)["place_count_2d"].item()
+    assert contents(files.FEATURES) == in_full()
+
+
+def test_feedback_of_a_new_day_about_an_old_prediction_leaves_the_past_alone() -> None:
+    """The outcome that comes on the fourth day overturns a label of the first: only the new day is computed."""
+    predictions, said = five_days()
+    write_valid({n: predictions[n] for n in (1, 2, 3)}, {n: said[n] for n in (1, 2, 3)})
+    featurize(as_of=4)
+    late = feedback("f9", "p1", "04T08", value=0.0)
+    write_valid({n: predictions[n] for n in (1, 2, 3, 4)}, {n: said[n] for n in (1, 2, 3)} | {4: [late]})
+    assert "1 new days of 4" == featurize(as_of=5)
+
+
+@pytest.mark.parametrize("name", ["notes.parquet", "2013-13-45.parquet"])
+def test_a_file_that_is_no_days_is_named_and_nothing_is_written(name: str) -> None:
+    """A stray Parquet file stops the run with a sentence, here and where features are read."""
+    three_days()
+    featurize(as_of=3)
+    (files.FEATURES / name).write_bytes(b"notes")
+    before = contents(files.FEATURES)
+    for call in (lambda: featurize(as_of=4), lambda: read_features(day(1), day(3))):
+        with pytest.raises(DataError, match=rf"^{files.FEATURES / name} is not the file of a day"):
+            call()
+    assert before == contents(files.FEATURES)
+
+
+def test_nothing_is_emptied_before_the_features_are_computed() -> None:
+    """Changed settings compute all days again; where that fails, what was there stays."""
+    three_days()
+    featurize()
+    before = contents(files.FEATURES)
+    with pytest.raises(ConfigError, match="no module 'nowhere'"):
+        featurize(project={"derive": "nowhere:derive"})
     assert before == contents(files.FEATURES)
 
 
