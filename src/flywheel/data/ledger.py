@@ -44,12 +44,17 @@ def to_do(
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """A short SHA-256 over the places and bytes of files, in order; one that is not there counts as such."""
+    """SHA-256 over the names and bytes of files, in the order of their names."""
     total = hashlib.sha256()
     for path in sorted(paths):
-        content = hashlib.sha256(path.read_bytes()).digest() if path.exists() else b""
-        total.update(path.as_posix().encode() + b"\0" + content + b"\n")
-    return total.hexdigest()[:16]
+        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def digest_at(paths: Iterable[Path]) -> str:
+    """A short SHA-256 over the places and bytes of files; one that is not there counts as such."""
+    found = {path.as_posix(): digest_of(path) for path in paths}
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def digest_of(path: Path) -> str | None:

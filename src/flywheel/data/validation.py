@@ -14,7 +14,7 @@ import pyarrow as pa
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.contract import broken_across, broken_rules, came_before, coerce
-from flywheel.data.ledger import digest
+from flywheel.data.ledger import digest_at
 from flywheel.data.settings import Column, Contract
 
 LEDGER = files.VALID / "ledger.json"
@@ -34,12 +34,12 @@ class Checked:
 
 def inputs(day: dt.date) -> str:
     """What arrived on a day, in short."""
-    return digest(tables.day_path(files.EVENTS, table, day) for table in tables.TABLES)
+    return digest_at(tables.day_path(files.EVENTS, table, day) for table in tables.TABLES)
 
 
 def outputs(day: dt.date) -> str:
     """What the good and the rejected rows of a day are, in short."""
-    return digest(
+    return digest_at(
         tables.day_path(folder, table, day) for folder in (files.VALID, files.REJECTED) for table in tables.TABLES
     )
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.ledger import digest
+from flywheel.data.ledger import digest_at
 from flywheel.errors import DataError
 from flywheel.files import FEATURES, as_frame, read_table
 
@@ -34,7 +34,7 @@ def inputs(days: Sequence[dt.date], revisions: pd.DataFrame) -> dict[dt.date, st
     concluded = by_day(revisions)
     return {
         day: hashlib.sha256(
-            f"{digest([tables.day_path(files.VALID, 'predictions', day)])} {concluded.get(day)}".encode()
+            f"{digest_at([tables.day_path(files.VALID, 'predictions', day)])} {concluded.get(day)}".encode()
         ).hexdigest()[:16]
         for day in days
     }
@@ -73,7 +73,7 @@ def by_day(revisions: pd.DataFrame) -> dict[dt.date, str]:
 
 def outputs(day: dt.date) -> str:
     """What the features of a day are, in short."""
-    return digest([files.FEATURES / f"{day}.parquet"])
+    return digest_at([files.FEATURES / f"{day}.parquet"])
 
 
 def read_features(start: dt.date, end: dt.date) -> pd.DataFrame:
