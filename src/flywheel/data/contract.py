@@ -65,9 +65,9 @@ def broken_across(rows: pd.DataFrame, table: str, arrival: pd.Series, known: pd.
         breaks(rows.index[rows[at].notna() & (rows[at].dt.floor("D") != arrival)], at, "not on the day of its file")
     ]
     if table == "predictions":
-        has_score, has_error = rows["score"].notna(), rows["error"].notna()
-        found.append(breaks(rows.index[~has_score & ~has_error], "score", "null without an error"))
-        found.append(breaks(rows.index[has_score & has_error], "score", "there in spite of an error"))
+        # A score is null where nothing was served, or the answer failed; what failed was not served.
+        is_both = rows["score"].notna() & rows["error"].notna()
+        found.append(breaks(rows.index[is_both], "score", "there in spite of an error"))
     else:
         served_at = pd.Series(known.reindex(rows["prediction_id"]).array, index=rows.index)
         # What is served tomorrow is not known today, also where both days are checked together.

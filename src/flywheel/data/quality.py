@@ -2,41 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
+from flywheel.data.evidence import (
+    BrokenRule,
+    CheckedDay,
+    CheckedTable,
+    ListedTable,
+    Quality,
+    Silence,
+    Totals,
+)
 from flywheel.data.settings import Validate
 
+N_WORST = 3
 
-def summarize(days: dict[str, Any], params: Validate) -> dict[str, Any]:
-    """`reports/quality.json`: totals, the recent days, each trailing day, and every day with an unusual volume."""
-    volumes = {table: pd.Series({day: entry[table]["rows"] for day, entry in days.items()}) for table in tables.TABLES}
+
+def summarize(days: Mapping[str, CheckedDay], as_of: dt.date, params: Validate) -> Quality:
+    """`reports/quality.json`: totals, the recent days, silent feeds, the trailing days, and days with an unusual volume."""
+    volumes = {
+        table: pd.Series({day: of(table, entry)["rows"] for day, entry in days.items()}) for table in tables.TABLES
+    }
     flags = {table: volume_flags(volume, params) for table, volume in volumes.items()}
-    listed = [
-        {"day": day, **{table: {**days[day][table], "volume": flags[table][day]} for table in tables.TABLES}}
-        for day in list(days)[-params.trailing_days :]
-    ]
-    unusual = [
-        {"day": day, "table": table, "rows": int(volumes[table][day]), "volume": flag}
-        for table in tables.TABLES
-        for day, flag in flags[table].items()
-        if flag not in ("usual", "too early to tell")
-    ]
+    recent = dict(list(days.items())[-params.recent_days :])
     return {
-        "total": {"days": {"n": len(days), "first": min(days, default=None), "last": max(days, default=None)}}
-        | totals(list(days.values())),
-        "recent": {"days": params.recent_days, **totals(list(days.values())[-params.recent_days :])},
-        "unusual_volume": unusual,
-        "days": listed,
+        "as_of": as_of.isoformat(),
+        "total": {
+            "days": {"n": len(days), "first": min(days, default=None), "last": max(days, default=None)},
+            **totals(days.values()),
+        },
+        "recent": {"days": params.recent_days, **totals(recent.values()), "worst": worst_rules(recent)},
+        "silence": {feed: silence(heard, as_of, params.trailing_days) for feed, heard in feeds(days).items()},
+        "unusual_volume": [
+            {"day": day, "table": table, "rows": int(volumes[table][day]), "volume": flag}
+            for table in tables.TABLES
+            for day, flag in flags[table].items()
+            if flag not in ("usual", "too early to tell")
+        ],
+        "days": [
+            {
+                "day": day,
+                "predictions": listed(days[day]["predictions"], flags["predictions"][day]),
+                "feedback": listed(days[day]["feedback"], flags["feedback"][day]),
+            }
+            for day in list(days)[-params.trailing_days :]
+        ],
     }
 
 
-def totals(entries: list[dict[str, Any]]) -> dict[str, Any]:
+def of(table: str, day: CheckedDay) -> CheckedTable:
+    """What a day says of one table."""
+    return day["predictions"] if table == "predictions" else day["feedback"]
+
+
+def listed(found: CheckedTable, volume: str) -> ListedTable:
+    """What `reports/quality.json` says of one table on one day."""
+    return {
+        "rows": found["rows"],
+        "rejected": found["rejected"],
+        "duplicates": found["duplicates"],
+        "rules": found["rules"],
+        "null_shares": found["null_shares"],
+        "volume": volume,
+    }
+
+
+def totals(days: Iterable[CheckedDay]) -> Totals:
     """Rows, rejected rows, their share, dropped duplicates and broken rules over some days."""
-    counts = [entry[table] for entry in entries for table in tables.TABLES]
+    counts = [found for day in days for found in (day["predictions"], day["feedback"])]
     n_rows, n_rejected = sum(t["rows"] for t in counts), sum(t["rejected"] for t in counts)
     rules: dict[str, int] = {}
     for found in counts:
@@ -49,6 +88,64 @@ def totals(entries: list[dict[str, Any]]) -> dict[str, Any]:
         "duplicates": sum(t["duplicates"] for t in counts),
         "rules": dict(sorted(rules.items())),
     }
+
+
+def worst_rules(days: Mapping[str, CheckedDay]) -> list[BrokenRule]:
+    """The rules that most rows broke, at most three, each with the latest row that did."""
+    found: dict[tuple[str, str], BrokenRule] = {}
+    for day, entry in days.items():
+        for table in tables.TABLES:
+            of_table = of(table, entry)
+            for rule, rows in of_table["rules"].items():
+                before = found[table, rule]["rows"] if (table, rule) in found else 0
+                found[table, rule] = {
+                    "table": table,
+                    "rule": rule,
+                    "rows": before + rows,
+                    "day": day,
+                    "example": of_table["examples"][rule],
+                }
+    return sorted(found.values(), key=lambda one: (-one["rows"], one["table"], one["rule"]))[:N_WORST]
+
+
+def in_words(worst: Sequence[BrokenRule]) -> str:
+    """Broken rules as a person reads them, each with an example."""
+    return "; ".join(
+        f"{one['table']}, {one['rule']} ({one['rows']:,} rows, such as {one['example']['value']} in "
+        f"{one['example']['id']} on {one['day']})"
+        for one in worst
+    )
+
+
+def feeds(days: Mapping[str, CheckedDay]) -> dict[str, list[dt.date]]:
+    """The days with good rows of each feed, in order: of the two tables, and of each channel of feedback that ever spoke."""
+    heard: dict[str, list[dt.date]] = {table: [] for table in tables.TABLES}
+    for name, entry in days.items():
+        day = dt.date.fromisoformat(name)
+        for table in tables.TABLES:
+            found = of(table, entry)
+            if found["rows"] > found["rejected"]:
+                heard[table].append(day)
+            for channel in found["channels"]:
+                heard.setdefault(channel, []).append(day)
+    order = (*tables.TABLES, *tables.CHANNELS)
+    return {feed: heard[feed] for feed in order if feed in heard}
+
+
+def silence(heard: Sequence[dt.date], as_of: dt.date, look_back: int) -> Silence:
+    """Whether a feed with these days has been silent for longer than usual, as of a day (which has not begun).
+
+    Usual is the longest silence between the last `look_back` days on which it spoke: that fits a feed of every day and one
+    of every month. It has been silent for longer than usual after more than twice as many days, and after more than one.
+    So a gap that is just a little longer, which chance brings along, is no alarm. A feed that spoke on a single day has
+    no usual silence yet.
+    """
+    if not heard:
+        return {"last_day": None, "days": None, "usual_days": None, "is_silent": False}
+    gaps = [(after - before).days - 1 for before, after in itertools.pairwise(heard[-look_back:])]
+    days, usual = (as_of - heard[-1]).days - 1, max(gaps, default=None)
+    is_silent = usual is not None and days > max(1, 2 * usual)
+    return {"last_day": heard[-1].isoformat(), "days": days, "usual_days": usual, "is_silent": is_silent}
 
 
 def volume_flags(rows: pd.Series, params: Validate) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,17 @@ import pyarrow as pa
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.contract import broken_across, broken_rules, came_before, coerce
+from flywheel.data.evidence import CheckedDay, CheckedTable, Example
 from flywheel.data.ledger import digest_at
+from flywheel.data.privacy import scrub
 from flywheel.data.settings import Column, Contract
 
 LEDGER = files.VALID / "ledger.json"
 
 Days = Mapping[dt.date, pa.Table]
+# Columns of which no value is ever shown: who people are, and what they write.
+PERSONAL = ("user_id", "source_id", "text")
+LONGEST_EXAMPLE = 40
 NOTHING_SERVED = pd.Series(dtype="datetime64[us, UTC]")
 
 
@@ -29,7 +33,7 @@ class Checked:
 
     good: pd.DataFrame
     rejected: dict[dt.date, pd.DataFrame]
-    counts: dict[dt.date, dict[str, Any]]
+    counts: dict[dt.date, CheckedTable]
 
 
 def inputs(day: dt.date) -> str:
@@ -44,7 +48,7 @@ def outputs(day: dt.date) -> str:
     )
 
 
-def check_days(declared: Contract, new: list[dt.date], before: list[dt.date]) -> dict[str, dict[str, Any]]:
+def check_days(declared: Contract, new: list[dt.date], before: list[dt.date]) -> dict[dt.date, CheckedDay]:
     """Check both tables of the new days, write good and rejected rows, and count per day.
 
     `before` are the days before them, which are checked already. Nothing is written until all is read and checked.
@@ -74,7 +78,15 @@ def check_days(declared: Contract, new: list[dt.date], before: list[dt.date]) ->
                 path.unlink(missing_ok=True)
         for folder in (files.VALID, files.REJECTED):
             tables.drop_other_days(folder / table, [*before, *new])
-    return {day.isoformat(): {"predictions": predictions.counts[day], "feedback": feedback.counts[day]} for day in new}
+    return {
+        day: {
+            "inputs": inputs(day),
+            "outputs": outputs(day),
+            "predictions": predictions.counts[day],
+            "feedback": feedback.counts[day],
+        }
+        for day in new
+    }
 
 
 def read_raw(table: str, days: list[dt.date], columns: Mapping[str, Column]) -> dict[dt.date, pa.Table]:
@@ -105,7 +117,11 @@ def check_table(table: str, raw: Days, columns: dict[str, Column], seen: pd.Data
     broken["rule"] = broken["column"] + ": " + broken["rule"]
     rules = broken.groupby("row")["rule"].agg(lambda found: "; ".join(dict.fromkeys(found)))
     is_good = ~rows.index.isin(rules.index)
-    return Checked(rows[is_good], rejected_rows(raw, rules, arrival), count_days(raw, rows, is_good, rules, arrival))
+    rejected = rejected_rows(raw, rules, arrival)
+    counts = count_days(table, raw, rows, is_good, arrival)
+    for day, thrown in rejected.items():
+        counts[day]["rules"], counts[day]["examples"] = broken_by_rule(thrown, table, list(columns))
+    return Checked(rows[is_good], rejected, counts)
 
 
 def earlier(table: str, days: list[dt.date], unique: list[str]) -> pd.DataFrame:
@@ -125,15 +141,38 @@ def rejected_rows(raw: Days, rules: pd.Series, arrival: pd.Series) -> dict[dt.da
     return found
 
 
+def broken_by_rule(rejected: pd.DataFrame, table: str, columns: list[str]) -> tuple[dict[str, int], dict[str, Example]]:
+    """How many of the rejected rows of a day broke each rule, and the first of them with the value that it had."""
+    rules: dict[str, int] = {}
+    examples: dict[str, Example] = {}
+    for row in rejected.to_dict("records"):
+        for rule in row["rule"].split("; "):
+            rules[rule] = rules.get(rule, 0) + 1
+            if rule not in examples:
+                column = max((name for name in columns if rule.startswith(f"{name}: ")), key=len)
+                name = row[tables.ID[table]]
+                examples[rule] = {"id": name if isinstance(name, str) else None, "value": shown(row[column], column)}
+    return dict(sorted(rules.items())), dict(sorted(examples.items()))
+
+
+def shown(value: object, column: str) -> str:
+    """A value of a rejected row as an example may show it: nothing personal, and not for long."""
+    if not isinstance(value, str):
+        return "null"
+    if column in PERSONAL:
+        return "(hidden)"
+    text = scrub(pd.Series([value])).iloc[0]
+    return repr(text if len(text) <= LONGEST_EXAMPLE else f"{text[: LONGEST_EXAMPLE - 1]}…")
+
+
 def count_days(
-    raw: Days, rows: pd.DataFrame, is_good: np.ndarray, rules: pd.Series, arrival: pd.Series
-) -> dict[dt.date, dict[str, Any]]:
-    """For each day: rows, rejected rows, rejected rows by rule, dropped duplicates and null shares."""
+    table: str, raw: Days, rows: pd.DataFrame, is_good: np.ndarray, arrival: pd.Series
+) -> dict[dt.date, CheckedTable]:
+    """For each day: rows, rejected rows, dropped duplicates, null shares, and good rows of each channel of feedback."""
     n_rejected = pd.Series(~is_good, index=rows.index).groupby(arrival).sum()
-    nulls = rows.isna().groupby(arrival).mean()
-    broken = rules.str.split("; ").explode()
-    by_rule = pd.crosstab(arrival.loc[broken.index].to_numpy(), broken.to_numpy())
-    counts = {}
+    shares = rows.isna().groupby(arrival).mean().to_dict("index")
+    nulls = {moment: {str(k): v for k, v in of_day.items() if v > 0} for moment, of_day in shares.items()}
+    counts: dict[dt.date, CheckedTable] = {}
     for day, part in raw.items():
         moment = tables.timestamp(day)
         is_there = moment in n_rejected.index
@@ -141,7 +180,13 @@ def count_days(
             "rows": part.num_rows,
             "rejected": int(n_rejected[moment]) if is_there else 0,
             "duplicates": int((part.schema.metadata or {}).get(b"duplicates", 0)),
-            "rules": {k: int(n) for k, n in by_rule.loc[moment].items() if n} if moment in by_rule.index else {},
-            "null_shares": {k: v for k, v in nulls.loc[moment].items() if v > 0} if is_there else {},
+            "rules": {},
+            "null_shares": nulls[moment] if is_there else {},
+            "examples": {},
+            "channels": {},
         }
+    if table == "feedback":
+        channel = rows.loc[is_good, "channel"]
+        for moment, mine in channel.groupby(arrival.loc[channel.index]):
+            counts[moment.date()]["channels"] = {str(k): int(n) for k, n in mine.value_counts().sort_index().items()}
     return counts

@@ -11,7 +11,7 @@ import pandas as pd
 from flywheel.data import tables
 from flywheel.evaluation import intervals, metrics
 from flywheel.evaluation.settings import Evaluate
-from flywheel.labels.revisions import known_before
+from flywheel.labels.revisions import known_before, sure
 from flywheel.model import artifact
 
 Scores = dict[str, np.ndarray]
@@ -19,8 +19,7 @@ Scores = dict[str, np.ndarray]
 
 def evaluation_rows(features: pd.DataFrame, revisions: pd.DataFrame, end: dt.date, params: Evaluate) -> pd.DataFrame:
     """Features, served score and label of the rows to measure on: those with a score and a label that is sure enough."""
-    known = known_before(revisions, tables.timestamp(end))
-    known = known[known["label_confidence"] >= params.min_confidence]
+    known = sure(known_before(revisions, tables.timestamp(end)), params.min_confidence)
     table = features.merge(known[["prediction_id", "label"]], on="prediction_id")
     return table[table["served_score"].notna()].reset_index(drop=True)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from flywheel.data import tables
 from flywheel.evaluation import intervals, metrics
 from flywheel.evaluation.settings import Evaluate
+from flywheel.labels.revisions import sure
 from flywheel.model import artifact
 from flywheel.monitoring.service import monday
 
@@ -22,8 +23,8 @@ def quality_by_week(
 
     A week with fewer than `min_rows` sure labels says null: too few to judge.
     """
-    sure = known[known["label_confidence"] >= params.min_confidence][["prediction_id", "label"]]
-    rows = features[features["served_score"].notna()].merge(sure, on="prediction_id", how="left")
+    labels = sure(known, params.min_confidence)[["prediction_id", "label"]]
+    rows = features[features["served_score"].notna()].merge(labels, on="prediction_id", how="left")
     learned_until = pd.Timestamp(champion.card["labels_known_before"], tz="UTC") if champion else None
     settings = metrics.Settings(params.costs, params.ece_bins)
     found = []
@@ -53,8 +54,8 @@ def recent(
     """
     start, end = (tables.timestamp(day) for day in window)
     rows = features[(features["served_at"] >= start) & (features["served_at"] < end)]
-    sure = known[known["label_confidence"] >= params.min_confidence][["prediction_id", "label"]]
-    judged = rows.merge(sure, on="prediction_id")
+    labels = sure(known, params.min_confidence)[["prediction_id", "label"]]
+    judged = rows.merge(labels, on="prediction_id")
     found: dict[str, Any] = {
         "start": str(window[0]),
         "end": str(window[1]),

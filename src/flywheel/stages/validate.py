@@ -12,7 +12,7 @@ from pydantic import Field
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.ledger import fingerprint, open_ledger, to_do
-from flywheel.data.quality import summarize
+from flywheel.data.quality import in_words, summarize
 from flywheel.data.settings import Contract, Validate
 from flywheel.data.validation import LEDGER, check_days, inputs, outputs
 from flywheel.errors import DataError
@@ -33,23 +33,25 @@ def main(params: ValidateParams) -> str:
     mark = fingerprint("validate", params.contract.model_dump(), files.read_json(files.EVENTS / "source.json"))
     ledger = open_ledger(LEDGER, mark)
     collected = [day for day in tables.stored_days(files.EVENTS, "feedback") if day < params.clock.as_of]
-    arrived = {day: inputs(day) for day in collected}
-    stale = to_do(collected, ledger, arrived, outputs)
+    stale = to_do(collected, ledger, {day: inputs(day) for day in collected}, outputs)
     # A day is checked against the ids of all days before it: from the first one to do, everything is to do.
     new = [day for day in collected if stale and day >= stale[0]]
     before = [day for day in collected if day not in new]
-    counts = check_days(params.contract, new, before) if new else {}
-    made = {day.isoformat(): {"inputs": arrived[day], "outputs": outputs(day)} | counts[day.isoformat()] for day in new}
-    ledger["days"] = {day.isoformat(): ledger["days"][day.isoformat()] for day in before} | made
+    made = check_days(params.contract, new, before) if new else {}
+    ledger["days"] = {
+        day.isoformat(): made[day] if day in made else ledger["days"][day.isoformat()] for day in collected
+    }
     files.write_json(LEDGER, ledger)
-    quality = {"as_of": params.clock.as_of.isoformat(), **summarize(ledger["days"], params.validate_)}
+    quality = summarize(ledger["days"], params.clock.as_of, params.validate_)
     files.write_json(files.QUALITY, quality)
     total = quality["total"]
-    if quality["recent"]["rejected_share"] > params.validate_.max_rejected_share:
+    recent = quality["recent"]
+    if recent["rejected_share"] > params.validate_.max_rejected_share:
         raise DataError(
-            f"{quality['recent']['rejected_share']:.1%} of the rows of the last {params.validate_.recent_days} days were "
-            f"rejected; allowed is {params.validate_.max_rejected_share:.1%} (validate.max_rejected_share). They are in "
-            f"data/rejected/ with the rule that each broke; counts are in {files.QUALITY}."
+            f"{recent['rejected_share']:.1%} of the rows of the last {params.validate_.recent_days} days were "
+            f"rejected; allowed is {params.validate_.max_rejected_share:.1%} (validate.max_rejected_share). "
+            f"Broken most: {in_words(recent['worst'])}. All of them are in {files.REJECTED} with the rule that each broke. "
+            "Mend the source, or the contract where the world has changed."
         )
     return f"{total['rows'] - total['rejected']:,} good rows, {total['rejected']:,} rejected, {len(new)} new days"
 

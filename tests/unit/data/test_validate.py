@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.quality import volume_flags
+from flywheel.data.quality import silence, volume_flags
 from flywheel.errors import DataError
 from flywheel.stages.validate import ValidateParams, main
 from tests.planted import ON_DISK, at, contents, day, feedback, furnish, prediction, settings, write_events
@@ -82,7 +82,6 @@ def plain(frame: pd.DataFrame) -> Rows:
         ({"in_size": 0}, "in_size: below 1"),
         ({"in_size": 10}, "in_size: above 9"),
         ({"in_place": "east"}, "in_place: not an allowed value"),
-        ({"score": None}, "score: null without an error"),
         ({"error": "timeout"}, "score: there in spite of an error"),
         ({"served_at": at("02T10")}, "served_at: not on the day of its file"),
         ({"score": 2.0, "in_place": "east"}, "score: above 1; in_place: not an allowed value"),
@@ -126,8 +125,8 @@ def test_feedback_that_breaks_a_rule_is_rejected_with_it(changes: dict[str, Any]
     assert [rule] == list(rejected("feedback").values())
 
 
-def test_a_score_may_be_null_with_an_error_and_feedback_may_come_at_the_same_moment() -> None:
-    """The edges of the rules are inside: scores of 0 and 1, a failed answer, an outcome at once."""
+def test_a_score_may_be_null_and_feedback_may_come_at_the_same_moment() -> None:
+    """The edges of the rules are inside: scores of 0 and 1, a failed answer, nothing served, an outcome at once."""
     write_events(
         {
             1: [
@@ -136,6 +135,7 @@ def test_a_score_may_be_null_with_an_error_and_feedback_may_come_at_the_same_mom
                 prediction("p3", "01T10", score=None, error="timeout"),
                 prediction("p4", "01T00"),
                 prediction("p5", "01T10", in_size=None),
+                prediction("p6", "01T10", score=None),
             ]
         },
         {1: [feedback("f1", "p1", "01T10")]},
@@ -396,6 +396,56 @@ def test_too_many_rejected_rows_stop_the_run_and_are_kept() -> None:
     assert {"score: above 1": 2} == files.read_json(files.QUALITY)["total"]["rules"]
 
 
+def test_a_run_that_stops_says_which_rules_were_broken_most_with_an_example() -> None:
+    """Four rules were broken: the three that most rows broke, the latest example of each, and where the rest is."""
+    bad = [{"score": 7.0}, {"score": 8.0}, {"score": 9.0}, {"in_place": "east"}, {"in_place": None}, {"in_place": None}]
+    rows = [prediction(f"p{n}", "01T10") | changes for n, changes in enumerate(bad)]
+    write_events({1: rows, 2: [prediction("late", "02T10", score=1.5)]}, {2: [feedback("f1", "p9", "02T12")]})
+    with pytest.raises(DataError) as caught:
+        validate(validate={"max_rejected_share": 0.25})
+    assert (
+        "Broken most: predictions, score: above 1 (4 rows, such as '1.5' in late on 2030-01-02); predictions, "
+        "in_place: null (2 rows, such as null in p4 on 2030-01-01); feedback, prediction_id: no such prediction (1 rows, "
+        "such as 'p9' in f1 on 2030-01-02). All of them are in data/rejected"
+    ) in str(caught.value)
+    worst = files.read_json(files.QUALITY)["recent"]["worst"]
+    assert ["score: above 1", "in_place: null", "prediction_id: no such prediction"] == [one["rule"] for one in worst]
+    expected = {"table": "predictions", "rule": "score: above 1", "rows": 4, "day": "2030-01-02"}
+    assert expected | {"example": {"id": "late", "value": "'1.5'"}} == worst[0]
+
+
+def test_only_the_recent_days_say_what_was_broken_most() -> None:
+    """What was wrong long ago does not explain why the run stops today."""
+    write_events({1: [prediction("old", "01T10", in_size=99)], 2: [prediction("new", "02T10", score=7.0)]}, {})
+    validate(validate={"recent_days": 1})
+    assert ["score: above 1"] == [one["rule"] for one in files.read_json(files.QUALITY)["recent"]["worst"]]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "changes", "expected"),
+    [
+        ("predictions", "user_id", {"user_id": "Ann"}, "(hidden)"),
+        ("feedback", "source_id", {"source_id": "Ann"}, "(hidden)"),
+        ("feedback", "text", {"text": "I am Ann"}, "(hidden)"),
+        ("predictions", "in_place", {"in_place": "write to ann@example.com"}, "'write to [email]'"),
+        ("predictions", "in_place", {"in_place": "x" * 41}, f"'{'x' * 39}…'"),
+        ("predictions", "in_place", {"in_place": "x" * 40}, f"'{'x' * 40}'"),
+    ],
+)
+def test_an_example_shows_nothing_personal_and_is_short(
+    table: str, column: str, changes: dict[str, Any], expected: str
+) -> None:
+    """Reports are in Git: who people are and what they wrote stays out of them."""
+    write_events(
+        {1: [prediction("p1", "01T10") | (changes if table == "predictions" else {})]},
+        {1: [feedback("f1", "p1", "01T12") | (changes if table == "feedback" else {})]},
+    )
+    validate(contract={table: {column: {"allowed": ["nobody"]}}})
+    found = {one["rule"]: one["example"]["value"] for one in files.read_json(files.QUALITY)["recent"]["worst"]}
+    assert expected == found[f"{column}: not an allowed value"]
+    assert "Ann" not in files.QUALITY.read_text()
+
+
 def test_a_run_that_stopped_for_bad_rows_stops_again() -> None:
     """Running once more does not make bad days good."""
     write_events({1: [prediction("p1", "01T10", score=7.0)]}, {})
@@ -494,6 +544,60 @@ def test_days_from_the_clock_on_are_not_looked_at() -> None:
     write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {})
     validate(as_of=3)
     assert ["p1", "p2"] == good("predictions")
+
+
+SILENCES = {  # days with rows of the month, the clock, and what is silent then: days, usual days, and whether it is
+    "every day, and yesterday": ([1, 2, 3, 4], 5, (0, 0, False)),
+    "one day without, which an odd day may be": ([1, 2, 3, 4], 6, (1, 0, False)),
+    "two days without": ([1, 2, 3, 4], 7, (2, 0, True)),
+    "never on weekends, on Monday": ([1, 2, 3, 4, 7, 8, 9, 10, 11], 14, (2, 2, False)),
+    "twice the usual gap": ([1, 2, 3, 4, 7, 8, 9, 10, 11], 16, (4, 2, False)),
+    "more than twice the usual gap": ([1, 2, 3, 4, 7, 8, 9, 10, 11], 17, (5, 2, True)),
+    "once": ([1], 30, (28, None, False)),
+    "a long gap of long ago is forgotten": ([1, *range(20, 27)], 30, (3, 0, True)),
+    "every tenth day": ([1, 11, 21], 31, (9, 9, False)),
+}
+
+
+@pytest.mark.parametrize("case", SILENCES)
+def test_a_feed_is_silent_when_it_has_been_for_longer_than_usual(case: str) -> None:
+    """The usual silence is the longest between the last seven days on which the feed spoke."""
+    spoke, clock, expected = SILENCES[case]
+    found = silence([day(n) for n in spoke], day(clock), look_back=7)
+    assert (day(spoke[-1]).isoformat(), *expected) == tuple(found.values())
+
+
+def test_a_feed_that_never_spoke_is_not_silent() -> None:
+    """Nothing is known of what is usual for it."""
+    assert {"last_day": None, "days": None, "usual_days": None, "is_silent": False} == silence([], day(9), 5)
+
+
+def test_quality_says_which_feed_is_silent() -> None:
+    """Outcomes ended on the fourth day, reports go on, ratings never came, and a rejected row is not heard."""
+    write_events(
+        {n: [prediction(f"p{n}", f"0{n}T10")] for n in range(1, 9)},
+        {
+            n: [
+                feedback(f"r{n}", f"p{n}", f"0{n}T12", channel="report"),
+                feedback(f"o{n}", f"p{n}", f"0{n}T12", value=0.0 if n <= 4 else 7.0),
+            ]
+            for n in range(1, 9)
+        },
+    )
+    validate(as_of=9)
+    found = files.read_json(files.QUALITY)["silence"]
+    spoken = {"last_day": "2030-01-08", "days": 0, "usual_days": 0, "is_silent": False}
+    ended = {"last_day": "2030-01-04", "days": 4, "usual_days": 0, "is_silent": True}
+    assert {"predictions": spoken, "feedback": spoken, "outcome": ended, "report": spoken} == found
+
+
+def test_a_source_that_ended_is_silent_when_the_clock_has_gone_on() -> None:
+    """The days since the last one that is there count, though there is no file of any of them."""
+    write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {})
+    validate(as_of=9)
+    assert {"last_day": "2030-01-03", "days": 5, "usual_days": 0, "is_silent": True} == files.read_json(files.QUALITY)[
+        "silence"
+    ]["predictions"]
 
 
 def test_a_later_run_checks_new_days_only() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flywheel.labels.conclude import conclude
-from flywheel.labels.revisions import FOREVER, known_before, spans
+from flywheel.labels.revisions import FOREVER, known_before, spans, sure
 from flywheel.labels.settings import Label, LabelAccuracy
 from flywheel.labels.summary import agreement, describe_feedback, summarize
 
@@ -119,8 +119,33 @@ def posterior(weight: float) -> float:
         ),
         pytest.param(
             [(1, "p", "annotation", "x", 0), (2, "p", "report", "a", 1), (3, "p", "report", "b", 1)],
+            {"p": (1, "report")},
+            id="two reports weigh more than an annotation, and the source is who won",
+        ),
+        pytest.param(
+            [(1, "p", "annotation", "x", 1), (2, "p", "annotation", "y", 0), (3, "p", "report", "a", 1)],
             {"p": (1, "annotation")},
-            id="two reports weigh more than an annotation",
+            id="one of two annotators is with the winner",
+        ),
+        pytest.param(
+            [
+                (1, "p", "report", "a", 1),
+                (2, "p", "report", "b", 1),
+                (3, "p", "annotation", "x", 1),
+                (4, "p", "annotation", "x", 0),
+            ],
+            {"p": (1, "report")},
+            id="an annotator who goes over to the losers is no source of what won",
+        ),
+        pytest.param(
+            [
+                (1, "p", "report", "a", 0),
+                (2, "p", "report", "b", 0),
+                (3, "p", "annotation", "x", 1),
+                (4, "p", "annotation", "x", 0),
+            ],
+            {"p": (0, "annotation")},
+            id="an annotator who comes over to the winners is",
         ),
         pytest.param(
             [(1, "p", "rating", "a", 1), (2, "p", "rating", "b", 1), (3, "p", "report", "c", 1)],
@@ -235,6 +260,12 @@ def test_revisions_count_the_voters_who_had_spoken() -> None:
         (4, "p", "report", "b", 1),
     ]
     assert [2, 2, 3] == conclude(feedback(rows), PARAMS)["n_votes"].tolist()
+
+
+def test_a_label_is_sure_from_the_limit_on() -> None:
+    """A confidence of exactly the limit is sure enough."""
+    labels = pd.DataFrame({"prediction_id": ["p", "q", "r"], "label_confidence": [0.89, 0.9, 0.99]})
+    assert ["q", "r"] == sure(labels, 0.9)["prediction_id"].tolist()
 
 
 @pytest.mark.parametrize(("moment", "expected"), [(2, []), (2.5, [1]), (9, [1]), (9.5, [0])])
