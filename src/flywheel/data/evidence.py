@@ -1,8 +1,12 @@
-"""The shapes of what this room writes for others: `reports/quality.json`, and the ledgers beside the day files."""
+"""How healthy the data is, as types: what `validate` writes into `reports/`, and the ledgers beside the day files."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired
+
+from typing_extensions import TypedDict
+
+from flywheel import files, shapes
 
 
 class Entry(TypedDict):
@@ -19,6 +23,13 @@ class Ledger(TypedDict):
     days: dict[str, Entry]
 
 
+class ArrivedDay(TypedDict):
+    """One day in the ledger of `collect`: the digests of its two files."""
+
+    predictions: str
+    feedback: str
+
+
 class Example(TypedDict):
     """One row that broke a rule: its id and the value of the column as it came, where that cannot be personal."""
 
@@ -26,7 +37,7 @@ class Example(TypedDict):
     value: str
 
 
-class TableDay(TypedDict):
+class CountedTable(TypedDict):
     """What one day of one table was like. `rules` counts rejected rows by rule; `null_shares` names columns with nulls."""
 
     rows: int
@@ -36,7 +47,7 @@ class TableDay(TypedDict):
     null_shares: dict[str, float]
 
 
-class CheckedTable(TableDay):
+class CheckedTable(CountedTable):
     """The same, with the first row that broke each rule, and how many good rows each channel of feedback gave."""
 
     examples: dict[str, Example]
@@ -57,15 +68,8 @@ class CheckedLedger(TypedDict):
     days: dict[str, CheckedDay]
 
 
-class ArrivedDay(TypedDict):
-    """One day in the ledger of `collect`: digests of its two files."""
-
-    predictions: str
-    feedback: str
-
-
-class Stretch(TypedDict):
-    """How many days there are, and the first and the last of them."""
+class Span(TypedDict):
+    """How many days there are, the first and the last of them."""
 
     n: int
     first: str | None
@@ -73,7 +77,7 @@ class Stretch(TypedDict):
 
 
 class Totals(TypedDict):
-    """Counts over some days, of both tables together."""
+    """Rows, rejected rows, dropped duplicates and broken rules over some days."""
 
     rows: int
     rejected: int
@@ -82,10 +86,10 @@ class Totals(TypedDict):
     rules: dict[str, int]
 
 
-class AllTotals(Totals):
-    """The totals of all days."""
+class Total(Totals):
+    """The totals over all days."""
 
-    days: Stretch
+    days: Span
 
 
 class BrokenRule(TypedDict):
@@ -98,34 +102,34 @@ class BrokenRule(TypedDict):
     example: Example
 
 
-class RecentTotals(Totals):
-    """The totals of the last `days` days, and the three rules that were broken most."""
+class Recent(Totals):
+    """The totals over the last days (`days` says how many), and the three rules that were broken most."""
 
     days: int
-    worst: list[BrokenRule]
+    worst: NotRequired[list[BrokenRule]]
 
 
-class UnusualVolume(TypedDict):
-    """A day on which a table had unusually many or few rows."""
+class DayOfTable(CountedTable):
+    """One table on one day; `volume` is usual, low, high, empty or too early to tell."""
+
+    volume: str
+
+
+class Day(TypedDict):
+    """Both tables on one day."""
+
+    day: str
+    predictions: DayOfTable
+    feedback: DayOfTable
+
+
+class UnusualDay(TypedDict):
+    """A day of a table with an unusual number of rows."""
 
     day: str
     table: str
     rows: int
     volume: str
-
-
-class ListedTable(TableDay):
-    """A table on one of the trailing days; `volume` is usual, low, high, empty or too early to tell."""
-
-    volume: str
-
-
-class ListedDay(TypedDict):
-    """One of the trailing days."""
-
-    day: str
-    predictions: ListedTable
-    feedback: ListedTable
 
 
 class Silence(TypedDict):
@@ -138,11 +142,19 @@ class Silence(TypedDict):
 
 
 class Quality(TypedDict):
-    """`reports/quality.json`. `silence` is by feed: both tables, and each channel of feedback that ever spoke."""
+    """`reports/quality.json`. `silence` is by feed: both tables, and each channel of feedback that ever spoke.
+
+    Files of earlier versions have no `silence`, and say nothing of the `worst` rules.
+    """
 
     as_of: str
-    total: AllTotals
-    recent: RecentTotals
-    silence: dict[str, Silence]
-    unusual_volume: list[UnusualVolume]
-    days: list[ListedDay]
+    silence: NotRequired[dict[str, Silence]]
+    total: Total
+    recent: Recent
+    unusual_volume: list[UnusualDay]
+    days: list[Day]
+
+
+def read_quality() -> Quality:
+    """What `validate` wrote. DataError when the file is missing or has another shape."""
+    return shapes.read(files.QUALITY, Quality)

@@ -14,7 +14,7 @@ from flywheel.data.evidence import (
     BrokenRule,
     CheckedDay,
     CheckedTable,
-    ListedTable,
+    DayOfTable,
     Quality,
     Silence,
     Totals,
@@ -61,7 +61,7 @@ def of(table: str, day: CheckedDay) -> CheckedTable:
     return day["predictions"] if table == "predictions" else day["feedback"]
 
 
-def listed(found: CheckedTable, volume: str) -> ListedTable:
+def listed(found: CheckedTable, volume: str) -> DayOfTable:
     """What `reports/quality.json` says of one table on one day."""
     return {
         "rows": found["rows"],

@@ -1,0 +1,90 @@
+"""What the labels rest on and who said it, as types: what `label` writes into `reports/`."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+from flywheel import files, shapes
+
+
+class Source(TypedDict):
+    """The labels that one kind of voice gave."""
+
+    labels: int
+    share: float
+    positive_share: float
+
+
+class WithOutcome(TypedDict):
+    """How often a kind of voice says what the outcome says."""
+
+    votes: int
+    share: float | None
+
+
+class BetweenVotes(TypedDict):
+    """How often two votes on one prediction agree."""
+
+    pairs: int
+    share: float | None
+
+
+class Agreement(TypedDict):
+    """How far the channels agree."""
+
+    with_outcome: dict[str, WithOutcome]
+    between_votes: BetweenVotes
+
+
+class LabelsMade(TypedDict):
+    """`reports/labels.json`."""
+
+    predictions: int
+    labels: int
+    coverage: float
+    positive_share: float | None
+    mean_confidence: float | None
+    median_hours_to_label: float | None
+    by_source: dict[str, Source]
+    agreement: Agreement
+
+
+class Channel(TypedDict):
+    """How much a channel says, and how far a few voices dominate it."""
+
+    events: int
+    sources: int
+    top_1pct_share: float | None
+
+
+class Reporters(TypedDict):
+    """How often people with enough checked reports are right."""
+
+    with_20_checked_reports: int
+    right_share_quantiles: dict[str, float | None]
+    always_yes: int
+
+
+class Ratings(TypedDict):
+    """What people think of the service."""
+
+    n: int
+    mean: float | None
+
+
+class FeedbackSaid(TypedDict):
+    """`reports/feedback.json`."""
+
+    by_channel: dict[str, Channel]
+    reporters: Reporters
+    ratings: Ratings
+
+
+def read_labels_made() -> LabelsMade:
+    """What `label` wrote about labels. DataError when the file is missing or has another shape."""
+    return shapes.read(files.LABEL_REPORT, LabelsMade)
+
+
+def read_feedback_said() -> FeedbackSaid:
+    """What `label` wrote about feedback. DataError when the file is missing or has another shape."""
+    return shapes.read(files.FEEDBACK_REPORT, FeedbackSaid)

@@ -1,0 +1,79 @@
+"""Reading JSON with a shape: each file that one part of the loop writes for another has a type, and is checked against it.
+
+A shape is a `TypedDict`, so that what is read stays plain dictionaries and lists. Keys that a shape does not name are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from flywheel import files
+from flywheel.errors import DataError
+
+T = TypeVar("T")
+
+
+def read(path: Path, shape: type[T]) -> T:
+    """What is in a JSON file. DataError when it is missing, is not JSON, or has another shape."""
+    return check(files.read_json(path), shape, str(path))
+
+
+def read_if_there(path: Path, shape: type[T]) -> T | None:
+    """Like `read`; None where there is no file."""
+    return read(path, shape) if path.exists() else None
+
+
+def check(value: Any, shape: type[T], place: str) -> T:
+    """The value itself, where it has the shape. DataError names the place, the key, what was found and what is expected."""
+    try:
+        _adapter(cast("Hashable", shape)).validate_python(value, strict=True)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        at = f"{key}: " if key else ""
+        if problem["type"] == "missing":
+            said = "the key is missing"
+        else:
+            expected = problem["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            said = f"found {_short(problem['input'])}; {expected}"
+        raise DataError(f"{place}: {at}{said}. Restore it from Git, or make it again with: flywheel run") from None
+    return cast("T", value)
+
+
+def having(names: Iterable[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A validator for a mapping that must have these keys, and may have others."""
+    wanted = tuple(names)
+
+    def has_all(value: dict[str, Any]) -> dict[str, Any]:
+        missing = [name for name in wanted if name not in value]
+        if missing:
+            raise ValueError(f"it should have the keys {', '.join(missing)}")
+        return value
+
+    return has_all
+
+
+def of_length(n: int) -> Callable[[list[Any]], list[Any]]:
+    """A validator for a list that must have so many entries."""
+
+    def has_length(value: list[Any]) -> list[Any]:
+        if len(value) != n:
+            raise ValueError(f"it should have {n} entries")
+        return value
+
+    return has_length
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+@cache
+def _adapter(shape: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", shape))
