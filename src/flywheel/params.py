@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,6 +19,9 @@ from flywheel.errors import ConfigError
 
 PARAMS_FILE = Path("params.yaml")
 CONF_FOLDER = Path("conf")
+AGAIN = "Make params.yaml again with: flywheel compose"
+# The parser in C reads the same values twenty times as fast; not every build of PyYAML has it.
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _parse_day(value: object) -> object:
@@ -68,70 +71,44 @@ def sections(params_class: type[Params]) -> list[str]:
     return [field.alias or name for name, field in params_class.model_fields.items()]
 
 
-def parse(params_class: type[P], values: Mapping[str, Any], conf: Path = CONF_FOLDER) -> P:
-    """Check `values` against a class; ConfigError names each wrong key, its value, what is allowed and the file to mend."""
+def parse(params_class: type[P], values: Mapping[str, Any], where: Callable[[str], str] = lambda _: AGAIN) -> P:
+    """Check `values` against a class; ConfigError names each wrong key, its value and what is allowed.
+
+    `where` tells for a dotted key where it is to be mended.
+    """
     try:
         return params_class.model_validate(dict(values))
     except ValidationError as error:
-        problems = [_say(problem, conf) for problem in error.errors()]
-        raise ConfigError("\n".join(problems)) from None
+        raise ConfigError("\n".join(_say(problem, where) for problem in error.errors())) from None
+    except OverflowError as error:
+        raise ConfigError(f"a number of days is beyond the calendar: {error}. {where('')}") from None
 
 
 def load(params_class: type[P], path: Path = PARAMS_FILE) -> P:
     """The sections of `params.yaml` that `params_class` names. ConfigError when the file is missing or wrong."""
     try:
-        everything = yaml.safe_load(path.read_text(encoding="utf-8"))
+        everything = yaml.load(path.read_bytes(), SafeLoader)  # noqa: S506 - it is a safe loader
     except FileNotFoundError:
         raise ConfigError(f"{path} is missing. Make it with: flywheel compose") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. It must be a file that you may read.") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}. Make it again with: flywheel compose") from None
+        raise ConfigError(f"{path} is not YAML: {error}. {AGAIN}") from None
     if not isinstance(everything, dict):
-        raise ConfigError(f"{path} holds no sections. Make it again with: flywheel compose")
+        raise ConfigError(f"{path} holds no sections. {AGAIN}")
     wanted = sections(params_class)
     return parse(params_class, {name: everything[name] for name in wanted if name in everything})
 
 
-def file_of(key: str, conf: Path = CONF_FOLDER) -> str:
-    """The file under `conf/` in which a dotted key is to be mended: the one that holds the longest part of it."""
-    parts = key.split(".")
-    best, depth = f"{conf.name}/config.yaml", 0
-    chosen = _default_options(conf)
-    for path in sorted(
-        conf.glob("**/*.yaml"), key=lambda path: (path.relative_to(conf).as_posix() not in chosen, path)
-    ):
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        group = path.relative_to(conf).parts[0]
-        if group == "size":  # a size only repeats keys of other files
-            continue
-        found = _depth({"model": values} if group == "model" else values, parts)
-        if found > depth:
-            best, depth = path.relative_to(conf.parent).as_posix(), found
-    return best
-
-
-def _default_options(conf: Path) -> list[str]:
-    """The files of the options that `conf/config.yaml` chooses, such as `model/lightgbm.yaml`."""
-    config = conf / "config.yaml"
-    defaults = (yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("defaults", []) if config.exists() else []
-    return [f"{group}/{name}.yaml" for one in defaults if isinstance(one, dict) for group, name in one.items()]
-
-
-def _depth(values: Any, parts: list[str]) -> int:
-    if not parts or not isinstance(values, Mapping) or parts[0] not in values:
-        return 0
-    return 1 + _depth(values[parts[0]], parts[1:])
-
-
-def _say(problem: Mapping[str, Any], conf: Path) -> str:
+def _say(problem: Mapping[str, Any], where: Callable[[str], str]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     about = re.match(r"Value error, ([\w.]+): ", problem["msg"])
     if about is not None:  # a check across keys names the one that is wrong
-        return f"{problem['msg'].removeprefix('Value error, ')}. Fix {file_of(about[1], conf)}."
-    mend = f"Fix {file_of(key, conf)}." if key else f"Fix {conf.name}/."
+        return f"{problem['msg'].removeprefix('Value error, ')}. {where(about[1])}"
     if problem["type"] == "missing":
-        return f"{key}: the key is missing. {mend}"
+        return f"{key}: the key is missing. {where(key)}"
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (value {problem['input']!r}); remove it or mend its spelling. {mend}"
+        return f"{key}: unknown key (value {problem['input']!r}); remove it or mend its spelling. {where(key)}"
     allowed = problem["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     found = f" found {problem['input']!r};" if key else ""
-    return f"{key + ':' if key else ''}{found} {allowed}. {mend}".strip()
+    return f"{key + ':' if key else ''}{found} {allowed}. {where(key)}".strip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import math
+import re
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from flywheel.errors import ConfigError
-from flywheel.loop.compose import as_text, compose
+from flywheel.loop.compose import as_text, compose, where
 from flywheel.loop.settings import AllParams
 from flywheel.model.settings import Windows
 from flywheel.params import load, parse, sections
@@ -56,7 +58,7 @@ def changed(key: str, value: object) -> dict[str, Any]:
 def complaint(key: str, value: object) -> str:
     """What is said about the real configuration with one key changed."""
     with pytest.raises(ConfigError) as caught:
-        parse(AllParams, changed(key, value))
+        parse(AllParams, changed(key, value), where())
     return str(caught.value)
 
 
@@ -304,7 +306,9 @@ def test_what_is_composed_comes_back_from_the_file(tmp_path: Path) -> None:
 def test_a_section_that_is_missing_in_params_yaml_is_named(tmp_path: Path) -> None:
     """An old params.yaml without the gate."""
     text = as_text({name: values for name, values in composed().items() if name != "gate"})
-    with pytest.raises(ConfigError, match=r"^gate: the key is missing\. Fix conf/config\.yaml\.$"):
+    with pytest.raises(
+        ConfigError, match=r"^gate: the key is missing\. Make params\.yaml again with: flywheel compose$"
+    ):
         load(GateParams, written(text, tmp_path))
 
 
@@ -317,7 +321,7 @@ def test_a_missing_params_yaml_says_how_to_make_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["gate: [", "- gate", "", "gate"])
 def test_a_params_yaml_that_holds_no_sections_says_how_to_make_it_again(text: str, tmp_path: Path) -> None:
     """Cut off, a list, nothing, one word."""
-    with pytest.raises(ConfigError, match=r"Make it again with: flywheel compose$"):
+    with pytest.raises(ConfigError, match=r"Make params\.yaml again with: flywheel compose$"):
         load(GateParams, written(text, tmp_path))
 
 
@@ -351,4 +355,79 @@ def test_a_mistake_in_conf_is_found_in_the_folder_that_was_composed(tmp_path: Pa
     (conf / "config.yaml").write_text("defaults: [_self_, project: mine]\nclock: {as_of: 2013-05-01}\n")
     (conf / "project/mine.yaml").write_text("# @package _global_\nlabel: {min_votes: two}\n")
     with pytest.raises(ConfigError, match=r"label\.min_votes: found 'two'; .*Fix conf/project/mine\.yaml\."):
+        compose(conf=conf)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "file"),
+    [
+        (["size=tiny"], "conf/size/tiny.yaml"),
+        ([], "conf/config.yaml"),
+        (["size=tiny", "gate.min_rows=two"], "the override gate.min_rows=two"),
+    ],
+)
+def test_a_bad_value_is_blamed_on_where_it_comes_from(
+    overrides: list[str], file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same key stands in two files and on the command line: the one that decides is to be mended."""
+    copy_of_conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", copy_of_conf)
+    for name in ("config.yaml", "size/tiny.yaml"):
+        path = copy_of_conf / name
+        path.write_text(re.sub(r"(?m)^(gate:\n(?:  .*\n)*?  min_rows: )\d+", r"\1many", path.read_text()))
+    with pytest.raises(ConfigError, match=rf"gate\.min_rows: found '\w+'; .*Fix {re.escape(file)}\.$"):
+        compose(overrides, copy_of_conf)
+
+
+@pytest.mark.parametrize(("model", "file"), [("fast", "fast"), ("lightgbm", "lightgbm")])
+def test_a_bad_value_is_blamed_on_the_option_that_was_chosen(model: str, file: str, tmp_path: Path) -> None:
+    """`override /model: fast` in size/tiny.yaml chooses too."""
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    for path in (conf / "model").glob("*.yaml"):
+        path.write_text(re.sub(r"(?m)^num_leaves: \d+", "num_leaves: many", path.read_text()))
+    with pytest.raises(ConfigError, match=rf"model\.num_leaves: found 'many'; .*Fix conf/model/{file}\.yaml\.$"):
+        compose(["size=tiny"] if model == "fast" else [], conf)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "model/fast.yaml"])
+def test_a_file_that_is_not_utf_8_is_named(name: str, tmp_path: Path) -> None:
+    """Written by an editor with another idea of ü; also where it is an option that is not chosen."""
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    (conf / name).write_bytes((conf / name).read_bytes() + b"# M\xfcnchen\n")
+    with pytest.raises(ConfigError, match=rf"{name} is not UTF-8 \(byte \d+ is 0xfc\)\. Save it as UTF-8\."):
+        compose(conf=conf)
+
+
+def test_a_folder_where_a_file_is_expected_is_named(tmp_path: Path) -> None:
+    """In conf/, and as params.yaml."""
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    (conf / "state.yaml").unlink()
+    (conf / "state.yaml").mkdir()
+    with pytest.raises(ConfigError, match=r"state\.yaml cannot be read: Is a directory"):
+        compose(conf=conf)
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(GateParams, conf)
+
+
+def test_a_file_of_conf_that_is_missing_is_named(tmp_path: Path) -> None:
+    """The defaults list of config.yaml names it."""
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    (conf / "state.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"(?s)conf/ cannot be composed: .*state"):
+        compose(conf=conf)
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n", "word\n", "clock: [\n", "clock: 1\n", "defaults: 3\n", "clock: &a [*a]\n", "a: ${b}\n"]
+)
+def test_a_config_that_holds_anything_else_is_a_config_error(text: str, tmp_path: Path) -> None:
+    """A list, a word, a broken list, a section that is none, a loop: no traceback of a library."""
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    (conf / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError):
         compose(conf=conf)

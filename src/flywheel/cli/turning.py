@@ -19,10 +19,10 @@ Overrides = Annotated[
 def compose(overrides: Overrides = None) -> None:
     """Compose conf/ into params.yaml, and check it."""
     from flywheel.loop import pipeline
-    from flywheel.loop.compose import write_params
+    from flywheel.loop.compose import composed, write
 
     with pipeline.alone():
-        changed = write_params(overrides or [])
+        changed = write(composed(overrides or []))
     print("params.yaml is new." if changed else "params.yaml is as it was.")
 
 

@@ -9,13 +9,13 @@ import pandas as pd
 
 from flywheel import files
 from flywheel.data import tables
+from flywheel.data.identity import IDENTITY, differences
 from flywheel.data.ledger import digest_of
 from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
 from flywheel.data.settings import REQUIRED, Collect
 from flywheel.data.sources import Source
 from flywheel.errors import ConfigError, DataError
 
-IDENTITY = files.EVENTS / "source.json"
 LEDGER = files.EVENTS / "ledger.json"
 USER_CHANNELS = ("report", "rating", "ticket")
 
@@ -83,19 +83,16 @@ def check_clock(as_of: dt.date, source: Source) -> None:
         )
 
 
-def check_identity(identity: dict[str, object]) -> None:
+def check_identity(now: dict[str, object]) -> None:
     """DataError when `data/events/` was collected from another source or with another key; notes the identity if new."""
-    if IDENTITY.exists():
-        before = files.read_json(IDENTITY)
-        changed = sorted(name for name in before.keys() | identity if before.get(name) != identity.get(name))
-        if changed:
-            said = "; ".join(f"{name} was {before.get(name)!r}, is {identity.get(name)!r}" for name in changed)
-            raise DataError(
-                f"data/events was collected with other settings ({said}). Two worlds do not mix: set them back, "
-                "or start over with `make clean` if the source can be read again."
-            )
-    else:
-        files.write_json(IDENTITY, identity)
+    said = differences(now)
+    if said:
+        raise DataError(
+            f"data/events was collected with other settings ({said}). Two worlds do not mix: set them back, "
+            "or start over with `make clean` if the source can be read again."
+        )
+    if not IDENTITY.exists():
+        files.write_json(IDENTITY, now)
 
 
 def key_check(key: str) -> str:

@@ -18,11 +18,8 @@ from flywheel.github.results import changes, commit_produced, stale
 from flywheel.github.settings import Automation
 from flywheel.loop import clock, pipeline
 from flywheel.loop.claims import claim, started
-from flywheel.loop.compose import write_params
-from flywheel.loop.settings import AllParams
-from flywheel.loop.turn import Say, advance
+from flywheel.loop.turn import Say, advance, as_before
 from flywheel.monitoring.trigger import held_back
-from flywheel.params import load
 from flywheel.release.acceptance import let_through
 from flywheel.report.comment import SIGNS, render, shorten, status, with_pictures
 from flywheel.report.markdown import escape
@@ -49,8 +46,8 @@ def retrain(hub: GitHub, run: Run, tier: str, again: bool, why: str, tell: Say) 
         raise DataError(
             "the tree has changes that are not committed, which a retrain would propose. Commit them first."
         )
-    write_params()
-    params = load(AllParams)
+    now = as_before(tell, may_override=False)
+    params = now.params
     day = clock.target(params)
     held = None if again else held_back(tier, started(), params.trigger, day)
     if held:
@@ -59,7 +56,7 @@ def retrain(hub: GitHub, run: Run, tier: str, again: bool, why: str, tell: Say) 
         with claim(day, again) as is_ours:
             if not is_ours:
                 return f"A retrain as of {day} was started before: nothing to do. To do it once more: --again"
-            advance(params, day, tell)
+            advance(now, day, tell)
             pipeline.run(verify=True)
             if not stale():
                 raise NothingNew

@@ -1,8 +1,15 @@
-"""Hydra composes `conf/` into `params.yaml`: the only place where Hydra is used."""
+"""Hydra composes `conf/` into `params.yaml`: the only place where Hydra is used.
+
+What was given on the command line, such as `size=tiny`, is noted at the top of `params.yaml`. So whoever moves this tree on
+composes it as it was composed before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +21,141 @@ from flywheel.loop.settings import AllParams
 from flywheel.params import CONF_FOLDER, PARAMS_FILE, parse
 
 HEADER = "# Composed from conf/ by `flywheel compose`. Do not edit it here: edit conf/ and compose again.\n"
+NOTE = "# Overrides: "
+DETAIL = re.compile(r"\s+(full_key|object_type|reference_type)\b")  # where OmegaConf was, not what is wrong
+PLAIN = (TypeError, ValueError, AttributeError, RecursionError)
 
 
-def compose(overrides: Sequence[str] = (), conf: Path = CONF_FOLDER) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Composition:
+    """What `conf/` and the overrides say: as plain values, and as checked params."""
+
+    values: dict[str, Any]
+    params: AllParams
+    overrides: tuple[str, ...]
+
+
+def composed(overrides: Sequence[str] = (), conf: Path = CONF_FOLDER) -> Composition:
     """The composition of `conf/` with Hydra overrides such as `size=tiny`, checked. ConfigError when it is wrong."""
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    if not (conf / "config.yaml").exists():
-        raise ConfigError(f"{conf / 'config.yaml'} is missing. Run flywheel in the root of the repository.")
+    _check_texts(conf)
     try:
-        with initialize_config_dir(config_dir=str(conf.resolve()), version_base="1.3"):
-            composed = OmegaConf.to_container(hydra_compose("config", list(overrides)), resolve=True)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        with _hydra(conf):
+            found = OmegaConf.to_container(hydra_compose("config", list(overrides)), resolve=True)
+    # The plain errors come from files that hold something else than keys, where neither library looks first.
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, *PLAIN) as error:
         given = f" with {' '.join(overrides)}" if overrides else ""
-        raise ConfigError(f"conf/ cannot be composed{given}: {error}") from None
-    values = {str(key): value for key, value in dict(composed).items()}  # type: ignore[arg-type]
-    parse(AllParams, values, conf)
-    return values
+        said = [line.strip() for line in str(error).splitlines() if not DETAIL.match(line)]
+        raise ConfigError(f"conf/ cannot be composed{given}: {' '.join(said)}") from None
+    values = {str(key): value for key, value in dict(found).items()}  # type: ignore[arg-type]
+    return Composition(values, parse(AllParams, values, where(conf, overrides)), tuple(overrides))
 
 
-def as_text(values: dict[str, Any]) -> str:
+def compose(overrides: Sequence[str] = (), conf: Path = CONF_FOLDER) -> dict[str, Any]:
+    """The values of a composition. ConfigError when it is wrong."""
+    return composed(overrides, conf).values
+
+
+def as_text(values: dict[str, Any], overrides: Sequence[str] = ()) -> str:
     """`params.yaml` as text."""
-    return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    note = f"{NOTE}{json.dumps(list(overrides))}\n" if overrides else ""
+    return HEADER + note + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
 
 
-def write_params(overrides: Sequence[str] = ()) -> bool:
-    """Compose into `params.yaml`; says whether it changed."""
-    text = as_text(compose(overrides))
-    if PARAMS_FILE.exists() and PARAMS_FILE.read_text(encoding="utf-8") == text:
+def remembered() -> tuple[str, ...]:
+    """The overrides with which the tree's `params.yaml` was composed; none where there is no such file."""
+    if not PARAMS_FILE.is_file():
+        return ()
+    for line in PARAMS_FILE.read_text(encoding="utf-8", errors="replace").splitlines():
+        if not line.startswith("#"):
+            break
+        if line.startswith(NOTE):
+            try:
+                return tuple(str(one) for one in json.loads(line.removeprefix(NOTE)))
+            except (json.JSONDecodeError, TypeError):
+                raise ConfigError(
+                    f"{PARAMS_FILE}: its line '{NOTE.strip()}' is broken. Make it again with: flywheel compose"
+                ) from None
+    return ()
+
+
+def write(composition: Composition) -> bool:
+    """Write `params.yaml`; says whether it changed."""
+    text = as_text(composition.values, composition.overrides)
+    if PARAMS_FILE.is_file() and PARAMS_FILE.read_bytes() == text.encode():
         return False
     files.write_text(PARAMS_FILE, text)
     return True
+
+
+def where(conf: Path = CONF_FOLDER, overrides: Sequence[str] = ()) -> Callable[[str], str]:
+    """A function that says where a dotted key is to be mended: in the override or the file that its value comes from.
+
+    A key that stands nowhere belongs into the first file that has the keys around it.
+    """
+
+    def mend(key: str) -> str:
+        parts = key.split(".")
+        for override in reversed(overrides):
+            name = override.lstrip("+~").partition("=")[0]
+            if not (conf / name).is_dir() and parts[: len(name.split("."))] == name.split("."):
+                return f"Fix the override {override}."
+        best, depth = conf / "config.yaml", 0
+        for path, package in _order(conf, overrides):
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            for name in reversed(package):
+                values = {name: values}
+            found = _depth(values, parts)
+            # Of two files with the whole key the later one decides; around a missing key the first one is the place.
+            if found > depth or found == depth == len(parts):
+                best, depth = path, found
+        return f"Fix {best.relative_to(conf.parent).as_posix()}." if key else f"Fix {conf.name}/."
+
+    return mend
+
+
+def _order(conf: Path, overrides: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
+    """The files that are composed, in order, each with the keys under which its content goes."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    with _hydra(conf):
+        loader = GlobalHydra.instance().config_loader()
+        listed = loader.compute_defaults_list("config", list(overrides), RunMode.RUN).defaults
+    for one in listed:
+        path = conf / f"{one.config_path}.yaml"
+        if one.config_path and path.exists():  # Hydra lists its own settings too
+            yield path, [name for name in (one.package or "").split(".") if name]
+
+
+def _depth(values: Any, parts: list[str]) -> int:
+    if not parts or not isinstance(values, Mapping) or parts[0] not in values:
+        return 0
+    return 1 + _depth(values[parts[0]], parts[1:])
+
+
+def _hydra(conf: Path) -> Any:
+    from hydra import initialize_config_dir
+
+    return initialize_config_dir(config_dir=str(conf.resolve()), version_base="1.3")
+
+
+def _check_texts(conf: Path) -> None:
+    """ConfigError for a file under `conf/` that nobody could read: Hydra would not say which."""
+    if not (conf / "config.yaml").exists():
+        raise ConfigError(f"{conf / 'config.yaml'} is missing. Run flywheel in the root of the repository.")
+    for path in sorted(conf.rglob("*.yaml")):
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"{path} is not UTF-8 (byte {error.start} is {error.object[error.start]:#04x}). Save it as UTF-8."
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"{path} cannot be read: {error.strerror}. It must be a file that you may read."
+            ) from None

@@ -25,9 +25,20 @@ class StageFailed(FlywheelError):
         self.exit_code = exit_code
 
 
+def in_the_root() -> None:
+    """ConfigError where this folder is not the root of a Flywheel repository, before anything is made in it."""
+    if files.PIPELINE.exists():
+        return
+    here = Path.cwd()
+    root = next((folder for folder in here.parents if (folder / files.PIPELINE).exists()), None)
+    change = f"cd {root}" if root else "change to it"
+    raise ConfigError(f"there is no {files.PIPELINE} in {here}. Run flywheel in the root of the repository: {change}")
+
+
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Hold the lock of this folder, so that two commands never move the clock or the results under each other."""
+    in_the_root()
     files.LOCAL.mkdir(exist_ok=True)
     with (files.LOCAL / "lock").open("w", encoding="utf-8") as lock:
         try:

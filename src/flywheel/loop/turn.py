@@ -1,27 +1,31 @@
 """One turn of the loop: take over the champion that serves, move the clock, run the pipeline, decide.
 
-Nothing here prints: what a person who waits should read goes to `say`, a sentence at a time.
+Nothing here prints: what a person who waits should read goes to `say`, a sentence at a time. What can be refused is refused
+before anything moves.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flywheel import files
-from flywheel.errors import ConfigError
+from flywheel.data.identity import world_differs
+from flywheel.errors import ConfigError, DataError
 from flywheel.loop import clock, pipeline
 from flywheel.loop.claims import started
-from flywheel.loop.compose import write_params
-from flywheel.loop.settings import AllParams
+from flywheel.loop.compose import Composition, composed, remembered, write
 from flywheel.monitoring import trigger
 from flywheel.monitoring.settings import TriggerParams
 from flywheel.params import load
 from flywheel.release.champion import follow_production, take_over_champion
 
 Say = Callable[[str], object]
+MONITORED = files.LOCAL / "monitored"  # the clock of the last `flywheel monitor` that came to its end
+SETS_CLOCK = re.compile(r"[+~]*clock(\.|=|$)")
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,19 @@ class Outcome:
 
 def run(overrides: Sequence[str] = (), force: bool = False, verify: bool = False, say: Say = print) -> Outcome:
     """Compose, and bring the pipeline up to date. With `verify`, the candidate is made again and compared with what serves."""
-    write_params(overrides)
+    now = composed(overrides)
+    check_world(now)
+    before = remembered()
+    if before and not overrides:
+        say(f"conf      as it is; {' '.join(before)} of the last run is no longer used")
+    write(now)
+    return _go(now, force, verify, say)
+
+
+def _go(now: Composition, force: bool, verify: bool, say: Say) -> Outcome:
     ran, seconds = pipeline.run(force, verify)
     if verify:
-        taken = follow_production(load(AllParams).project.name)
+        taken = follow_production(now.params.project.name)
         if taken is not None:
             say(f"champion  {taken}, from its tag: the candidate has to beat what serves")
             seconds += pipeline.run()[1]
@@ -47,35 +60,79 @@ def run(overrides: Sequence[str] = (), force: bool = False, verify: bool = False
 def tick(days: int, say: Say = print) -> Outcome | None:
     """Move the clock by some days, at most to the end of the data, and run; None where there was nothing to do.
 
-    A turn that did not end is ended first, so that no verdict is skipped.
+    A turn that did not end is ended first, so that no verdict is skipped. `flywheel monitor` makes none, so it skips none.
     """
     from flywheel.data.sources import open_source
 
-    write_params()
-    params = load(AllParams)
-    last = open_source(params.source).last_day + dt.timedelta(days=1)
-    now = params.clock.as_of
+    now = as_before(say)
+    as_of = now.params.clock.as_of
+    last = open_source(now.params.source).last_day + dt.timedelta(days=1)
     decided = files.read_json(files.DECISION)["as_of"] if files.DECISION.exists() else None
-    if decided != now.isoformat() and decided is not None:
-        say(f"clock     {now}: its run did not end, so it is ended before the clock moves")
-        return run(say=say)
-    if now >= last:
-        say(f"The clock is at {now}, the end of the data. Nothing to do until more days arrive.")
+    is_open = decided is not None and decided != as_of.isoformat()
+    if is_open and not _was_monitored(as_of):
+        say(f"clock     {as_of}: its run did not end, so it is ended before the clock moves")
+        write(now)
+        return _go(now, False, False, say)
+    if as_of >= last:
+        say(f"The clock is at {as_of}, the end of the data. Nothing to do until more days arrive.")
+        if is_open:
+            say(f"The last verdict is as of {decided}. For one as of {as_of}: flywheel run")
         return None
-    target = min(now + dt.timedelta(days=days), last)
-    advance(params, target, say)
-    if target < now + dt.timedelta(days=days):
-        say(f"          {(target - now).days} days on: the data ends there")
-    return run(say=say)
+    target = min(as_of + dt.timedelta(days=days), last)
+    moved = advance(now, target, say)
+    if target < as_of + dt.timedelta(days=days):
+        say(f"          {(target - as_of).days} days on: the data ends there")
+    return _go(moved, False, False, say)
 
 
-def advance(params: AllParams, to: dt.date, say: Say = print) -> None:
-    """Take over the model that serves as champion, move the clock, and compose."""
-    version = take_over_champion(params.project.name)
+def as_before(say: Say, may_override: bool = True) -> Composition:
+    """`conf/` composed with the overrides that this tree was composed with, to move the clock of.
+
+    ConfigError when an override holds the clock, or where there may be none because the result is to be reviewed; DataError
+    when the data here is of another world. Nothing is written.
+    """
+    overrides = remembered()
+    if overrides and not may_override:
+        raise ConfigError(
+            f"params.yaml was composed with {' '.join(overrides)}, which conf/ does not say, so nobody could review it. "
+            "Put the choice into conf/, then: flywheel run, and commit."
+        )
+    held = [one for one in overrides if SETS_CLOCK.match(one)]
+    if held:
+        raise ConfigError(
+            f"the clock cannot move: this tree was last composed with {' '.join(held)}, which holds it. "
+            f"Set clock.as_of in {clock.STATE} instead, then: flywheel run"
+        )
+    now = composed(overrides)
+    check_world(now)
+    if overrides:
+        say(f"conf      with {' '.join(overrides)}, as in the last run here; without: flywheel run")
+    return now
+
+
+def check_world(now: Composition) -> None:
+    """DataError when `data/events/` was collected from another source than the composition names."""
+    differs = world_differs(now.params.source)
+    if not differs:
+        return
+    last = [*remembered()]
+    again = f"Run it as the last time: flywheel run {' '.join(last)}. " if last and last != [*now.overrides] else ""
+    raise DataError(
+        f"data/events was collected with other settings ({differs}). Two worlds do not mix, so nothing was changed. {again}"
+        "Set the settings back, or start over with `make clean` if the source can be read again."
+    )
+
+
+def advance(now: Composition, to: dt.date, say: Say = print) -> Composition:
+    """Take over the model that serves as champion, move the clock, and write the composition of that day."""
+    ahead = composed([*now.overrides, f"clock.as_of={to}"])
+    version = take_over_champion(now.params.project.name)
     say(f"champion  {version}, from its tag" if version else "champion  the one in the tree: there is no prod tag")
     clock.move_clock(to)
-    say(f"clock     {params.clock.as_of} -> {to}")
-    write_params()
+    say(f"clock     {now.params.clock.as_of} -> {to}")
+    moved = replace(ahead, overrides=now.overrides)
+    write(moved)
+    return moved
 
 
 def monitor(today: str | None = None, say: Say = print) -> tuple[dict[str, Any], pipeline.StageFailed | None]:
@@ -88,9 +145,8 @@ def monitor(today: str | None = None, say: Say = print) -> tuple[dict[str, Any],
         day = dt.date.fromisoformat(today) if today else None
     except ValueError:
         raise ConfigError(f"--today: found {today!r}; allowed is a date such as 2026-11-24.") from None
-    write_params()
-    params = load(AllParams)
-    advance(params, clock.target(params, day), say)
+    now = as_before(say)
+    moved = advance(now, clock.target(now.params, day), say)
     try:
         pipeline.run_until("monitor")
     except pipeline.StageFailed as error:
@@ -98,7 +154,13 @@ def monitor(today: str | None = None, say: Say = print) -> tuple[dict[str, Any],
         if not any(alert["alert"] == "contract" for alert in decided["alerts"]):
             raise
         return decided, error
-    return decide_trigger(), None
+    decided = decide_trigger()
+    files.write_text(MONITORED, moved.params.clock.as_of.isoformat())
+    return decided, None
+
+
+def _was_monitored(as_of: dt.date) -> bool:
+    return MONITORED.is_file() and MONITORED.read_text(encoding="utf-8") == as_of.isoformat()
 
 
 def decide_trigger() -> dict[str, Any]:

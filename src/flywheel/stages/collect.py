@@ -22,6 +22,7 @@ from flywheel.data.collection import (
     key_check,
     whole_days,
 )
+from flywheel.data.identity import KEY_CHECK, identity
 from flywheel.data.settings import Collect, Source
 from flywheel.data.sources import open_source
 from flywheel.errors import ConfigError
@@ -44,7 +45,7 @@ def main(params: CollectParams) -> str:
     key = hash_key(params.collect)
     as_of = params.clock.as_of
     check_clock(as_of, source)
-    check_identity({"factory": params.source.factory, **params.source.options, "key_check": key_check(key)})
+    check_identity(identity(params.source) | {KEY_CHECK: key_check(key)})
     ledger = files.read_json(LEDGER) if LEDGER.exists() else {}
     here = whole_days(ledger)
     if here and max(here) >= as_of:

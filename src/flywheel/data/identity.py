@@ -1,0 +1,29 @@
+"""Which world the collected days come from, so that two worlds never mix."""
+
+from __future__ import annotations
+
+from flywheel import files
+from flywheel.data.settings import Source
+
+IDENTITY = files.EVENTS / "source.json"
+KEY_CHECK = "key_check"
+
+
+def identity(source: Source) -> dict[str, object]:
+    """What decides a source's days: its factory and its options."""
+    return {"factory": source.factory, **source.options}
+
+
+def differences(now: dict[str, object]) -> str:
+    """How `data/events/` was collected otherwise than `now`, in words; empty where it was not, or nothing is there."""
+    if not IDENTITY.exists():
+        return ""
+    before = files.read_json(IDENTITY)
+    changed = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
+    return "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in changed)
+
+
+def world_differs(source: Source) -> str:
+    """The same for what `conf/` says alone, without the hash key."""
+    here = files.read_json(IDENTITY).get(KEY_CHECK) if IDENTITY.exists() else None
+    return differences(identity(source) | {KEY_CHECK: here})
