@@ -1,8 +1,8 @@
-"""What can go wrong, as four families: each message says what was found, what is allowed and what to do next."""
+"""What can go wrong, in four families. Each message says what was found, what is allowed and what to do next."""
 
 
 class FlywheelError(Exception):
-    """A problem that a person can mend. `exit_code` is what the command exits with; no traceback is shown."""
+    """A problem that a person can fix. `exit_code` is what the command exits with; no traceback is shown."""
 
     exit_code = 1
 
@@ -14,18 +14,18 @@ class ConfigError(FlywheelError):
 
 
 class DataError(FlywheelError):
-    """The data, or the disk it is on, does not allow to go on."""
+    """Something is wrong with the data, or with the disk it is on."""
 
     exit_code = 3
 
 
 class GateFailed(FlywheelError):
-    """The evidence does not allow the candidate into production."""
+    """The evidence does not support releasing the candidate."""
 
     exit_code = 4
 
 
 class RemoteError(FlywheelError):
-    """Git's origin or GitHub did not answer, or refused for a reason that may pass: the same command may work later."""
+    """Git's origin or GitHub did not answer, or refused for a reason that may pass. The same command may work later."""
 
     exit_code = 5

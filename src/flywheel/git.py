@@ -33,7 +33,7 @@ def succeeds(*arguments: str) -> bool:
 
 
 def ask(*arguments: str, sent: bytes = b"", env: Mapping[str, str] | None = None) -> tuple[int, bytes, str]:
-    """Exit code, output and complaint of a Git command that is sent some bytes. ConfigError where there is no repository."""
+    """Exit code, output and error text of a Git command that is sent some bytes. ConfigError where there is no repository."""
     try:
         done = subprocess.run(
             ["git", *arguments],
@@ -43,12 +43,12 @@ def ask(*arguments: str, sent: bytes = b"", env: Mapping[str, str] | None = None
             check=False,
         )
     except FileNotFoundError:
-        raise ConfigError("the command git is not here. Install Git, then run again.") from None
+        raise ConfigError("the command git was not found. Install Git, then run again.") from None
     said = text(done.stderr).strip()
     if done.returncode and "not a git repository" in said.lower():
         raise ConfigError(
-            "this folder is not in a Git repository, and commits and tags are what the loop reads and makes. "
-            "Change to a clone, or make one here: git init, then commit."
+            "this folder is not in a Git repository, but the loop reads and makes commits and tags. "
+            "Change to a clone, or start one here: git init, then commit."
         )
     return done.returncode, done.stdout, said
 

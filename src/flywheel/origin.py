@@ -1,6 +1,6 @@
-"""The Git remote `origin`: what is there, and pushing to it. Errors are one sentence that says what to mend.
+"""The Git remote `origin`: what is there, and pushing to it. Each error is one sentence that says what to fix.
 
-A push is atomic and never forced: what somebody else pushed meanwhile stays.
+A push is atomic and never forced: what somebody else pushed in the meantime stays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HELPER = '!f() { test "$1" = get && echo username=x-access-token && echo "passwo
 
 
 class Rejected(RemoteError):
-    """The remote has what a push would overwrite: somebody was faster."""
+    """A push would overwrite what the remote has: somebody was faster."""
 
 
 def url() -> str | None:
@@ -47,14 +47,14 @@ def push(*refspecs: str) -> None:
 
 
 def push_new(ref: str, commit: str) -> bool:
-    """Make a ref at `origin` that must not exist yet; says whether it was made. Of two who try, one makes it."""
+    """Make a ref at `origin` that must not exist yet; says whether it was made. If two try, only one succeeds."""
     if url() is None:
         raise ConfigError("there is no Git remote named origin. Add it with: git remote add origin ADDRESS")
     try:
         answer = _call("push", "--porcelain", f"--force-with-lease={ref}:", ORIGIN, f"{commit}:{ref}")
     except Rejected:
         return False
-    # The same commit pushed twice is no conflict for Git: "=" says that it was there, "*" that it is new.
+    # Git sees no conflict when the same commit is pushed twice: "=" means it was there, "*" that it is new.
     return any(line.startswith("*") for line in answer.splitlines())
 
 
@@ -64,13 +64,13 @@ def delete(ref: str) -> None:
 
 
 def fetch_tags() -> None:
-    """Bring the tags of `origin` here, where there is an `origin`. DataError when a tag here names something else."""
+    """Fetch the tags of `origin`, if there is one. DataError when a tag here names something else."""
     if url() is not None:
         _call("fetch", "--tags", ORIGIN)
 
 
 def _call(*arguments: str) -> str:
-    """What a Git command prints; tried again while the remote cannot be reached."""
+    """What a Git command prints; it is retried while the remote cannot be reached."""
     for attempt in range(TRIES):
         done = _git(*arguments)
         if done.returncode == 0:
@@ -110,12 +110,12 @@ def _explain(action: str, said: str) -> FlywheelError:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     told = next((line for line in lines if line.startswith(("fatal:", "error:", "!"))), lines[-1] if lines else "")
     if any(sign in said for sign in ("Authentication failed", "could not read Username", "error: 401", "error: 403")):
-        return ConfigError(f"origin refused git {action}: the token is wrong, expired or may not write ({told}).")
+        return ConfigError(f"origin refused git {action}: the token is wrong, expired, or may not write ({told}).")
     clobbered = re.search(r"\[rejected\]\s+(\S+)\s.*would clobber existing tag", said)
     if clobbered:
         tag = clobbered[1]
         return DataError(
-            f"the tag {tag} here is not the one at origin. Where origin is right: git tag --delete {tag}, then run again."
+            f"the tag {tag} here is not the one at origin. If origin is right: git tag --delete {tag}, then run again."
         )
     if any(
         sign in said for sign in ("[rejected]", "stale info", "already exists", "failed to lock", "cannot lock ref")

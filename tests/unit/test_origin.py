@@ -136,7 +136,7 @@ def test_the_token_goes_to_the_server_alone(bare_origin: Path, monkeypatch: pyte
         origin.subprocess, "run", lambda command, **more: (commands.append(command), run(command, **more))[1]
     )
     try:
-        with pytest.raises(ConfigError, match="wrong, expired or may not write") as error:
+        with pytest.raises(ConfigError, match="wrong, expired, or may not write") as error:
             origin.push("HEAD:refs/heads/x")
     finally:
         server.shutdown()

@@ -82,7 +82,7 @@ def test_a_better_change_is_proposed_merged_released_and_rolled_back(actions: Ac
     [comment] = actions.github.comments[number]
     assert "| model.num_leaves | 15 | 7 |" in comment["body"]
     assert "| AUC |" in comment["body"]
-    assert "The same days of data." in comment["body"]
+    assert "the days are the same." in comment["body"]
     assert f"/blob/{head}/reports/plots/models.png?raw=true" in comment["body"]
     assert json.loads(actions.cml_log.read_text().splitlines()[0])[:2] == ["comment", "update"]
     assert [one["workflow"] for one in actions.github.dispatched] == ["checks.yml"]

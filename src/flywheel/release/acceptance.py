@@ -1,7 +1,7 @@
-"""Accepting what the gate calls inconclusive: a file in `decisions/`, in the pull request, which an owner approves with it.
+"""Accepting an inconclusive candidate: a file in `decisions/`, which an owner approves as part of the pull request.
 
-It holds for one decision alone: other evidence, another candidate or another champion needs another acceptance. A candidate
-that fails cannot be accepted.
+It holds for one decision only: other evidence, another candidate or another champion needs a new acceptance. A candidate that
+fails cannot be accepted.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ KEYS = {"verdict", "as_of", "candidate", "champion", "evidence", "why"}
 
 
 def evidence(decision: dict[str, Any]) -> str:
-    """A digest of a decision with all its rules and numbers."""
+    """A digest of a decision, including all its rules and numbers."""
     return hashlib.sha256(json.dumps(decision, sort_keys=True).encode()).hexdigest()
 
 
 def path_of(decision: dict[str, Any]) -> Path:
-    """Where the acceptance of a decision is kept."""
+    """The file with the acceptance of a decision."""
     return FOLDER / f"{decision['as_of']}-{decision['candidate']}.yaml"
 
 
 def accepted(decision: dict[str, Any]) -> str | None:
-    """Why an inconclusive decision was accepted; None where it was not. ConfigError when its file is not as it must be."""
+    """Why an inconclusive decision was accepted; None if it was not. ConfigError when its file is malformed."""
     path = path_of(decision)
     if decision["verdict"] != "inconclusive" or not path.is_file():
         return None
@@ -48,20 +48,18 @@ def accepted(decision: dict[str, Any]) -> str | None:
 def accept(decision: dict[str, Any], why: str) -> Path:
     """Write the acceptance of an inconclusive decision; returns its path. GateFailed for another verdict."""
     if not why.strip():
-        raise ConfigError("--why: an acceptance needs its reason, in a few words.")
+        raise ConfigError("--why: an acceptance needs a reason, in a few words.")
     if decision["verdict"] == "fail":
-        raise GateFailed(
-            "the verdict is fail: that cannot be accepted. A better candidate, or another rule, is needed."
-        )
+        raise GateFailed("the verdict is fail, which cannot be accepted. Make a better candidate, or change the rule.")
     if decision["verdict"] == "pass":
-        raise DataError("the verdict is pass: there is nothing to accept.")
+        raise DataError("the verdict is pass, so there is nothing to accept.")
     kept = {name: decision[name] for name in ("verdict", "as_of", "candidate", "champion")}
     text = yaml.safe_dump(
         {**kept, "evidence": evidence(decision), "why": why.strip()}, sort_keys=False, allow_unicode=True
     )
     path = path_of(decision)
     files.write_text(
-        path, "# Written by `flywheel accept`. It holds for this decision alone; an owner approves it.\n" + text
+        path, "# Written by `flywheel accept`. It holds for this decision only; an owner approves it.\n" + text
     )
     return path
 

@@ -1,7 +1,7 @@
-"""The chain behind a release: release, decision, pull request, commit, data hashes, feedback days; each link is checked.
+"""The chain behind a release, link by link: release, decision, pull request, commit, data hashes, feedback days.
 
-It reads Git alone: what the tags name, and the files of the commit. `dvc.lock` ties them together: the decision is the output
-of the evidence, the evidence of the model and the features, those of the events.
+It reads Git only: the tags, and the files of the commit they name. `dvc.lock` ties these together: the decision was made from
+the evidence, the evidence from the model and the features, and those from the events.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The champion: the model that serves, taken over from the commit that its tag names."""
+"""The champion: the model that serves, copied from the commit that its tag names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flywheel.release.tags import production, versions
 
 
 def take_over_champion(name: str) -> str | None:
-    """Copy the model that serves into `models/champion/`, with its version on its card; None where nothing serves."""
+    """Copy the model that serves into `models/champion/`, with its version on the card; None if nothing serves."""
     serving = production(name)
     if serving is None:
         return None
@@ -19,9 +19,9 @@ def take_over_champion(name: str) -> str | None:
 
 
 def follow_production(name: str) -> str | None:
-    """Take over the model that serves, where the tree's candidate was compared with another one; returns its version.
+    """Take over the model that serves if the tree's candidate was compared with another one; returns its version.
 
-    A tree whose candidate is the one that serves keeps the champion which that beat: there is nothing to compare.
+    If the candidate itself is what serves, the tree keeps the champion that it beat: there is nothing to compare.
     """
     serving = production(name)
     card = files.CHAMPION / "card.json"
@@ -31,13 +31,13 @@ def follow_production(name: str) -> str | None:
 
 
 def released_as(name: str) -> str | None:
-    """The newest version of another commit that does what the tree's candidate does; None where it is new."""
+    """The newest version of another commit that does what the tree's candidate does; None if the candidate is new."""
     head = git.run("rev-parse", "HEAD").strip()
     known = reversed(versions(name).items())
     return next((version for version, at in known if at != head and _does_the_same(at)), None)
 
 
 def _does_the_same(commit: str) -> bool:
-    """Whether the candidate of a commit has the trees and the calibration of the tree's."""
+    """Whether a commit's candidate has the same trees and calibration as the one in this tree."""
     does = [str(files.CANDIDATE / file) for file in FILES if file != "card.json"]
     return git.succeeds("diff", "--quiet", commit, "--", *does)

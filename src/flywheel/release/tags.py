@@ -32,7 +32,7 @@ def tags(name: str) -> dict[str, str]:
     for line in listed.splitlines():
         tag, *objects = line.split()
         if tag.startswith((f"{name}@", f"{name}#")):
-            found[tag] = objects[0]  # of an annotated tag the commit comes first
+            found[tag] = objects[0]  # for an annotated tag the commit comes first
     return found
 
 
@@ -43,7 +43,7 @@ def versions(name: str) -> dict[str, str]:
 
 
 def production(name: str) -> Production | None:
-    """What serves now; None where nothing was ever assigned to `prod`."""
+    """What serves now; None if nothing was ever assigned to `prod`."""
     pattern = re.compile(re.escape(name) + r"#prod#(\d+)")
     numbered = {
         int(match[1]): commit for tag, commit in tags(name).items() if (match := pattern.fullmatch(tag)) is not None
@@ -60,7 +60,7 @@ def production(name: str) -> Production | None:
 
 
 def next_version(name: str, champion_version: str | None) -> str:
-    """The next minor version after all released ones and the champion in the tree; v0.1.0 where there is none."""
+    """The next minor version after all released ones and the champion in the tree; v0.1.0 if there are none."""
     known = [*versions(name), *([champion_version] if champion_version else [])]
     if not known:
         return "v0.1.0"
@@ -69,16 +69,16 @@ def next_version(name: str, champion_version: str | None) -> str:
 
 
 def previous(name: str) -> str | None:
-    """The version before the one that serves; None where there is none."""
+    """The version before the one that serves; None if there is none."""
     serving = production(name)
     older = [version for version in versions(name) if serving and _key(version) < _key(serving.version)]
     return older[-1] if older else None
 
 
 def publish_tags(name: str) -> list[str]:
-    """Push the newest version and `prod` tags to `origin`, both or none; returns them.
+    """Push the newest version tag and `prod` tag to `origin`, both or neither; returns them.
 
-    When `origin` has other tags of these names, ours are deleted, so that the command can be given again.
+    If `origin` has other tags of these names, ours are deleted, so the command can be given again.
     """
     serving = production(name)
     if serving is None:
@@ -95,16 +95,16 @@ def publish_tags(name: str) -> list[str]:
             ):
                 git.run("tag", "--delete", tag)
         raise RemoteError(
-            f"origin has another {' or '.join(mine)}: somebody released meanwhile. "
+            f"origin has another {' or '.join(mine)}: somebody released in the meantime. "
             "Ours are deleted; fetch the tags and run again."
         ) from error
     return mine
 
 
 def may_fall_back(name: str) -> bool:
-    """Whether a rollback without a person makes sense: the newest version serves, and there is one before it.
+    """Whether an automatic rollback makes sense: the newest version serves, and there is one before it.
 
-    After a rollback another version serves, so that an alert that goes on does not move `prod` back day by day.
+    After a rollback an older version serves, so an alert that continues does not move `prod` back day after day.
     """
     serving = production(name)
     return serving is not None and serving.version == list(versions(name))[-1] and previous(name) is not None
@@ -122,7 +122,7 @@ def _gto(action: str, **arguments: Any) -> None:
     from gto.exceptions import GTOException
     from scmrepo.exceptions import SCMError
 
-    # On a machine where Git knows nobody, as in a workflow, the loop itself signs the tag.
+    # Where Git has no user, as in a workflow, the loop itself signs the tag.
     known = os.environ.get("GIT_COMMITTER_EMAIL") or git.run("config", "--default", "", "user.email").strip()
     if not known:
         arguments |= {"author": git.BOT["GIT_COMMITTER_NAME"], "author_email": git.BOT["GIT_COMMITTER_EMAIL"]}

@@ -26,7 +26,7 @@ class Changes:
 
 
 def changed_days(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str:
-    """One sentence about the days of data that came, went or changed."""
+    """One sentence about the days of data that are new, gone or changed."""
     counts = [_day_counts(one) for one in (before or {}, now)]
     span = now["total"]["days"]
     if before is None:
@@ -41,7 +41,7 @@ def changed_days(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> st
         _count_days(changed, "with other counts"),
     ]
     kept = [one for one in said if one]
-    return f"{'; '.join(kept)}." if kept else "The same days of data."
+    return f"{'; '.join(kept)}." if kept else "the days are the same."
 
 
 def _day_counts(quality: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _days(n: int) -> str:
 
 
 def status(decision: Mapping[str, Any], why_accepted: str | None, problem: str | None) -> tuple[str, str]:
-    """State and description of the commit status. A problem with the run outweighs every verdict."""
+    """State and description of the commit status. A problem with the run outweighs any verdict."""
     if problem:
         return "failure", problem
     if decision["verdict"] == "pass":
@@ -100,8 +100,8 @@ def render(found: Changes, decision: Mapping[str, Any], state: tuple[str, str], 
             "",
             table(["metric of the candidate", "base", "here", "difference"], metric_rows)
             if metric_rows
-            else "The candidate measures the same.\n",
-            table(["parameter", "base", "here"], param_rows) if param_rows else "The same parameters.\n",
+            else "The metrics are the same.\n",
+            table(["parameter", "base", "here"], param_rows) if param_rows else "The parameters are the same.\n",
             "<details open><summary>The report</summary>"
             if now != "pass"
             else "<details><summary>The report</summary>",
@@ -120,19 +120,19 @@ def _value(value: Any) -> str:
 
 
 def with_pictures(report: str, address: str) -> str:
-    """The report with its pictures taken from a commit, because a comment has no folder."""
+    """The report with its pictures linked to a commit, because a comment has no folder."""
     return report.replace("](plots/", f"]({address}/").replace(".png)", ".png?raw=true)")
 
 
 def shorten(text: str) -> str:
-    """A text that GitHub takes as a comment."""
+    """A text short enough for a comment on GitHub."""
     if len(text) <= LONGEST:
         return text
-    return f"{text[:LONGEST]}\n\nThe rest is cut off here: it is in reports/report.md."
+    return f"{text[:LONGEST]}\n\nThe rest is cut off; see reports/report.md."
 
 
 def fenced(text: str) -> str:
-    """A text from outside as plain text: no link, picture, mention or HTML in it has an effect."""
+    """A text from outside, shown as plain text: links, pictures, mentions and HTML in it have no effect."""
     kept = "".join(sign for sign in text if sign in "\n\t" or sign.isprintable())
     longest = max((len(run) for run in _runs_of(kept, "`")), default=0)
     fence = "`" * max(4, longest + 1)

@@ -1,4 +1,4 @@
-"""Markdown for reports and comments: tables and numbers, and text that cannot break out of its place."""
+"""Markdown for reports and comments: tables, numbers, and text that cannot break out of its place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A Markdown table; the first column is left, the others are right."""
+    """A Markdown table; the first column is aligned left, the others right."""
     head = list(header)
     lines = [
         "| " + " | ".join(escape(cell) for cell in head) + " |",
@@ -29,12 +29,12 @@ def escape(text: str) -> str:
 
 
 def number(value: float | None, digits: int, sign: bool = False) -> str:
-    """A number with fixed digits; a dash where there is none."""
+    """A number with fixed digits; a dash for None."""
     return "–" if value is None else f"{value:{'+' if sign else ''},.{digits}f}"
 
 
 def percent(value: float | None, digits: int) -> str:
-    """A share in percent; a dash where there is none."""
+    """A share in percent; a dash for None."""
     return "–" if value is None else f"{value:.{digits}%}"
 
 

@@ -1,4 +1,4 @@
-"""The report as Markdown, from the JSON files alone, so that it cannot disagree with them."""
+"""The report as Markdown, made from the JSON files alone, so it cannot disagree with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Evidence = dict[str, Any]
 
 
 def render(evidence: Evidence, project: Project, params: Report) -> str:
-    """The report as Markdown: verdict first, then what it rests on."""
+    """The report as Markdown: the verdict first, then what it is based on."""
     parts = [
         verdict(evidence["decision"], evidence["metrics"], project.name, project.note),
         comparison(evidence["metrics"], evidence["decision"]["reference"]),
@@ -73,7 +73,7 @@ def comparison(measured: Evidence, reference: str) -> str:
 
 
 def cohorts(found: Evidence, reference: str, confidence: float) -> str:
-    """The cohorts whose log loss moved, with an interval that excludes zero, worst first; the others are counted."""
+    """The cohorts whose log loss moved (the interval excludes zero), worst first; the others are only counted."""
     rows, n = [], 0
     for group, members in found.items():
         for value, one in members.items():
@@ -85,7 +85,7 @@ def cohorts(found: Evidence, reference: str, confidence: float) -> str:
                     (gap["value"], [f"{group} = {value}", f"{one['rows']:,}", *aucs, with_interval(gap, 4, sign=True)])
                 )
     rows.sort(key=lambda row: -row[0])
-    said = f"{len(rows)} of {n} cohorts moved in log loss beyond chance ({confidence:.0%} interval; less is better)."
+    said = f"In {len(rows)} of {n} cohorts the log loss moved by more than chance ({confidence:.0%} interval; lower is better)."
     if not rows:
         return f"## Cohorts\n\n{said}\n"
     header = ["cohort", "rows", "AUC candidate", f"AUC {reference}", "log loss difference"]
@@ -107,9 +107,9 @@ def drift(found: Evidence, n: int) -> str:
     ]
     return (
         "## Drift\n\n"
-        f"{found['drifted']} of {found['columns']} columns ({found['drifted_share']:.0%}) are further than "
-        f"{found['threshold']:g} from their reference; more than {found['max_share']:.0%} "
-        f"{'is' if found['is_drifted'] else 'would be'} drift of the data. "
+        f"{found['drifted']} of {found['columns']} columns ({found['drifted_share']:.0%}) are more than "
+        f"{found['threshold']:g} away from their reference; more than {found['max_share']:.0%} "
+        f"{'counts' if found['is_drifted'] else 'would count'} as drift of the data. "
         f"Current: {current['start']} to {current['end']}. Reference: {escape(reference['why'])}"
         f" ({reference['start']} to {reference['end']}).\n\n"
         + table(["column", "method", "distance", "drifted", "nulls"], rows)
@@ -118,7 +118,7 @@ def drift(found: Evidence, n: int) -> str:
 
 
 def labels(made: Evidence, said: Evidence, event: str) -> str:
-    """Where labels come from, and how far they can be trusted."""
+    """Where labels come from, and how far to trust them."""
     rows = [
         [source, f"{one['labels']:,}", f"{percent(one['share'], 1)}", f"{percent(one['positive_share'], 1)}"]
         for source, one in made["by_source"].items()
@@ -144,7 +144,7 @@ def labels(made: Evidence, said: Evidence, event: str) -> str:
 
 
 def service(monitor: Evidence, weeks: int) -> str:
-    """Quality of what was served, errors, latency, satisfaction and feedback of the last weeks."""
+    """Quality of what was served, errors, latency, satisfaction and feedback in recent weeks."""
     quality = {one["week"]: one for one in monitor["quality"]}
     rows = []
     shown = monitor["service"][-weeks:]
@@ -174,7 +174,7 @@ def service(monitor: Evidence, weeks: int) -> str:
         " / ".join(channels),
     ]
     unknown = [f"{escape(name)} {share:.1%}" for name, share in monitor["unknown_categories"].items()]
-    said = f"\nCategories that the champion never saw: {', '.join(unknown)}.\n" if unknown else ""
+    said = f"\nCategories the champion never saw: {', '.join(unknown)}.\n" if unknown else ""
     return (
         "## Service and satisfaction\n\n"
         + table(header, rows)
@@ -184,7 +184,7 @@ def service(monitor: Evidence, weeks: int) -> str:
 
 
 def data_quality(found: Evidence) -> str:
-    """What was rejected, and days with an unusual volume."""
+    """What was rejected, and which days had an unusual volume."""
     total, recent = found["total"], found["recent"]
     rules = [
         f"{escape(rule)} ({count:,})"

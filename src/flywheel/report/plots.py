@@ -1,7 +1,7 @@
 """The pictures of the report, drawn from its JSON files.
 
-Colours are Okabe and Ito's, which colour-blind readers can tell apart; lines also differ in style. The background is
-white, so that the pictures read the same on a light and on a dark page.
+Colour-blind readers can tell the colours (Okabe and Ito's) apart, and lines differ in style as well. The background is white,
+so the pictures look the same on a light and on a dark page.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RC: Any = {
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, without anything that changes from run to run."""
+    """The figure as PNG, with nothing in it that changes from run to run."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""What the room of the report may be told: the section report."""
+"""Settings of the report: the section report."""
 
 from __future__ import annotations
 

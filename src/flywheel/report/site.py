@@ -1,6 +1,6 @@
-"""The site: the report with its plots as a page, and Evidently's own page beside it.
+"""The site: the report with its plots as a page, and Evidently's own page next to it.
 
-It is built outside the pipeline, because Evidently's page has random ids: no two builds of it are the same bytes.
+It is built outside the pipeline, because Evidently's page has random ids: no two builds are the same bytes.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def page(markdown: str, title: str, footer: str) -> str:
 
 
 def build(target: Path) -> Path:
-    """Build the site in place of the one that was there; a build that fails leaves that one. DataError without data."""
+    """Build the site and replace the old one; a build that fails leaves the old one. DataError without data."""
     params = load(AllParams)
     if not files.FEATURES.exists():
-        raise DataError(f"{files.FEATURES} is not here. Make it with: flywheel run")
+        raise DataError(f"{files.FEATURES} is missing. Make it with: flywheel run")
     decision = files.read_json(files.DECISION)
     footer = (
         f"{params.project.name}, as of {decision['as_of']}: candidate {decision['candidate']} against "

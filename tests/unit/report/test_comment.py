@@ -35,7 +35,7 @@ def quality(*days: tuple[str, int]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("before", "now", "said"),
     [
-        ([("03-01", 5), ("03-02", 5)], [("03-01", 5), ("03-02", 5)], "The same days of data."),
+        ([("03-01", 5), ("03-02", 5)], [("03-01", 5), ("03-02", 5)], "the days are the same."),
         ([("03-01", 5)], [("03-01", 5), ("03-02", 5), ("03-03", 5)], "2 days new (03-02 to 03-03)."),
         ([("03-01", 5), ("03-02", 5)], [("03-01", 5)], "1 day gone (03-02)."),
         ([("03-01", 5), ("03-02", 5)], [("03-01", 5), ("03-02", 6)], "1 day with other counts (03-02)."),
@@ -99,7 +99,7 @@ def test_a_long_comment_is_cut_and_says_so() -> None:
     assert shorten("x" * 1000) == "x" * 1000
     cut = shorten("x" * 100_000)
     assert len(cut) < 65_000
-    assert cut.endswith("it is in reports/report.md.")
+    assert cut.endswith("see reports/report.md.")
 
 
 def test_pictures_are_those_of_the_commit() -> None:

@@ -367,7 +367,7 @@ def test_the_table_has_the_champion_where_there_is_one() -> None:
 def test_only_cohorts_that_moved_beyond_chance_are_listed_and_all_are_counted() -> None:
     """The interval of the north lies below zero, that of the south reaches over it."""
     found = cohorts(evidence()["cohorts"], "champion", 0.95)
-    assert "1 of 2 cohorts moved" in found
+    assert "In 1 of 2 cohorts the log loss moved" in found
     assert (True, False) == ("place = north" in found, "place = south" in found)
 
 
@@ -381,7 +381,7 @@ def test_cohorts_are_listed_worst_first() -> None:
 def test_no_cohort_that_moved_is_said_in_words() -> None:
     """There is a sentence and no empty table."""
     found = cohorts({"place": {"south": cohort(613, 0.002, 0.66, ["served"])}}, "served", 0.95)
-    assert "## Cohorts\n\n0 of 1 cohorts moved in log loss beyond chance (95% interval; less is better).\n" == found
+    assert "## Cohorts\n\nIn 0 of 1 cohorts the log loss moved by more than chance (95% interval; lower is better).\n" == found
 
 
 def test_drift_lists_as_many_columns_as_asked_for() -> None:
