@@ -381,7 +381,10 @@ def test_cohorts_are_listed_worst_first() -> None:
 def test_no_cohort_that_moved_is_said_in_words() -> None:
     """There is a sentence and no empty table."""
     found = cohorts({"place": {"south": cohort(613, 0.002, 0.66, ["served"])}}, "served", 0.95)
-    assert "## Cohorts\n\nIn 0 of 1 cohorts the log loss moved by more than chance (95% interval; lower is better).\n" == found
+    assert (
+        "## Cohorts\n\nIn 0 of 1 cohorts the log loss moved by more than chance (95% interval; lower is better).\n"
+        == found
+    )
 
 
 def test_drift_lists_as_many_columns_as_asked_for() -> None:
