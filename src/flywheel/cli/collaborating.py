@@ -59,16 +59,16 @@ def checked(
 
 def respond() -> None:
     """Act on reports/trigger.json: one issue per alert, opened, updated or closed; start what the tier calls for."""
-    from flywheel import files
     from flywheel.github import alerts
     from flywheel.github.actions import say, this_run
     from flywheel.github.client import connect
     from flywheel.github.switches import halted
     from flywheel.loop.settings import AllParams
+    from flywheel.monitoring.evidence import read_triggered
     from flywheel.params import load
 
     params = load(AllParams)
-    decided = files.read_json(files.TRIGGER)
+    decided = read_triggered()
     done = alerts.respond(connect(), this_run(), decided, params.project.name, params.automation, halted())
     say("\n".join(f"- {line}" for line in done or ["no alert, and nothing to start"]))
 

@@ -32,10 +32,10 @@ def gate(
 
 def accept(why: Annotated[str, typer.Option(help="The reason; an owner approves it with the pull request.")]) -> None:
     """Accept an inconclusive candidate: writes a file in decisions/, to be committed with the pull request."""
-    from flywheel import files
+    from flywheel.evaluation.evidence import read_decision
     from flywheel.release import acceptance
 
-    path = acceptance.accept(files.read_json(files.DECISION), why)
+    path = acceptance.accept(read_decision(), why)
     print(f"{path} is written. It opens the gate for this candidate alone, once it is committed and approved.")
 
 

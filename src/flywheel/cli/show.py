@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from flywheel import files
+from flywheel.evaluation.evidence import Decision, read_decision, read_evidence
+from flywheel.labels.evidence import read_labels_made
 from flywheel.loop.turn import Outcome
+from flywheel.monitoring.evidence import read_drift
 
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
@@ -36,8 +38,8 @@ def outcome(done: Outcome) -> None:
     """What came out of a run, in a few lines."""
     from rich.console import Console
 
-    decision, measured = files.read_json(files.DECISION), files.read_json(files.METRICS)
-    made, drifted = files.read_json(files.LABEL_REPORT), files.read_json(files.DRIFT)
+    decision, (measured, _, _) = read_decision(), read_evidence()
+    made, drifted = read_labels_made(), read_drift()
     reference = decision["reference"]
     verdict = decision["verdict"]
     console = Console(highlight=False, soft_wrap=True)
@@ -59,6 +61,6 @@ def outcome(done: Outcome) -> None:
     console.print(f"read      {files.REPORT}")
 
 
-def _because(decision: dict[str, Any]) -> str:
+def _because(decision: Decision) -> str:
     open_rules = [rule["rule"] for rule in decision["rules"] if rule["verdict"] == decision["verdict"] != "pass"]
     return f": {', '.join(open_rules)}" if open_rules else ""

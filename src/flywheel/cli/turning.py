@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flywheel.cli import show
+from flywheel.monitoring.evidence import Triggered
 
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Hydra overrides such as size=tiny or clock.as_of=2013-06-01.")
@@ -75,7 +76,7 @@ def trigger() -> None:
     _show_trigger(turn.decide_trigger())
 
 
-def _show_trigger(decided: dict[str, Any]) -> None:
+def _show_trigger(decided: Triggered) -> None:
     show.table(
         ["rule", "tier", "calls", "reason"],
         [[r["rule"], r["tier"], str(r["calls"]), r["reason"]] for r in decided["rules"]],
@@ -100,17 +101,19 @@ def site() -> None:
 
 def status() -> None:
     """Where the loop stands: clock, champion, what prod names, last verdict, days waiting."""
-    from flywheel import files
+    from flywheel import files, shapes
     from flywheel.data.sources import open_source
+    from flywheel.evaluation.evidence import Decision
     from flywheel.loop.settings import AllParams
+    from flywheel.model.card import read_champion
     from flywheel.params import load
     from flywheel.release.tags import production
 
     params = load(AllParams)
     source = open_source(params.source)
     serving = production(params.project.name)
-    card = files.read_json(files.CHAMPION / "card.json") if (files.CHAMPION / "card.json").exists() else None
-    decision = files.read_json(files.DECISION) if files.DECISION.exists() else None
+    card = read_champion()
+    decision = shapes.read_if_there(files.DECISION, Decision)
     waiting = max((source.last_day + dt.timedelta(days=1) - params.clock.as_of).days, 0)
     rows = [
         ("clock", str(params.clock.as_of)),

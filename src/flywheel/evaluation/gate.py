@@ -6,17 +6,29 @@ what is not shown is not let through.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal
 
-from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
+from flywheel.evaluation.evidence import (
+    HIGHER_IS_BETTER,
+    IN_WORDS,
+    BehaviourMeasured,
+    Behaviours,
+    ChampionSaid,
+    Cohorts,
+    Decision,
+    Interval,
+    Measured,
+    Rule,
+    Verdict,
+    Window,
+)
 from flywheel.evaluation.settings import Gate
 
-Rule = dict[str, Any]
 
-
-def decide(metrics: dict[str, Any], cohorts: dict[str, Any], behaviour: dict[str, Any], params: Gate) -> dict[str, Any]:
+def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: Gate) -> Decision:
     """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared."""
-    reference = "champion" if "champion" in metrics else "served"
+    reference: Literal["champion", "served"] = "champion" if "champion" in metrics else "served"
     rules = [
         comparable(metrics["about"]["champion"]),
         enough(metrics["about"]["window"], params),
@@ -30,7 +42,7 @@ def decide(metrics: dict[str, Any], cohorts: dict[str, Any], behaviour: dict[str
         *(behaves(name, found, params) for name, found in behaviour.items()),
     ]
     verdicts = {rule["verdict"] for rule in rules}
-    verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"
+    verdict: Verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"
     return {
         "verdict": verdict,
         "reference": reference,
@@ -41,7 +53,7 @@ def decide(metrics: dict[str, Any], cohorts: dict[str, Any], behaviour: dict[str
     }
 
 
-def comparable(champion: dict[str, Any]) -> Rule:
+def comparable(champion: ChampionSaid) -> Rule:
     """There must be a fair comparison with the champion, or no champion yet."""
     if champion["why_not_compared"]:
         return _rule("comparable", "inconclusive", f"{champion['why_not_compared']}.")
@@ -52,7 +64,7 @@ def comparable(champion: dict[str, Any]) -> Rule:
     )
 
 
-def enough(window: dict[str, Any], params: Gate) -> Rule:
+def enough(window: Window, params: Gate) -> Rule:
     """Too little evidence lets nothing through."""
     rarer = min(window["positives"], window["rows"] - window["positives"])
     share = window["rows"] / window["predictions"]
@@ -68,7 +80,7 @@ def enough(window: dict[str, Any], params: Gate) -> Rule:
     return _rule("enough evidence", "pass", f"{window['rows']:,} labelled rows over {window['days']} days.")
 
 
-def better(difference: dict[str, Any], reference: str, params: Gate) -> Rule:
+def better(difference: Mapping[str, Interval], reference: str, params: Gate) -> Rule:
     """The interval of the difference must lie on the good side of zero, all of it."""
     metric = params.better
     low, high = _gain(difference[metric], metric)
@@ -83,7 +95,7 @@ def better(difference: dict[str, Any], reference: str, params: Gate) -> Rule:
     return _rule(name, "inconclusive", f"{said}; the interval reaches zero.")
 
 
-def not_worse(difference: dict[str, Any], reference: str, metric: str, margin: float) -> Rule:
+def not_worse(difference: Mapping[str, Interval], reference: str, metric: str, margin: float) -> Rule:
     """Non-inferiority: the interval must not reach a loss of more than the margin."""
     low, high = _gain(difference[metric], metric)
     name = f"{IN_WORDS[metric]} not worse"
@@ -97,10 +109,10 @@ def not_worse(difference: dict[str, Any], reference: str, metric: str, margin: f
     return _rule(name, "inconclusive", f"{said}; a loss beyond the margin is not ruled out.")
 
 
-def calibrated(ece: dict[str, Any], limit: float) -> Rule:
+def calibrated(ece: Interval, limit: float) -> Rule:
     """The candidate's probabilities must be near the rates that they announce, with all of the interval."""
     low, high = ece["low"], ece["high"]
-    if low is None or high is None:
+    if ece["value"] is None or low is None or high is None:
         return _rule("calibrated", "inconclusive", "The calibration error has no interval on these rows.")
     said = f"Calibration error {ece['value']:.4f} [{low:.4f}, {high:.4f}], at most {limit:g} allowed"
     if high <= limit:
@@ -110,7 +122,7 @@ def calibrated(ece: dict[str, Any], limit: float) -> Rule:
     return _rule("calibrated", "inconclusive", f"{said}; the interval reaches beyond.")
 
 
-def cohorts_unharmed(cohorts: dict[str, Any], n_rows: int, reference: str, params: Gate) -> Rule:
+def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: str, params: Gate) -> Rule:
     """No cohort that is large enough may lose more than the margin, with an interval that lies on the bad side of zero.
 
     Large enough is a share of all `n_rows` labelled rows, and enough rows of the rarer class for an interval to mean
@@ -125,7 +137,7 @@ def cohorts_unharmed(cohorts: dict[str, Any], n_rows: int, reference: str, param
             low, high = _gain(difference, metric)
             rarer = min(found["positives"], found["rows"] - found["positives"])
             is_large = found["rows"] >= params.cohort_min_share * n_rows and rarer >= params.cohort_min_positives
-            if not is_large or low is None or high is None:
+            if not is_large or low is None or high is None or difference["value"] is None:
                 continue
             n += 1
             sign = 1 if HIGHER_IS_BETTER[metric] else -1
@@ -140,7 +152,7 @@ def cohorts_unharmed(cohorts: dict[str, Any], n_rows: int, reference: str, param
     return _rule("cohorts", "pass", f"None of {n} cohorts loses {loss}.")
 
 
-def behaves(name: str, found: dict[str, Any], params: Gate) -> Rule:
+def behaves(name: str, found: BehaviourMeasured, params: Gate) -> Rule:
     """Setting an input to a telling value must move the scores, enough of them, and in the expected direction.
 
     The direction is that of the rows that moved: a model that does not look at the input moves few, and those by chance.
@@ -149,7 +161,7 @@ def behaves(name: str, found: dict[str, Any], params: Gate) -> Rule:
     moved, share, shift = mine["share_moved"], mine["share_as_expected"], mine["mean_shift"]
     change = f"With {found['column']} = {found['set']:g}, {moved:.1%} of the scores move"
     if expect == "same":
-        verdict = "pass" if share >= params.behaviour_share else "fail"
+        verdict: Verdict = "pass" if share is not None and share >= params.behaviour_share else "fail"
         return _rule(f"behaviour: {name}", verdict, f"{change}; at least {params.behaviour_share:.0%} must not.")
     is_shift_right = shift > 0 if expect == "higher" else shift < 0
     is_expected = share is not None and share >= params.behaviour_share and is_shift_right
@@ -159,11 +171,11 @@ def behaves(name: str, found: dict[str, Any], params: Gate) -> Rule:
     return _rule(f"behaviour: {name}", verdict, f"{change}{said}; {needed}.")
 
 
-def _rule(name: str, verdict: str, reason: str) -> Rule:
+def _rule(name: str, verdict: Verdict, reason: str) -> Rule:
     return {"rule": name, "verdict": verdict, "reason": reason[0].upper() + reason[1:]}
 
 
-def _gain(difference: dict[str, Any], metric: str) -> tuple[float | None, float | None]:
+def _gain(difference: Interval, metric: str) -> tuple[float | None, float | None]:
     """The interval with its sign turned so that more is better."""
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
@@ -171,5 +183,5 @@ def _gain(difference: dict[str, Any], metric: str) -> tuple[float | None, float 
     return (low, high) if HIGHER_IS_BETTER[metric] else (-high, -low)
 
 
-def _say(difference: dict[str, Any]) -> str:
+def _say(difference: Interval) -> str:
     return f"{difference['value']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"

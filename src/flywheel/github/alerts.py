@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from flywheel.github.actions import Run
 from flywheel.github.client import GitHub
 from flywheel.github.settings import Automation
+from flywheel.monitoring.evidence import Alert, Triggered
 from flywheel.release.tags import may_fall_back
 
 LABEL = "flywheel-alert"
@@ -20,7 +20,7 @@ TITLES = {
 }
 
 
-def body(alert: dict[str, Any], decided: dict[str, Any], address: str | None) -> str:
+def body(alert: Alert, decided: Triggered, address: str | None) -> str:
     """The text of an alert's issue: what was measured last, and what the loop does."""
     does = {"none": "nothing", "routine": "a routine retrain", "drift": "a retrain", "urgent": "an urgent retrain"}
     lines = [
@@ -35,7 +35,7 @@ def body(alert: dict[str, Any], decided: dict[str, Any], address: str | None) ->
     return "\n".join([*lines, "", f"<!-- flywheel-alert: {alert['alert']} -->"])
 
 
-def sync_issues(hub: GitHub, decided: dict[str, Any], address: str | None) -> list[str]:
+def sync_issues(hub: GitHub, decided: Triggered, address: str | None) -> list[str]:
     """Open an issue for each new alert, update those that are open, close those that ended; returns what was done."""
     is_open: dict[str, list[int]] = {}
     for issue in hub.pages("/issues", state="open", labels=LABEL):
@@ -69,7 +69,7 @@ def _close(hub: GitHub, number: int, why: str) -> None:
 
 
 def respond(
-    hub: GitHub, run: Run, decided: dict[str, Any], name: str, automation: Automation, halted: str | None
+    hub: GitHub, run: Run, decided: Triggered, name: str, automation: Automation, halted: str | None
 ) -> list[str]:
     """Bring the issues up to date and start what the tier calls for; returns what was done, a sentence each."""
     done = sync_issues(hub, decided, run.address)

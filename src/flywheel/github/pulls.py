@@ -6,6 +6,7 @@ import os
 
 from flywheel import files, git, origin
 from flywheel.errors import DataError
+from flywheel.evaluation.evidence import read_decision
 from flywheel.github import cml
 from flywheel.github.actions import Run, summary
 from flywheel.github.client import GitHub, comment, set_status
@@ -26,7 +27,7 @@ def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
     the commit status, the comment. A fork's token can do none of that: `hub` is None, and the text is left in a file, which
     another workflow posts.
     """
-    decision = files.read_json(files.DECISION)
+    decision = read_decision()
     pull = run.pull_request
     head = git.run("rev-parse", "HEAD").strip()
     base = git.run("merge-base", "HEAD", pull["base"]["sha"]).strip() if pull else _before(run)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from flywheel import files, git
+from flywheel import files, git, shapes
+from flywheel.data.evidence import Quality, read_quality
 from flywheel.errors import DataError
+from flywheel.evaluation.evidence import Decision, read_decision
 from flywheel.report.comment import Changes, changed_days
 
+T = TypeVar("T")
 PRODUCED = ("params.yaml", "dvc.lock", "models/", "reports/", "conf/state.yaml")
 
 
@@ -29,14 +32,13 @@ def changes(base: str) -> Changes:
             told = repo.params.diff(commit, "workspace").get("diff", {})
     except DvcException as error:
         raise DataError(f"DVC could not compare with {base}: {error}.") from None
-    before = {path.name: _at(commit, path) for path in (files.DECISION, files.QUALITY)}
-    now = files.read_json(files.DECISION)
+    decided, now = _at(commit, files.DECISION, Decision), read_decision()
     return Changes(
         base=commit[:10],
         metrics=_pairs(measured.get(files.METRICS.as_posix(), {})),
         params=_pairs(told.get("params.yaml", {})),
-        verdicts=((before["decision.json"] or {}).get("verdict"), now["verdict"]),
-        days=changed_days(before["quality.json"], files.read_json(files.QUALITY)),
+        verdicts=(decided["verdict"] if decided else None, now["verdict"]),
+        days=changed_days(_at(commit, files.QUALITY, Quality), read_quality()),
     )
 
 
@@ -44,10 +46,10 @@ def _pairs(found: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     return {name: (one.get("old"), one.get("new")) for name, one in found.items() if one.get("old") != one.get("new")}
 
 
-def _at(commit: str, path: Path) -> Any:
-    """A JSON file as it was at a commit; None where it was not there or is not JSON."""
+def _at(commit: str, path: Path, shape: type[T]) -> T | None:
+    """A JSON file as it was at a commit; None where it was not there or had another shape."""
     try:
-        return json.loads(git.run("show", f"{commit}:{path.as_posix()}"))
+        return shapes.check(json.loads(git.run("show", f"{commit}:{path.as_posix()}")), shape, str(path))
     except (DataError, ValueError):
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from flywheel import files, git, origin
 from flywheel.errors import DataError, RemoteError
+from flywheel.evaluation.evidence import Decision, read_decision
 from flywheel.github import cml
 from flywheel.github.actions import Run, say
 from flywheel.github.client import Forbidden, GitHub, Refused
@@ -63,7 +64,7 @@ def retrain(hub: GitHub, run: Run, tier: str, again: bool, why: str, tell: Say) 
             address = propose(hub, run, tier, why or f"{tier} retrain as of {day}", params.automation)
     except NothingNew:
         return f"No new data and no change since the last run, as of {day}: there is nothing to propose."
-    decision = files.read_json(files.DECISION)
+    decision = read_decision()
     return f"Retrain ({tier}) as of {day}: {decision['verdict']}. {address}"
 
 
@@ -72,12 +73,12 @@ def branch_name(day: dt.date, tier: str) -> str:
     return f"{BRANCHES}{day.isoformat()}-{tier}"
 
 
-def title(tier: str, decision: dict[str, Any]) -> str:
+def title(tier: str, decision: Decision) -> str:
     """The title of the pull request: tier and verdict."""
     return f"Retrain ({tier}): {decision['verdict']}, as of {decision['as_of']}"
 
 
-def body(tier: str, decision: dict[str, Any], reason: str, address: str | None) -> str:
+def body(tier: str, decision: Decision, reason: str, address: str | None) -> str:
     """The text of the pull request: why there is one, and what the gate says."""
     rules = [f"- {SIGNS[r['verdict']]} {escape(r['reason'])}" for r in decision["rules"]]
     lines = [f"**Why:** {escape(reason)}", "", f"**Verdict:** {decision['verdict']}", "", *rules, ""]
@@ -120,7 +121,7 @@ def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automatio
     With the token of an App its checks start by themselves. With the token of a workflow nothing would start, so the report
     and the status are posted here, and checks.yml is dispatched.
     """
-    decision = files.read_json(files.DECISION)
+    decision = read_decision()
     day = dt.date.fromisoformat(decision["as_of"])
     branch, base = branch_name(day, tier), hub.get("")["default_branch"]
     found = changes("HEAD")

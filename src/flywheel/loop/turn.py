@@ -10,15 +10,18 @@ import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from flywheel import files
+from flywheel import files, shapes
+from flywheel.data.evidence import read_quality
 from flywheel.data.identity import world_differs
 from flywheel.errors import ConfigError, DataError
+from flywheel.evaluation.evidence import Decision
 from flywheel.loop import clock, pipeline
 from flywheel.loop.claims import started
 from flywheel.loop.compose import Composition, composed, remembered, write
+from flywheel.model.card import read_champion
 from flywheel.monitoring import trigger
+from flywheel.monitoring.evidence import Triggered, read_health
 from flywheel.monitoring.settings import TriggerParams
 from flywheel.params import load
 from flywheel.release.champion import follow_production, take_over_champion
@@ -67,7 +70,8 @@ def tick(days: int, say: Say = print) -> Outcome | None:
     now = as_before(say)
     as_of = now.params.clock.as_of
     last = open_source(now.params.source).last_day + dt.timedelta(days=1)
-    decided = files.read_json(files.DECISION)["as_of"] if files.DECISION.exists() else None
+    decision = shapes.read_if_there(files.DECISION, Decision)
+    decided = decision["as_of"] if decision else None
     is_open = decided is not None and decided != as_of.isoformat()
     if is_open and not _was_monitored(as_of):
         say(f"clock     {as_of}: its run did not end, so it is ended before the clock moves")
@@ -135,7 +139,7 @@ def advance(now: Composition, to: dt.date, say: Say = print) -> Composition:
     return moved
 
 
-def monitor(today: str | None = None, say: Say = print) -> tuple[dict[str, Any], pipeline.StageFailed | None]:
+def monitor(today: str | None = None, say: Say = print) -> tuple[Triggered, pipeline.StageFailed | None]:
     """Move the clock as clock.follow says, run up to monitoring, and decide on the trigger.
 
     A broken contract stops the run: that is for the trigger to say, so the error comes back beside the decision. Any other
@@ -163,14 +167,12 @@ def _was_monitored(as_of: dt.date) -> bool:
     return MONITORED.is_file() and MONITORED.read_text(encoding="utf-8") == as_of.isoformat()
 
 
-def decide_trigger() -> dict[str, Any]:
+def decide_trigger() -> Triggered:
     """Decide from reports/ whether a retrain is called for, and write reports/trigger.json."""
     params = load(TriggerParams)
-    quality = files.read_json(files.QUALITY)
+    quality = read_quality()
     is_broken = quality["recent"]["rejected_share"] > params.validate_.max_rejected_share
-    found = None if is_broken else files.read_json(files.MONITOR)  # the run stops before it would be made
-    card = files.CHAMPION / "card.json"
-    champion = files.read_json(card) if card.exists() else None
-    decided = trigger.decide(found, quality, champion, params, started())
+    found = None if is_broken else read_health()  # the run stops before it would be made
+    decided = trigger.decide(found, quality, read_champion(), params, started())
     files.write_json(files.TRIGGER, decided)
     return decided

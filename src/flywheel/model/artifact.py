@@ -6,14 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from flywheel import files
+from flywheel import files, shapes
 from flywheel.errors import DataError
-from flywheel.model.card import FILES, _card_text
+from flywheel.model.card import FILES, Calibration, Card, Features, card_text, read_card
 
 if TYPE_CHECKING:  # slow to import, and a release needs only the files
     import lightgbm as lgb
@@ -24,14 +24,16 @@ class Model:
     """A fitted model. `card` says what it is; `calibration` maps raw scores (`x`) to probabilities (`y`)."""
 
     booster: lgb.Booster
-    calibration: dict[str, list[float]]
-    card: dict[str, Any]
+    calibration: Calibration
+    card: Card
 
 
-def matrix(table: pd.DataFrame, features: dict[str, Any]) -> np.ndarray:
+def matrix(table: pd.DataFrame, features: Features) -> np.ndarray:
     """Features as floats (rows x features): numeric ones first, then category codes. A category never seen is missing."""
     numeric: np.ndarray = table[features["numeric"]].to_numpy("float64")
-    codes = [pd.Index(known, dtype="str").get_indexer(table[n]) for n, known in features["categorical"].items()]
+    codes = [
+        pd.Index(known, dtype="str").get_indexer(pd.Index(table[n])) for n, known in features["categorical"].items()
+    ]
     if not codes:
         return numeric
     coded: np.ndarray = np.column_stack(codes).astype("float64")
@@ -39,7 +41,7 @@ def matrix(table: pd.DataFrame, features: dict[str, Any]) -> np.ndarray:
     return np.hstack([numeric, coded])
 
 
-def missing_columns(table: pd.DataFrame, card: dict[str, Any]) -> list[str]:
+def missing_columns(table: pd.DataFrame, card: Card) -> list[str]:
     """The features that a model needs and a table does not have."""
     needed = [*card["features"]["numeric"], *card["features"]["categorical"]]
     return [name for name in needed if name not in table.columns]
@@ -72,7 +74,7 @@ def save(model: Model, folder: Path) -> None:
         "calibration.json": json.dumps(model.calibration, indent=1) + "\n",
     }
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    files.write_folder(folder, {**texts, "card.json": _card_text({**model.card, "sha256": digests})})
+    files.write_folder(folder, {**texts, "card.json": card_text({**model.card, "sha256": digests})})
 
 
 def load(folder: Path) -> Model:
@@ -85,13 +87,13 @@ def load(folder: Path) -> Model:
     lacking = [name for name in FILES if not (folder / name).exists()]
     if lacking:
         raise DataError(f"{folder} lacks {', '.join(lacking)}. Restore it from Git, or make it with: flywheel run")
-    card = files.read_json(folder / "card.json")
-    if not isinstance(card, dict) or "features" not in card or card.get("sha256", {}).keys() != set(FILES[:2]):
-        raise DataError(f"{folder / 'card.json'} does not describe a model. Restore it from Git.")
-    for name, digest in card["sha256"].items():
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+    card = read_card(folder)
+    for name in FILES[:2]:
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != card["sha256"][name]:
             raise DataError(f"{folder / name} is not the file that card.json describes. Restore both from Git.")
-    return Model(lgb.Booster(model_file=str(folder / "model.txt")), files.read_json(folder / "calibration.json"), card)
+    return Model(
+        lgb.Booster(model_file=str(folder / "model.txt")), shapes.read(folder / "calibration.json", Calibration), card
+    )
 
 
 def load_if_there(folder: Path) -> Model | None:

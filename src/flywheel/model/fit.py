@@ -12,6 +12,7 @@ import pandas as pd
 
 from flywheel.errors import DataError
 from flywheel.model.artifact import matrix, predict_raw
+from flywheel.model.card import Calibration, Features
 from flywheel.model.settings import Model as ModelParams
 from flywheel.model.settings import Train
 
@@ -36,7 +37,7 @@ class Rows:
     part: np.ndarray
 
 
-def describe_features(table: pd.DataFrame, categorical: tuple[str, ...]) -> dict[str, Any]:
+def describe_features(table: pd.DataFrame, categorical: tuple[str, ...]) -> Features:
     """The features in a table in their order, with the categories of the categorical ones, sorted."""
     numeric = [name for name in table.columns if name not in (*NOT_FEATURES, *categorical)]
     return {
@@ -46,8 +47,8 @@ def describe_features(table: pd.DataFrame, categorical: tuple[str, ...]) -> dict
 
 
 def fit(
-    rows: Rows, features: dict[str, Any], params: ModelParams, train: Train, callbacks: list[Callable[..., Any]]
-) -> tuple[lgb.Booster, dict[str, list[float]]]:
+    rows: Rows, features: Features, params: ModelParams, train: Train, callbacks: list[Callable[..., Any]]
+) -> tuple[lgb.Booster, Calibration]:
     """Fit on the slice `fit`, stop on `stop`, calibrate on `calibrate`. The same rows give the same model, to the byte.
 
     The weights are the confidences of the labels.
@@ -97,7 +98,7 @@ def fit(
     return booster, calibrate(raw, rows.label[mine], rows.weight[mine])
 
 
-def calibrate(raw: np.ndarray, label: np.ndarray, weight: np.ndarray) -> dict[str, list[float]]:
+def calibrate(raw: np.ndarray, label: np.ndarray, weight: np.ndarray) -> Calibration:
     """Isotonic regression of the label on the raw score (Zadrozny and Elkan, 2002), as the corners of its curve.
 
     Nothing is ever certain: the curve stays within 1 / (n + 2) of 0 and 1.

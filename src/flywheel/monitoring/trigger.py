@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
 
+from flywheel.data.evidence import Quality
 from flywheel.errors import DataError
+from flywheel.model.card import Card
+from flywheel.monitoring.evidence import DriftWindow, Health, LatestDay, RecentQuality, Tier, Triggered, TriggerRule
 from flywheel.monitoring.settings import Trigger, TriggerParams
 
 BUDGET_DAYS = 30
-TIERS = ("urgent", "drift", "routine")
-Evidence = dict[str, Any]
+TIERS: tuple[Tier, ...] = ("urgent", "drift", "routine")
 
 
 def decide(
-    monitor: Evidence | None,
-    quality: Evidence,
-    card: Evidence | None,
+    monitor: Health | None,
+    quality: Quality,
+    card: Card | None,
     params: TriggerParams,
     retrains: Sequence[dt.date],
-) -> Evidence:
+) -> Triggered:
     """What to do now (`tier`), what was called for, why in one sentence, every alert, and every rule with its numbers.
 
     `monitor` is `reports/monitor.json`, or None where the run stopped before it; `card` is the champion's; `retrains` are
@@ -53,7 +54,7 @@ def decide(
             learned(monitor["new_labels"], params.trigger),
         ]
     calling = sorted((rule for rule in rules if rule["calls"]), key=lambda rule: TIERS.index(rule["tier"]))
-    called_for = calling[0]["tier"] if calling else "none"
+    called_for: Tier = calling[0]["tier"] if calling else "none"
     held = held_back(called_for, retrains, params.trigger, as_of) if calling else None
     said = calling[0]["reason"] if calling else "nothing is beyond its limit"
     unknown = "" if monitor is not None else "; the run stopped before monitoring, so nothing else is known"
@@ -73,14 +74,14 @@ def decide(
     }
 
 
-def contract(quality: Evidence, limit: float) -> Evidence:
+def contract(quality: Quality, limit: float) -> TriggerRule:
     """Urgent: too many of the recent rows broke the contract."""
     recent = quality["recent"]
     said = f"{recent['rejected_share']:.2%} of the rows of the last {recent['days']} days broke the contract"
     return _rule("contract", "urgent", recent["rejected_share"] > limit, f"{said} (limit {limit:.2%})")
 
 
-def errors(latest: Evidence, params: Trigger) -> Evidence:
+def errors(latest: LatestDay, params: Trigger) -> TriggerRule:
     """Urgent: too many predictions of the last day ended in an error."""
     rate = latest["error_rate"]
     if rate is None:
@@ -89,7 +90,7 @@ def errors(latest: Evidence, params: Trigger) -> Evidence:
     return _rule("errors", "urgent", rate > params.max_error_rate, f"{said} (limit {params.max_error_rate:.2%})")
 
 
-def realised(recent: Evidence, params: Trigger) -> Evidence:
+def realised(recent: RecentQuality, params: Trigger) -> TriggerRule:
     """Urgent: the champion's realised AUC is below its floor, with all of its interval."""
     auc = recent["auc"]
     if auc is None or auc["high"] is None:
@@ -100,12 +101,12 @@ def realised(recent: Evidence, params: Trigger) -> Evidence:
     return _rule("quality", "urgent", auc["high"] < params.min_auc, f"{said} (floor {params.min_auc:g})")
 
 
-def drifted(windows: Sequence[Evidence], params: Trigger) -> Evidence:
+def drifted(windows: Sequence[DriftWindow], params: Trigger) -> TriggerRule:
     """Drift: enough of the windows, and the latest, have most of the champion's importance on drifted columns."""
     judged = [one for one in windows if one["weighted_share"] is not None]
     if not judged:
         return _rule("drift", "drift", False, "no window after the champion's training can be judged")
-    beyond = [one["weighted_share"] > params.drift_limit for one in judged]
+    beyond = [(one["weighted_share"] or 0) > params.drift_limit for one in judged]
     said = (
         f"{judged[-1]['weighted_share']:.0%} of the champion's importance is on drifted columns in the latest window, "
         f"and {sum(beyond)} of {len(judged)} windows are beyond {params.drift_limit:.0%} "
@@ -114,7 +115,7 @@ def drifted(windows: Sequence[Evidence], params: Trigger) -> Evidence:
     return _rule("drift", "drift", beyond[-1] and sum(beyond) >= params.drift_windows_needed, said)
 
 
-def aged(card: Evidence | None, as_of: dt.date, params: Trigger) -> Evidence:
+def aged(card: Card | None, as_of: dt.date, params: Trigger) -> TriggerRule:
     """Routine: the champion is old, or there is none."""
     if card is None:
         return _rule("age", "routine", True, "there is no champion yet")
@@ -124,7 +125,7 @@ def aged(card: Evidence | None, as_of: dt.date, params: Trigger) -> Evidence:
     )
 
 
-def learned(new_labels: int | None, params: Trigger) -> Evidence:
+def learned(new_labels: int | None, params: Trigger) -> TriggerRule:
     """Routine: there is much to learn from that the champion has not seen."""
     n = new_labels or 0
     said = f"{n:,} labels are new since the champion was trained (limit {params.min_new_labels:,})"
@@ -148,5 +149,5 @@ def held_back(tier: str, retrains: Sequence[dt.date], params: Trigger, as_of: dt
     return None
 
 
-def _rule(name: str, tier: str, calls: bool, reason: str) -> Evidence:
+def _rule(name: str, tier: Tier, calls: bool, reason: str) -> TriggerRule:
     return {"rule": name, "tier": tier, "calls": bool(calls), "reason": reason}

@@ -9,28 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from flywheel import files
 from flywheel.errors import ConfigError, DataError, GateFailed
+from flywheel.evaluation.evidence import Decision
 
 FOLDER = Path("decisions")
 KEYS = {"verdict", "as_of", "candidate", "champion", "evidence", "why"}
 
 
-def evidence(decision: dict[str, Any]) -> str:
+def evidence(decision: Decision) -> str:
     """A digest of a decision, including all its rules and numbers."""
     return hashlib.sha256(json.dumps(decision, sort_keys=True).encode()).hexdigest()
 
 
-def path_of(decision: dict[str, Any]) -> Path:
+def path_of(decision: Decision) -> Path:
     """The file with the acceptance of a decision."""
     return FOLDER / f"{decision['as_of']}-{decision['candidate']}.yaml"
 
 
-def accepted(decision: dict[str, Any]) -> str | None:
+def accepted(decision: Decision) -> str | None:
     """Why an inconclusive decision was accepted; None if it was not. ConfigError when its file is malformed."""
     path = path_of(decision)
     if decision["verdict"] != "inconclusive" or not path.is_file():
@@ -45,7 +45,7 @@ def accepted(decision: dict[str, Any]) -> str | None:
     return str(found["why"]).strip() if found["evidence"] == evidence(decision) else None
 
 
-def accept(decision: dict[str, Any], why: str) -> Path:
+def accept(decision: Decision, why: str) -> Path:
     """Write the acceptance of an inconclusive decision; returns its path. GateFailed for another verdict."""
     if not why.strip():
         raise ConfigError("--why: an acceptance needs a reason, in a few words.")
@@ -53,7 +53,7 @@ def accept(decision: dict[str, Any], why: str) -> Path:
         raise GateFailed("the verdict is fail, which cannot be accepted. Make a better candidate, or change the rule.")
     if decision["verdict"] == "pass":
         raise DataError("the verdict is pass, so there is nothing to accept.")
-    kept = {name: decision[name] for name in ("verdict", "as_of", "candidate", "champion")}
+    kept = {name: value for name, value in decision.items() if name in ("verdict", "as_of", "candidate", "champion")}
     text = yaml.safe_dump(
         {**kept, "evidence": evidence(decision), "why": why.strip()}, sort_keys=False, allow_unicode=True
     )
@@ -64,6 +64,6 @@ def accept(decision: dict[str, Any], why: str) -> Path:
     return path
 
 
-def let_through(decision: dict[str, Any]) -> bool:
+def let_through(decision: Decision) -> bool:
     """Whether the gate is open: a pass, or an accepted inconclusive."""
     return decision["verdict"] == "pass" or accepted(decision) is not None

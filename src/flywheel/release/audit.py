@@ -15,8 +15,11 @@ from typing import Any
 
 import yaml
 
-from flywheel import files, git
+from flywheel import files, git, shapes
+from flywheel.data.evidence import Quality
 from flywheel.errors import ConfigError, DataError
+from flywheel.evaluation.evidence import Decision
+from flywheel.model.card import Card
 from flywheel.release.acceptance import evidence, path_of
 from flywheel.release.tags import production, tags, versions
 
@@ -41,10 +44,10 @@ def audit(name: str, version: str | None) -> list[Link]:
     commit = known[version]
     links = [_release(name, version, commit)]
     try:
-        decision = json.loads(_file(commit, files.DECISION.as_posix()))
+        decision = shapes.check(json.loads(_file(commit, files.DECISION.as_posix())), Decision, "reports/decision.json")
         lock = yaml.safe_load(_file(commit, "dvc.lock"))["stages"]
-        quality = json.loads(_file(commit, files.QUALITY.as_posix()))
-        card = json.loads(_file(commit, f"{files.CANDIDATE.as_posix()}/card.json"))
+        quality = shapes.check(json.loads(_file(commit, files.QUALITY.as_posix())), Quality, "reports/quality.json")
+        card = shapes.check(json.loads(_file(commit, f"{files.CANDIDATE.as_posix()}/card.json")), Card, "card.json")
     except (DataError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         return [*links, Link("evidence", f"a file of {commit[:10]} is missing or damaged: {error}", False)]
     checks: list[tuple[str, Callable[[], list[Link]]]] = [
@@ -71,7 +74,7 @@ def _release(name: str, version: str, commit: str) -> Link:
     return Link("release", f"{name}@{version} on {commit[:10]}, {served} ({said})", bool(said))
 
 
-def _decision(commit: str, name: str, version: str, decision: dict[str, Any]) -> Link:
+def _decision(commit: str, name: str, version: str, decision: Decision) -> Link:
     said = git.run("tag", "--list", "--format=%(contents)", f"{name}@{version}")
     verdict = decision["verdict"]
     other = decision["champion"] or "the served score"
@@ -89,7 +92,7 @@ def _decision(commit: str, name: str, version: str, decision: dict[str, Any]) ->
         return Link("decision", f"{found}; neither accepted nor forced", False)
 
 
-def _model(commit: str, decision: dict[str, Any], card: dict[str, Any]) -> Link:
+def _model(commit: str, decision: Decision, card: Card) -> Link:
     contents = {
         name: _bytes(commit, f"{files.CANDIDATE.as_posix()}/{name}") for name in ("model.txt", "calibration.json")
     }
@@ -137,9 +140,9 @@ def _lock(commit: str, lock: dict[str, Any]) -> list[Link]:
     ]
 
 
-def _feedback(quality: dict[str, Any], decision: dict[str, Any], lock: dict[str, Any]) -> Link:
-    days = (quality.get("total") or {}).get("days")
-    if not days or not days.get("n"):
+def _feedback(quality: Quality, decision: Decision, lock: dict[str, Any]) -> Link:
+    days = quality["total"]["days"]
+    if not days["n"] or days["last"] is None:
         return Link("feedback", "reports/quality.json does not say which days it is about", False)
     clock = str(lock["collect"]["params"]["params.yaml"]["clock"]["as_of"])
     found = f"{days['n']} days, {days['first']} to {days['last']}, known before {decision['as_of']}"

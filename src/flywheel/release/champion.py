@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flywheel import files, git
-from flywheel.model.card import FILES, card_with_version
+from flywheel.model.card import FILES, card_with_version, read_champion
 from flywheel.release.tags import production, versions
 
 
@@ -24,8 +24,8 @@ def follow_production(name: str) -> str | None:
     If the candidate itself is what serves, the tree keeps the champion that it beat: there is nothing to compare.
     """
     serving = production(name)
-    card = files.CHAMPION / "card.json"
-    if serving is None or (card.exists() and files.read_json(card).get("version") == serving.version):
+    card = read_champion()
+    if serving is None or (card is not None and card["version"] == serving.version):
         return None
     return None if _does_the_same(serving.commit) else take_over_champion(name)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flywheel import files, git
 from flywheel.errors import ConfigError, DataError, GateFailed
+from flywheel.evaluation.evidence import Decision, read_decision, read_evidence
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.model.card import identity
@@ -13,10 +12,9 @@ from flywheel.release.acceptance import accepted
 from flywheel.release.tags import Production, _gto, next_version, previous, production, versions
 
 
-def decide_again(params: Gate) -> dict[str, Any]:
+def decide_again(params: Gate) -> Decision:
     """What the gate says now about the evidence in `reports/`."""
-    evidence = [files.read_json(path) for path in (files.METRICS, files.COHORTS, files.BEHAVIOUR)]
-    return decide(evidence[0], evidence[1], evidence[2], params)
+    return decide(*read_evidence(), params)
 
 
 def release(name: str, params: Gate, why: str | None = None) -> str:
@@ -28,7 +26,7 @@ def release(name: str, params: Gate, why: str | None = None) -> str:
     dirty = git.run("status", "--porcelain")
     if dirty:
         raise DataError(f"the tree has uncommitted changes:\n{dirty.rstrip()}\nCommit them first.")
-    decision = files.read_json(files.DECISION)
+    decision = read_decision()
     if decision != decide_again(params):
         raise DataError(f"{files.DECISION} is not what the evidence in reports/ says. Run `flywheel run` and commit.")
     serving = production(name)
@@ -37,7 +35,7 @@ def release(name: str, params: Gate, why: str | None = None) -> str:
     if here and serving and serving.commit == head:
         raise DataError(f"this commit is already released, as {here[-1]}.")
     check_evidence(decision, serving)
-    if files.read_json(files.METRICS)["about"]["champion"]["identity"] != identity(files.CHAMPION):
+    if read_evidence()[0]["about"]["champion"]["identity"] != identity(files.CHAMPION):
         raise DataError(
             "reports/metrics.json is not about the champion in models/champion/. Run `flywheel run` and commit."
         )
@@ -58,7 +56,7 @@ def release(name: str, params: Gate, why: str | None = None) -> str:
     return version
 
 
-def check_evidence(decision: dict[str, Any], serving: Production | None) -> None:
+def check_evidence(decision: Decision, serving: Production | None) -> None:
     """DataError when the decision is not about the candidate in the tree, or not about the champion that serves."""
     if decision["candidate"] != identity(files.CANDIDATE):
         raise DataError(

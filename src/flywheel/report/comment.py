@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
+from flywheel.data.evidence import Quality
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS, Decision
 from flywheel.report.markdown import escape, number, table
 
 LONGEST = 60_000  # GitHub takes 65,536 characters
@@ -25,15 +26,15 @@ class Changes:
     days: str
 
 
-def changed_days(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str:
+def changed_days(before: Quality | None, now: Quality) -> str:
     """One sentence about the days of data that are new, gone or changed."""
-    counts = [_day_counts(one) for one in (before or {}, now)]
     span = now["total"]["days"]
     if before is None:
         return f"{_days(span['n'])} of data, {span['first']} to {span['last']}; the base has none."
-    old_last = (before["total"].get("days") or {}).get("last", "")
+    counts = [_day_counts(one) for one in (before, now)]
+    old_last, last = before["total"]["days"]["last"] or "", span["last"] or ""
     came = [day for day in counts[1] if day > old_last]
-    gone = [day for day in counts[0] if day > span["last"]]
+    gone = [day for day in counts[0] if day > last]
     changed = [day for day in counts[0] if day in counts[1] and counts[0][day] != counts[1][day]]
     said = [
         _count_days(came, "new"),
@@ -44,10 +45,10 @@ def changed_days(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> st
     return f"{'; '.join(kept)}." if kept else "the days are the same."
 
 
-def _day_counts(quality: Mapping[str, Any]) -> dict[str, Any]:
+def _day_counts(quality: Quality) -> dict[str, list[tuple[int, int]]]:
     return {
-        one["day"]: [(one[table]["rows"], one[table]["rejected"]) for table in ("predictions", "feedback")]
-        for one in quality.get("days", [])
+        one["day"]: [(table["rows"], table["rejected"]) for table in (one["predictions"], one["feedback"])]
+        for one in quality["days"]
     }
 
 
@@ -62,7 +63,7 @@ def _days(n: int) -> str:
     return f"{n} {'day' if n == 1 else 'days'}"
 
 
-def status(decision: Mapping[str, Any], why_accepted: str | None, problem: str | None) -> tuple[str, str]:
+def status(decision: Decision, why_accepted: str | None, problem: str | None) -> tuple[str, str]:
     """State and description of the commit status. A problem with the run outweighs any verdict."""
     if problem:
         return "failure", problem
@@ -75,7 +76,7 @@ def status(decision: Mapping[str, Any], why_accepted: str | None, problem: str |
     return "failure", f"{decision['verdict']}: {' '.join(reasons)}"
 
 
-def render(found: Changes, decision: Mapping[str, Any], state: tuple[str, str], report: str) -> str:
+def render(found: Changes, decision: Decision, state: tuple[str, str], report: str) -> str:
     """The comment: verdict, what changed, report."""
     metric_rows = []
     for name, words in IN_WORDS.items():

@@ -13,8 +13,10 @@ from typing import Any
 
 from flywheel import files
 from flywheel.errors import DataError
+from flywheel.evaluation.evidence import read_decision
 from flywheel.features.days import read_features
 from flywheel.loop.settings import AllParams
+from flywheel.monitoring.evidence import read_drift
 from flywheel.params import load
 
 POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -52,7 +54,7 @@ def build(target: Path) -> Path:
     params = load(AllParams)
     if not files.FEATURES.exists():
         raise DataError(f"{files.FEATURES} is missing. Make it with: flywheel run")
-    decision = files.read_json(files.DECISION)
+    decision = read_decision()
     footer = (
         f"{params.project.name}, as of {decision['as_of']}: candidate {decision['candidate']} against "
         f"{decision['champion'] or 'the served score'}."
@@ -73,7 +75,7 @@ def drift_page(params: AllParams) -> str:
     from flywheel.model import artifact
     from flywheel.monitoring import drift
 
-    found = files.read_json(files.DRIFT)
+    found = read_drift()
     champion = artifact.load_if_there(files.CHAMPION)
     frames = [
         artifact.add_score(read_features(*(_day(found[window][end]) for end in ("start", "end"))), champion)

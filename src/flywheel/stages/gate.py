@@ -6,6 +6,7 @@ Run it with `python -m flywheel.stages.gate`. The rules are in `flywheel.gate`.
 from __future__ import annotations
 
 from flywheel import files
+from flywheel.evaluation.evidence import read_evidence
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.params import Params
@@ -20,9 +21,7 @@ class GateParams(Params):
 
 def main(params: GateParams) -> str:
     """Write `reports/decision.json`."""
-    decision = decide(
-        files.read_json(files.METRICS), files.read_json(files.COHORTS), files.read_json(files.BEHAVIOUR), params.gate
-    )
+    decision = decide(*read_evidence(), params.gate)
     files.write_json(files.DECISION, decision)
     open_rules = [rule["rule"] for rule in decision["rules"] if rule["verdict"] != "pass"]
     return str(decision["verdict"]) + (f": {', '.join(open_rules)}" if open_rules else "")

@@ -6,6 +6,10 @@ Run it with `python -m flywheel.stages.report`.
 from __future__ import annotations
 
 from flywheel import files
+from flywheel.data.evidence import read_quality
+from flywheel.evaluation.evidence import read_decision, read_evidence
+from flywheel.labels.evidence import read_feedback_said, read_labels_made
+from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.params import Params, Project
 from flywheel.report import plots
 from flywheel.report.page import render
@@ -22,9 +26,19 @@ class ReportParams(Params):
 
 def main(params: ReportParams) -> str:
     """Write `reports/report.md` and the pictures in `reports/plots/`."""
-    names = ("quality", "labels", "feedback", "metrics", "cohorts", "behaviour", "decision", "monitor", "drift")
-    evidence = {name: files.read_json(files.REPORTS / f"{name}.json") for name in names}
-    models = [name for name in ("candidate", "champion", "served") if name in evidence["metrics"]]
+    metrics, cohorts, behaviour = read_evidence()
+    evidence = {
+        "quality": read_quality(),
+        "labels": read_labels_made(),
+        "feedback": read_feedback_said(),
+        "metrics": metrics,
+        "cohorts": cohorts,
+        "behaviour": behaviour,
+        "decision": read_decision(),
+        "monitor": read_health(),
+        "drift": read_drift(),
+    }
+    models: list[str] = [name for name in ("candidate", "champion", "served") if name in metrics]
     curves = {
         name: {
             curve: files.read_json(files.CURVES / name / f"{curve}.json") for curve in ("roc", "reliability", "scores")

@@ -9,6 +9,7 @@ from flywheel import files
 from flywheel.features.days import read_features
 from flywheel.features.settings import Features
 from flywheel.model import artifact
+from flywheel.model.card import Card
 from flywheel.model.fit import (
     Rows,
     check,
@@ -49,7 +50,7 @@ def main(params: TrainParams) -> str:
     live = learning_curve()
     booster, calibration = fit(rows, features, params.model, params.train, [log_iteration(live)])
     live.end()
-    card = {
+    card: Card = {
         "name": params.project.name,
         "version": None,
         "as_of": params.clock.as_of.isoformat(),
@@ -62,6 +63,7 @@ def main(params: TrainParams) -> str:
         "libraries": libraries(),
         "importance": {name: round(share, 6) for name, share in importance(booster).items()},
         "features": features,
+        "sha256": {},  # of the files, once they are written
     }
     artifact.save(artifact.Model(booster, calibration, card), files.CANDIDATE)
     return f"{len(table):,} labelled rows, {len(importance(booster))} features, {booster.best_iteration} trees"

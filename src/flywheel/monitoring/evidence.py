@@ -1,0 +1,179 @@
+"""How champion, service and world are doing, as types: what `monitor` and the trigger write into `reports/`."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from flywheel import files, shapes
+from flywheel.evaluation.evidence import Interval
+
+
+class Realised(TypedDict):
+    """Realised quality of a model in one week."""
+
+    auc: float | None
+    brier: float | None
+    ece: float | None
+
+
+class QualityOfWeek(TypedDict):
+    """Realised quality in one week; null where too few labels are sure."""
+
+    week: str
+    predictions: int
+    labelled: int
+    served: NotRequired[Realised | None]
+    champion: NotRequired[Realised | None]
+
+
+class ServiceOfWeek(TypedDict):
+    """The service in one week."""
+
+    week: str
+    predictions: float
+    error_rate: float | None
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    mean_rating: float | None
+    feedback: dict[str, int]
+
+
+class RecentQuality(TypedDict):
+    """The champion's realised AUC over the current window."""
+
+    start: str
+    end: str
+    predictions: int
+    labelled: int
+    auc: Interval | None
+
+
+class LatestDay(TypedDict):
+    """The service on the last day."""
+
+    day: str
+    predictions: int
+    error_rate: float | None
+
+
+class DriftWindow(TypedDict):
+    """How much of the champion's importance is on columns that have drifted in one window."""
+
+    start: str
+    end: str
+    rows: int
+    columns: int
+    drifted: int
+    weighted_share: float | None
+
+
+class Health(TypedDict):
+    """`reports/monitor.json`."""
+
+    as_of: str
+    champion: str | None
+    quality: list[QualityOfWeek]
+    service: list[ServiceOfWeek]
+    recent: RecentQuality
+    latest_day: LatestDay
+    new_labels: int | None
+    drift_windows: list[DriftWindow]
+    unknown_categories: dict[str, float]
+
+
+class Histogram(TypedDict):
+    """Shares of both samples in the same bins: categories, or bins between edges."""
+
+    categories: NotRequired[list[str]]
+    edges: NotRequired[list[float]]
+    reference: list[float]
+    current: list[float]
+
+
+class DriftOfColumn(TypedDict):
+    """The distance between the two samples of a column; null where it cannot be measured."""
+
+    column: str
+    method: str
+    distance: float | None
+    is_drifted: bool
+    null_share: list[float]
+    histogram: Histogram
+
+
+class CurrentWindow(TypedDict):
+    """The window that is looked at."""
+
+    start: str
+    end: str
+    rows: int
+
+
+class ReferenceWindow(CurrentWindow):
+    """The window that it is compared with, and why that one."""
+
+    why: str
+
+
+class Drift(TypedDict):
+    """`reports/drift.json`."""
+
+    champion: str | None
+    reference: ReferenceWindow
+    current: CurrentWindow
+    threshold: float
+    max_share: float
+    columns: int
+    drifted: int
+    drifted_share: float
+    is_drifted: bool
+    by_column: list[DriftOfColumn]
+
+
+Tier = Literal["urgent", "drift", "routine", "none"]
+
+
+class TriggerRule(TypedDict):
+    """What one rule of the trigger says."""
+
+    rule: str
+    tier: Tier
+    calls: bool
+    reason: str
+
+
+class Alert(TypedDict):
+    """What somebody must look at."""
+
+    alert: str
+    tier: Tier
+    reason: str
+
+
+class Triggered(TypedDict):
+    """`reports/trigger.json`: what to do now, what was called for, why, every alert, and every rule with its numbers."""
+
+    as_of: str
+    tier: Tier
+    called_for: Tier
+    held_back: str | None
+    reason: str
+    alerts: list[Alert]
+    rules: list[TriggerRule]
+
+
+def read_health() -> Health:
+    """What `monitor` wrote about champion and service. DataError when the file is missing or has another shape."""
+    return shapes.read(files.MONITOR, Health)
+
+
+def read_drift() -> Drift:
+    """What `monitor` wrote about drift. DataError when the file is missing or has another shape."""
+    return shapes.read(files.DRIFT, Drift)
+
+
+def read_triggered() -> Triggered:
+    """What the trigger decided. DataError when the file is missing or has another shape."""
+    return shapes.read(files.TRIGGER, Triggered)

@@ -1,0 +1,79 @@
+"""What one part of the loop writes for another is checked when it is read: an error names file, key and what is expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flywheel import files
+from flywheel.data.evidence import read_quality
+from flywheel.errors import DataError
+from flywheel.evaluation.evidence import read_decision, read_evidence
+from flywheel.labels.evidence import read_feedback_said, read_labels_made
+from flywheel.model.card import read_card, read_champion
+from flywheel.monitoring.evidence import read_drift, read_health, read_triggered
+
+READERS: dict[Path, Callable[[], Any]] = {
+    files.QUALITY: read_quality,
+    files.LABEL_REPORT: read_labels_made,
+    files.FEEDBACK_REPORT: read_feedback_said,
+    files.METRICS: read_evidence,
+    files.DECISION: read_decision,
+    files.MONITOR: read_health,
+    files.DRIFT: read_drift,
+    files.TRIGGER: read_triggered,
+    files.CHAMPION / "card.json": read_champion,
+    files.CANDIDATE / "card.json": lambda: read_card(files.CANDIDATE),
+}
+DECISION = {
+    "verdict": "pass",
+    "reference": "served",
+    "champion": None,
+    "candidate": "abc",
+    "as_of": "2030-01-01",
+    "rules": [{"rule": "enough", "verdict": "pass", "reason": "Enough."}],
+}
+
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("path", READERS, ids=str)
+@pytest.mark.parametrize("wrong", [{}, [], None, "text"], ids=repr)
+def test_another_shape_names_the_file(path: Path, wrong: Any) -> None:
+    """Whatever stands there instead, the error is one sentence that begins with the file."""
+    write(path, wrong)
+    with pytest.raises(DataError, match=rf"^{path}: .*(missing|it should)"):
+        READERS[path]()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"verdict": "good"}, r"verdict: found 'good'; it should be 'pass', 'fail' or 'inconclusive'"),
+        ({"as_of": 3}, r"as_of: found 3; it should be a valid string"),
+        ({"rules": [{"rule": "enough", "verdict": "pass"}]}, r"rules\.0\.reason: the key is missing"),
+    ],
+)
+def test_the_error_names_the_key_what_was_found_and_what_is_expected(change: dict[str, Any], said: str) -> None:
+    """At every depth."""
+    write(files.DECISION, DECISION | change)
+    with pytest.raises(DataError, match=said):
+        read_decision()
+
+
+def test_what_has_the_shape_comes_back_as_it_is() -> None:
+    """Also with keys that nobody named: what is compared later is the whole file."""
+    write(files.DECISION, DECISION | {"more": 1})
+    assert DECISION | {"more": 1} == read_decision()
