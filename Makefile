@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 
 .PHONY: help setup run site test check format bench clean
 
-help: ## Say what there is to make
+help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/.ready ## Install everything from uv.lock into .venv
@@ -24,7 +24,7 @@ setup: .venv/.ready ## Install everything from uv.lock into .venv
 run: .venv/.ready ## Run the loop; ARGS="size=tiny" for a quick look
 	@$(BIN)/flywheel run $(ARGS)
 
-site: run ## Build site/: the report as a page, and Evidently's page beside it
+site: run ## Build site/: the report as a page, and Evidently's page next to it
 	@$(BIN)/flywheel site
 
 test: .venv/.ready ## Run all tests; ARGS="-k gate" for some
@@ -48,5 +48,5 @@ format: .venv/.ready ## Format the code
 bench: .venv/.ready ## Measure seconds and memory of every stage against a plain script
 	@$(BIN)/python bench/bench.py $(ARGS)
 
-clean: ## Delete everything that a run makes and Git does not hold
+clean: ## Delete everything that a run makes and Git does not keep
 	rm -rf data site .flywheel .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis

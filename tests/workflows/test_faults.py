@@ -75,7 +75,7 @@ def test_a_pull_request_that_was_closed_meanwhile_gets_nothing(actions: Actions,
     actions.github.pulls[pull]["head"]["sha"] = actions.sha("refs/heads/docs")
     code, said, _ = review(actions, pull)
     assert code == 3
-    assert "was closed meanwhile" in said
+    assert "was closed in the meantime" in said
     assert actions.github.statuses == []
     assert actions.github.comments == {}
 

@@ -1,4 +1,4 @@
-"""The command `flywheel`: what people and workflows do with the loop. `flywheel --help` lists it."""
+"""The command `flywheel`: what people and workflows do with the loop. `flywheel --help` lists the commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ for commands in (turning, releasing, collaborating):
 
 
 def main() -> None:
-    """Run the command; a problem that a person can mend is one message and an exit code, never a traceback."""
+    """Run the command. A problem that a person can fix is one message and an exit code, never a traceback."""
     try:
         app()
     except FlywheelError as error:

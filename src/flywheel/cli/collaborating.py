@@ -11,7 +11,7 @@ from flywheel.errors import ConfigError, DataError, GateFailed
 
 
 def review() -> None:
-    """Show what this commit's run gives: push a stale lock, job summary, commit status, one comment. Exits 4 if refused."""
+    """Show this commit's run: push results, job summary, commit status, one comment. Exits with 4 if the gate is closed."""
     from flywheel.github.actions import this_run
     from flywheel.github.client import connect
     from flywheel.github.pulls import publish
@@ -20,27 +20,27 @@ def review() -> None:
     run = this_run()
     hub = None if run.is_fork else connect()
     if not publish(run, hub, halted()) and not run.is_fork:
-        raise GateFailed("the gate is closed for this commit. The summary of the job and the comment say why.")
+        raise GateFailed("the gate is closed for this commit. The job's summary and the comment say why.")
 
 
 def relay(report: Annotated[Path, typer.Argument(help="What the run of a fork left.")]) -> None:
-    """Post what the run of a fork left as plain text in its pull request, and execute nothing of it."""
+    """Post what the run of a fork left, as plain text in its pull request. Nothing of it is executed."""
     from flywheel.github import pulls
     from flywheel.github.actions import this_run
     from flywheel.github.client import connect
     from flywheel.report.comment import LONGEST
 
     if report.is_symlink() or not report.is_file():
-        raise DataError(f"{report} is not a file: the run of the fork left no report, so nothing is posted.")
+        raise DataError(f"{report} is not a file: the run of the fork left no report. Nothing is posted.")
     with report.open("rb") as file:
         text = file.read(LONGEST).decode("utf-8", "replace")
     pulls.relay(this_run(), connect(), text)
 
 
 def checked(
-    outcome: Annotated[str, typer.Argument(help="success, failure or cancelled, as GitHub Actions says it.")],
+    outcome: Annotated[str, typer.Argument(help="success, failure or cancelled, in the words of GitHub Actions.")],
 ) -> None:
-    """Set the commit status flywheel/checks, also on commits that a workflow pushed. Exits 4 on anything but success."""
+    """Set the commit status flywheel/checks, even on commits that a workflow pushed. Exits with 4 on anything but success."""
     from flywheel import git
     from flywheel.github.actions import say, this_run
     from flywheel.github.client import connect, set_status
@@ -48,7 +48,7 @@ def checked(
 
     run = this_run()
     if run.is_fork:
-        say("This is the run of a fork, whose token sets no status: a maintainer pushes the commit to `try/…`.")
+        say("This is the run of a fork, whose token cannot set a status. A maintainer can push the commit to `try/…`.")
     else:
         state = "success" if outcome == "success" else "failure"
         head = git.run("rev-parse", "HEAD").strip()
@@ -58,7 +58,7 @@ def checked(
 
 
 def respond() -> None:
-    """Act on reports/trigger.json: one issue per alert, opened, updated or closed; start what the tier calls for."""
+    """Act on reports/trigger.json: open, update or close one issue per alert, and start what the tier calls for."""
     from flywheel.github import alerts
     from flywheel.github.actions import say, this_run
     from flywheel.github.client import connect
@@ -70,17 +70,15 @@ def respond() -> None:
     params = load(AllParams)
     decided = read_triggered()
     done = alerts.respond(connect(), this_run(), decided, params.project.name, params.automation, halted())
-    say("\n".join(f"- {line}" for line in done or ["no alert, and nothing to start"]))
+    say("\n".join(f"- {line}" for line in done or ["no alert, nothing to start"]))
 
 
 def retrain(
     tier: Annotated[str, typer.Option(help="Why: routine, drift or urgent.")] = "routine",
-    again: Annotated[
-        bool, typer.Option("--again", help="Also where a retrain of this day was started before.")
-    ] = False,
-    why: Annotated[str, typer.Option(help="The reason, where reports/trigger.json has none.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Even if a retrain of this day was already started.")] = False,
+    why: Annotated[str, typer.Option(help="The reason, if reports/trigger.json has none.")] = "",
 ) -> None:
-    """Retrain as of today's clock, and propose the result as a pull request. Never two of the same day."""
+    """Retrain as of today's clock and propose the result as a pull request. Never twice for the same day."""
     from flywheel.cli import show
     from flywheel.github.actions import say, this_run
     from flywheel.github.client import connect
@@ -100,7 +98,7 @@ def protect(
         bool, typer.Option("--apply/--dry-run", help="Change GitHub's rules, or only say what differs.")
     ] = False,
 ) -> None:
-    """Bring GitHub's rulesets to what .github/rulesets/ says; by default only say what would change."""
+    """Make GitHub's rulesets match .github/rulesets/; by default, only say what would change."""
     from flywheel.github import rulesets
     from flywheel.github.client import connect
 
@@ -117,17 +115,19 @@ def protect(
         rulesets.apply(hub, steps)
         print("done")
     elif any(step.action != "keep" for step in steps):
-        print("nothing was changed; do it with: flywheel protect --apply")
+        print("nothing was changed; to change it: flywheel protect --apply")
 
 
 def halt(why: Annotated[str, typer.Option(help="The reason; everyone sees it.")]) -> None:
-    """Stop retrains and releases at once: sets the repository's variable FLYWHEEL_HALT. Monitoring goes on."""
+    """Stop retrains and releases at once, by setting the repository's variable FLYWHEEL_HALT. Monitoring goes on."""
     from flywheel.github import switches
     from flywheel.github.client import connect
 
     hub = connect()
     switches.halt(hub, why)
-    print(f"{hub.repository} is halted: no retrain and no release, and the gate is closed. Go on with: flywheel resume")
+    print(
+        f"{hub.repository} is halted: no retrain, no release, and the gate is closed. To end the halt: flywheel resume"
+    )
 
 
 def resume() -> None:
@@ -136,11 +136,11 @@ def resume() -> None:
     from flywheel.github.client import connect
 
     hub = connect()
-    print(f"{hub.repository} goes on." if switches.resume(hub) else f"{hub.repository} was not halted.")
+    print(f"{hub.repository} is no longer halted." if switches.resume(hub) else f"{hub.repository} was not halted.")
 
 
 def pages() -> None:
-    """Say whether GitHub Pages is turned on, as the output `pages` of the step: on or off."""
+    """Say whether GitHub Pages is turned on, as the step's output `pages`: on or off."""
     from flywheel.github.actions import say, set_output
     from flywheel.github.client import connect
     from flywheel.github.switches import pages_are_on
@@ -150,7 +150,7 @@ def pages() -> None:
         print("Pages is on.")
     else:
         set_output("pages", "off")
-        say("The site is built, not published: turn it on at Settings > Pages > Source: GitHub Actions.")
+        say("The site is built but not published. To publish it: Settings > Pages > Source: GitHub Actions.")
 
 
 COMMANDS = (review, relay, checked, respond, retrain, protect, halt, resume, pages)

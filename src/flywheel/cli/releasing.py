@@ -1,4 +1,4 @@
-"""Commands about what reaches production: gate, accept, release, rollback, audit."""
+"""Commands that decide what reaches production: gate, accept, release, rollback, audit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flywheel.errors import ConfigError, DataError, GateFailed
 def gate(
     enforce: Annotated[bool, typer.Option("--enforce", help="Exit with 4 on anything but a pass.")] = False,
 ) -> None:
-    """Decide again from the evidence in reports/, and print every rule with its reason."""
+    """Decide again from the evidence in reports/ and print every rule with its reason."""
     from flywheel.loop.settings import AllParams
     from flywheel.params import load
     from flywheel.release import serve
@@ -25,27 +25,25 @@ def gate(
     show.table(["rule", "verdict", "reason"], rows)
     print(f"verdict: {decision['verdict']}{f', accepted: {agreed}' if agreed else ''}")
     if enforce and decision["verdict"] != "pass" and agreed is None:
-        raise GateFailed(
-            f"the verdict is {decision['verdict']}, and only a pass, or what was accepted, is let through."
-        )
+        raise GateFailed(f"the verdict is {decision['verdict']}; only a pass or an accepted candidate is let through.")
 
 
 def accept(why: Annotated[str, typer.Option(help="The reason; an owner approves it with the pull request.")]) -> None:
-    """Accept an inconclusive candidate: writes a file in decisions/, to be committed with the pull request."""
+    """Accept an inconclusive candidate: writes a file in decisions/ to commit with the pull request."""
     from flywheel.evaluation.evidence import read_decision
     from flywheel.release import acceptance
 
     path = acceptance.accept(read_decision(), why)
-    print(f"{path} is written. It opens the gate for this candidate alone, once it is committed and approved.")
+    print(f"{path} is written. Once committed and approved, it opens the gate for this candidate only.")
 
 
 def release(
     force: Annotated[
         str | None, typer.Option(help="Release without a passing gate; the reason goes into the tag.")
     ] = None,
-    publish: Annotated[bool, typer.Option("--publish", help="Push the tags, and make the GitHub release.")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Push the tags and make the GitHub release.")] = False,
 ) -> None:
-    """Tag the committed candidate as the next version, and assign it to prod."""
+    """Tag the committed candidate as the next version and assign it to prod."""
     from flywheel import git, origin
     from flywheel.github import releases
     from flywheel.github.actions import say
@@ -59,7 +57,7 @@ def release(
 
     if force is not None and not force.strip():
         raise ConfigError(
-            '--force: a release without a passing gate needs its reason, as in --force "the feed was down".'
+            '--force: a release without a passing gate needs a reason, as in --force "the feed was down".'
         )
     params = load(AllParams)
     name = params.project.name
@@ -69,8 +67,8 @@ def release(
     serving = production(name)
     if publish and serving and serving.commit == git.run("rev-parse", "HEAD").strip():
         version = serving.version  # an interrupted release is finished
-    elif publish and (known := released_as(name)):  # also one that was rolled back stays where it is
-        say(f"Nothing to release: the candidate does what {known} does.")
+    elif publish and (known := released_as(name)):  # a model that was rolled back does not come back by itself
+        say(f"Nothing to release: the candidate is the same model as {known}.")
         return
     else:
         version = serve.release(name, params.gate, force)
@@ -85,8 +83,8 @@ def release(
 
 def rollback(
     why: Annotated[str, typer.Option(help="The reason; it goes into the tag.")],
-    to: Annotated[str | None, typer.Option(help="The version that shall serve; by default the previous one.")] = None,
-    publish: Annotated[bool, typer.Option("--publish", help="Push the tag, and open an issue that says why.")] = False,
+    to: Annotated[str | None, typer.Option(help="The version to go back to; by default the previous one.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Push the tag and open an issue that says why.")] = False,
 ) -> None:
     """Assign prod to an older version."""
     from flywheel import origin
@@ -103,16 +101,16 @@ def rollback(
         origin.fetch_tags()
     before, now = serve.rollback(name, to or None, why)
     if not publish:
-        print(f"prod was {before}, is {now}. Share it with: git push --tags")
+        print(f"prod was {before} and is now {now}. Share it with: git push --tags")
         return
-    show.say(f"pushed    {', '.join(publish_tags(name))}")  # first: the issue may wait, prod may not
-    say(f"prod was {before}, is {now}. {releases.rollback(connect(), name, before, now, why)}")
+    show.say(f"pushed    {', '.join(publish_tags(name))}")  # first, because the issue can wait and prod cannot
+    say(f"prod was {before} and is now {now}. {releases.rollback(connect(), name, before, now, why)}")
 
 
 def audit(
     version: Annotated[str | None, typer.Argument(help="Such as v0.2.0; by default the one that serves.")] = None,
 ) -> None:
-    """The chain behind a release: decision, model, pull request, commit, data, feedback. Exits 3 when a link is missing."""
+    """Check the chain behind a release: decision, model, pull request, commit, data, feedback. Exits with 3 if it is broken."""
     from flywheel.loop.settings import AllParams
     from flywheel.params import load
     from flywheel.release.audit import audit as links_of

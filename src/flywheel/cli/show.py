@@ -14,12 +14,12 @@ COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
 def say(text: str) -> None:
-    """A line for a person who waits: it is shown at once, also in a pipe."""
+    """A line for a person who is waiting: shown at once, even in a pipe."""
     print(text, flush=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table in a terminal; in a pipe one line a row, with tabs."""
+    """A table in a terminal; in a pipe, one line a row, with tabs."""
     from rich.console import Console
     from rich.table import Table
 

@@ -18,22 +18,22 @@ Overrides = Annotated[
 
 
 def compose(overrides: Overrides = None) -> None:
-    """Compose conf/ into params.yaml, and check it."""
+    """Compose conf/ into params.yaml and check it."""
     from flywheel.loop import pipeline
     from flywheel.loop.compose import composed, write
 
     with pipeline.alone():
         changed = write(composed(overrides or []))
-    print("params.yaml is new." if changed else "params.yaml is as it was.")
+    print("params.yaml was updated." if changed else "params.yaml is up to date.")
 
 
 def run(
     overrides: Overrides = None,
-    force: Annotated[bool, typer.Option("--force", help="Run every stage, also those that are up to date.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run every stage, even those that are up to date.")] = False,
     verify: Annotated[
         bool,
         typer.Option(
-            "--verify", help="Train again in any case, and compare with what serves: what is committed is not believed."
+            "--verify", help="Train again and compare with what serves, instead of believing what is committed."
         ),
     ] = False,
 ) -> None:
@@ -44,8 +44,8 @@ def run(
         show.outcome(turn.run(overrides or [], force, verify, show.say))
 
 
-def tick(days: Annotated[int, typer.Option(min=1, help="How many days the clock moves.")] = 7) -> None:
-    """One turn of the loop: take over the released champion, move the clock, run, and print the verdict."""
+def tick(days: Annotated[int, typer.Option(min=1, help="How many days to move the clock.")] = 7) -> None:
+    """One turn of the loop: take over the released champion, move the clock, run, print the verdict."""
     from flywheel.loop import pipeline, turn
 
     with pipeline.alone():
@@ -56,10 +56,10 @@ def tick(days: Annotated[int, typer.Option(min=1, help="How many days the clock 
 
 def monitor(
     today: Annotated[
-        str | None, typer.Option(help="The calendar day to follow, such as 2026-11-24; by default it is today.")
+        str | None, typer.Option(help="The calendar day to follow, such as 2026-11-24; by default today.")
     ] = None,
 ) -> None:
-    """Move the clock as clock.follow says, see how champion and world are doing, and decide on the trigger."""
+    """Move the clock as clock.follow says, check on the champion and the data, and decide on the trigger."""
     from flywheel.loop import pipeline, turn
 
     with pipeline.alone():
@@ -85,7 +85,7 @@ def _show_trigger(decided: Triggered) -> None:
 
 
 def restore() -> None:
-    """Bring the data of dvc.lock here: from the cache and the DVC remote. What is nowhere is made again by a run."""
+    """Restore the data of dvc.lock from the cache and the DVC remote. A run makes again what neither has."""
     from flywheel.loop import pipeline
 
     with pipeline.alone():
@@ -93,14 +93,14 @@ def restore() -> None:
 
 
 def site() -> None:
-    """Build site/: the report as a page, and Evidently's own page beside it."""
+    """Build site/: the report as a page, and Evidently's own page next to it."""
     from flywheel.report.site import build
 
     print(f"{build(Path('site'))} is built.")
 
 
 def status() -> None:
-    """Where the loop stands: clock, champion, what prod names, last verdict, days waiting."""
+    """Where the loop stands: clock, champion, prod, last verdict, days waiting."""
     from flywheel import files, shapes
     from flywheel.data.sources import open_source
     from flywheel.evaluation.evidence import Decision

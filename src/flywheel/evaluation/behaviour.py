@@ -15,7 +15,7 @@ from flywheel.model import artifact
 def behave(table: pd.DataFrame, models: dict[str, artifact.Model], behaviours: dict[str, Behaviour]) -> dict[str, Any]:
     """What happens to the scores when one input is set to a value: how many move, and how many of these as expected.
 
-    A behavioural test in the sense of CheckList (Ribeiro et al., 2020): it needs no label. `share_as_expected` is of the
+    A behavioural test as in CheckList (Ribeiro et al., 2020): it needs no labels. `share_as_expected` is of the
     rows that moved, because a row that stays is no evidence for a direction, and null where none moved; where `same` is
     expected, it is of all rows. A score moves when it changes in its sixth digit.
     """

@@ -34,7 +34,7 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
             )
         if cohort.edges is not None and not pd.api.types.is_numeric_dtype(table[cohort.column].dtype):
             raise ConfigError(
-                f"evaluate.cohorts.{name}: '{cohort.column}' has no numbers to cut at edges. Leave out its edges. "
+                f"evaluate.cohorts.{name}: '{cohort.column}' has no numbers to cut at edges. Remove its edges. "
                 "Fix conf/project/."
             )
         groups = cohort_names(table[cohort.column], cohort)

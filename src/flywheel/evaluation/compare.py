@@ -18,19 +18,19 @@ Scores = dict[str, np.ndarray]
 
 
 def evaluation_rows(features: pd.DataFrame, revisions: pd.DataFrame, end: dt.date, params: Evaluate) -> pd.DataFrame:
-    """Features, served score and label of the rows to measure on: those with a score and a label that is sure enough."""
+    """Features, served score and label of the rows to measure on: those with a score and a sufficiently certain label."""
     known = sure(known_before(revisions, tables.timestamp(end)), params.min_confidence)
     table = features.merge(known[["prediction_id", "label"]], on="prediction_id")
     return table[table["served_score"].notna()].reset_index(drop=True)
 
 
 def why_not_comparable(champion: artifact.Model | None, table: pd.DataFrame, start: dt.date) -> str | None:
-    """Why the champion cannot be compared on these rows, in one sentence; None when it can (or when there is none)."""
+    """Why the champion cannot be compared on these rows, in one sentence; None if it can, or if there is none."""
     if champion is None:
         return None
     lacking = artifact.missing_columns(table, champion.card)
     if lacking:
-        return f"the champion needs features that are gone: {', '.join(lacking)}"
+        return f"the champion needs features that no longer exist: {', '.join(lacking)}"
     if dt.date.fromisoformat(champion.card["labels_known_before"]) > start:
         until = champion.card["labels_known_before"]
         return f"the champion was trained on days up to {until}, and the evaluation window starts on {start}"
@@ -38,12 +38,12 @@ def why_not_comparable(champion: artifact.Model | None, table: pd.DataFrame, sta
 
 
 def reference_of(scores: Scores) -> str:
-    """What the candidate is compared with: the champion where there is one, else what was served."""
+    """What the candidate is compared with: the champion if there is one, else the served score."""
     return "champion" if "champion" in scores else "served"
 
 
 def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:
-    """Each model's metrics and the candidate's differences to the others, as value, low and high.
+    """Each model's metrics and the candidate's differences from the others, as value, low and high.
 
     All models are resampled with the same days, so the interval of a difference is that of paired differences.
     """

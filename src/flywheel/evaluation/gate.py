@@ -1,7 +1,7 @@
-"""The gate: evidence in, decision out. A pure function; it is the whole of what stands between a candidate and production.
+"""The gate: evidence in, decision out. This pure function is all that stands between a candidate and production.
 
-Every rule says pass, fail or inconclusive with its numbers. One fail is a fail; else one inconclusive is inconclusive:
-what is not shown is not let through.
+Every rule says pass, fail or inconclusive, with its numbers. One fail makes the verdict fail; otherwise one inconclusive
+makes it inconclusive. What is not shown does not pass.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: G
 
 
 def comparable(champion: ChampionSaid) -> Rule:
-    """There must be a fair comparison with the champion, or no champion yet."""
+    """Either the comparison with the champion is fair, or there is no champion yet."""
     if champion["why_not_compared"]:
         return _rule("comparable", "inconclusive", f"{champion['why_not_compared']}.")
     if champion["identity"] is None:
@@ -65,7 +65,7 @@ def comparable(champion: ChampionSaid) -> Rule:
 
 
 def enough(window: Window, params: Gate) -> Rule:
-    """Too little evidence lets nothing through."""
+    """With too little evidence, nothing passes."""
     rarer = min(window["positives"], window["rows"] - window["positives"])
     share = window["rows"] / window["predictions"]
     short = []
@@ -76,12 +76,12 @@ def enough(window: Window, params: Gate) -> Rule:
     if rarer < params.min_positives:
         short.append(f"{rarer} rows of the rarer class, {params.min_positives} needed")
     if short:
-        return _rule("enough evidence", "inconclusive", f"Too little to decide on: {'; '.join(short)}.")
+        return _rule("enough evidence", "inconclusive", f"Too little evidence: {'; '.join(short)}.")
     return _rule("enough evidence", "pass", f"{window['rows']:,} labelled rows over {window['days']} days.")
 
 
 def better(difference: Mapping[str, Interval], reference: str, params: Gate) -> Rule:
-    """The interval of the difference must lie on the good side of zero, all of it."""
+    """The whole interval of the difference must be on the good side of zero."""
     metric = params.better
     low, high = _gain(difference[metric], metric)
     name = f"better {IN_WORDS[metric]}"
@@ -89,10 +89,10 @@ def better(difference: Mapping[str, Interval], reference: str, params: Gate) -> 
         return _rule(name, "inconclusive", f"{IN_WORDS[metric]} against {reference} has no interval on these rows.")
     said = f"{IN_WORDS[metric]} against {reference}: {_say(difference[metric])}"
     if low > 0:
-        return _rule(name, "pass", f"{said}; all of the interval is better.")
+        return _rule(name, "pass", f"{said}; the whole interval is better.")
     if high < 0:
-        return _rule(name, "fail", f"{said}; all of the interval is worse.")
-    return _rule(name, "inconclusive", f"{said}; the interval reaches zero.")
+        return _rule(name, "fail", f"{said}; the whole interval is worse.")
+    return _rule(name, "inconclusive", f"{said}; the interval includes zero.")
 
 
 def not_worse(difference: Mapping[str, Interval], reference: str, metric: str, margin: float) -> Rule:
@@ -110,27 +110,26 @@ def not_worse(difference: Mapping[str, Interval], reference: str, metric: str, m
 
 
 def calibrated(ece: Interval, limit: float) -> Rule:
-    """The candidate's probabilities must be near the rates that they announce, with all of the interval."""
+    """The candidate's probabilities must be close to what happens: the whole interval of the error must be small enough."""
     low, high = ece["low"], ece["high"]
     if ece["value"] is None or low is None or high is None:
         return _rule("calibrated", "inconclusive", "The calibration error has no interval on these rows.")
     said = f"Calibration error {ece['value']:.4f} [{low:.4f}, {high:.4f}], at most {limit:g} allowed"
     if high <= limit:
-        return _rule("calibrated", "pass", f"{said}; all of the interval is.")
+        return _rule("calibrated", "pass", f"{said}; the whole interval is below.")
     if low > limit:
-        return _rule("calibrated", "fail", f"{said}; all of the interval is above.")
-    return _rule("calibrated", "inconclusive", f"{said}; the interval reaches beyond.")
+        return _rule("calibrated", "fail", f"{said}; the whole interval is above.")
+    return _rule("calibrated", "inconclusive", f"{said}; the interval reaches above.")
 
 
 def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: str, params: Gate) -> Rule:
-    """No cohort that is large enough may lose more than the margin, with an interval that lies on the bad side of zero.
+    """No cohort that is large enough may lose more than the margin with its whole interval on the bad side of zero.
 
-    Large enough is a share of all `n_rows` labelled rows, and enough rows of the rarer class for an interval to mean
-    something.
+    Large enough means a share of all `n_rows` labelled rows, and enough rows of the rarer class for a meaningful interval.
     """
     metric, harmed, n = params.cohort_metric, [], 0
     if not cohorts:
-        return _rule("cohorts", "pass", "Skipped: evaluate.cohorts declares none.")
+        return _rule("cohorts", "pass", "Skipped: evaluate.cohorts is empty.")
     for group, members in cohorts.items():
         for value, found in members.items():
             difference = found["difference"][reference][metric]
@@ -153,16 +152,18 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: str, params: Gate
 
 
 def behaves(name: str, found: BehaviourMeasured, params: Gate) -> Rule:
-    """Setting an input to a telling value must move the scores, enough of them, and in the expected direction.
+    """Setting an input to a telling value must move enough of the scores, and in the expected direction.
 
-    The direction is that of the rows that moved: a model that does not look at the input moves few, and those by chance.
+    Only rows that moved count for the direction: a model that ignores the input moves few, and those by chance.
     """
     mine, expect = found["candidate"], found["expect"]
     moved, share, shift = mine["share_moved"], mine["share_as_expected"], mine["mean_shift"]
     change = f"With {found['column']} = {found['set']:g}, {moved:.1%} of the scores move"
     if expect == "same":
         verdict: Verdict = "pass" if share is not None and share >= params.behaviour_share else "fail"
-        return _rule(f"behaviour: {name}", verdict, f"{change}; at least {params.behaviour_share:.0%} must not.")
+        return _rule(
+            f"behaviour: {name}", verdict, f"{change}; at least {params.behaviour_share:.0%} must stay the same."
+        )
     is_shift_right = shift > 0 if expect == "higher" else shift < 0
     is_expected = share is not None and share >= params.behaviour_share and is_shift_right
     verdict = "pass" if moved >= params.behaviour_moved and is_expected else "fail"

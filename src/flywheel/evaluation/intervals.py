@@ -52,9 +52,9 @@ def day_weights(n_days: int, params: Bootstrap) -> np.ndarray:
 
 
 def bootstrap(counts: Counts, weights: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
-    """The metrics of every bootstrap sample: days drawn with replacement, because rows of a day are not independent.
+    """The metrics of every bootstrap sample: days drawn with replacement, because the rows of a day are not independent.
 
-    The cluster bootstrap (Davison and Hinkley, 1997, ch. 3.8) with a day as the cluster. It takes days as independent;
+    The cluster bootstrap (Davison and Hinkley, 1997, ch. 3.8) with a day as the cluster. It treats days as independent;
     weather that lasts longer makes the intervals somewhat too narrow.
     """
     parts = [
@@ -93,7 +93,7 @@ def _with_interval(metric: str, value: float, samples: np.ndarray, confidence: f
 
 
 def interval(samples: np.ndarray, confidence: float) -> tuple[float, float] | tuple[None, None]:
-    """The percentile interval of bootstrap samples; (None, None) where fewer than nine in ten are defined."""
+    """The percentile interval of bootstrap samples; (None, None) if fewer than nine in ten are defined."""
     defined = samples[np.isfinite(samples)]
     if len(defined) < 0.9 * len(samples) or not len(defined):
         return None, None

@@ -1,8 +1,8 @@
 """Metrics of a probability against a 0/1 label, and their intervals from a paired bootstrap over days.
 
-Everything starts from one table per model: how many positives and negatives each day has at each distinct score. All
-metrics are functions of its column sums, so a bootstrap sample of days is a matrix product, and the metric of 1,000
-samples is computed at once by the same code as the metric itself.
+Everything starts from one table per model: how many positives and negatives each day has at each distinct score. All metrics
+are functions of its column sums. So a bootstrap sample of days is a matrix product, and the same code computes a metric and
+its 1,000 samples at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from flywheel.evaluation.settings import Costs
 
-CLIP = 1e-6  # log loss of a score of exactly 0 or 1 would be infinite
+CLIP = 1e-6  # the log loss of a score of exactly 0 or 1 would be infinite
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the room of the evaluation may be told: the sections evaluate and gate."""
+"""Settings of the evaluation: the sections evaluate and gate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Costs(Params):
 
     @property
     def threshold(self) -> float:
-        """The score from which an alert pays on average: the optimal threshold of a calibrated score (Elkan, 2001)."""
+        """The score from which an alert pays off on average: the optimal threshold of a calibrated score (Elkan, 2001)."""
         wrong, missed = self.quiet_right - self.alert_wrong, self.alert_right - self.missed
         return wrong / (wrong + missed)
 

@@ -1,7 +1,7 @@
-"""History features, point in time: how often, and how many times, did it happen to the same key lately?
+"""History features, point in time: at what rate, and how many times, did it happen to the same key lately?
 
-A label counts in a window from the moment it was known. For a prediction served at `t` the window `24h` has the labels
-with `t - 24h <= known_at < t` that still held at `t`. What arrived at `t` or later changes nothing.
+A label counts in a window from the moment it was known. For a prediction served at `t`, the window `24h` holds the labels
+with `t - 24h <= known_at < t` that were still valid at `t`. What arrived at `t` or later changes nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def history(queries: pd.DataFrame, known: pd.DataFrame, items: Sequence[History]
     """Rate and count columns for each key and window, on the index of `queries`.
 
     `queries` has `served_at` and the key columns; `known` has `label`, `known_at`, `until` (see `labels.spans`) and the
-    key columns. A rate is null where the count is 0. A difference of two running counts, found by binary search, gives
-    the labels in a window: O((n + m) log m), no loop over rows.
+    key columns. A rate is null where the count is 0. The labels in a window are the difference of two running counts,
+    found by binary search: O((n + m) log m), no loop over rows.
     """
     columns: dict[str, np.ndarray] = {}
     at = _microseconds(queries["served_at"])
@@ -53,7 +53,7 @@ def history(queries: pd.DataFrame, known: pd.DataFrame, items: Sequence[History]
 
 
 class _Search:
-    """Queries (key code, moment), sorted once so that every binary search over them is friendly to the cache.
+    """Queries (key code, moment), sorted once, so that binary searches over them are fast.
 
     A moment is replaced by its rank among the moments of the queries, so that key and rank always fit into one number.
     """
@@ -65,7 +65,7 @@ class _Search:
         self.order = np.argsort(self.asked, kind="stable")
 
     def count_before(self, codes: np.ndarray, at: np.ndarray, is_positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each query, how many moments of its key are strictly earlier than its own, and how many are positive."""
+        """For each query, how many moments of its key are strictly earlier, and how many of those are positive."""
         # How many of the queries' moments are not after a moment: it is before query number r, counted from 0, if that
         # is at most r.
         told = codes * self.width + np.searchsorted(self.moments, at, side="right")

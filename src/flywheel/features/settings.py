@@ -1,4 +1,4 @@
-"""What the room of the features may be told: the section features."""
+"""Settings of the features: the section features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of features, one row a prediction: inputs, calendar, history and the project's own."""
+"""The table of features, one row a prediction: inputs, calendar, history, and the project's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flywheel.project import load_function
 
 
 def compute_days(new: list[dt.date], params: Features, derive: str | None) -> list[tuple[dt.date, pd.DataFrame]]:
-    """The features of each new day, from its predictions and the labels of the time before."""
+    """The features of each new day, from its predictions and earlier labels."""
     predictions = tables.read_days(files.VALID, "predictions", new)
     keys = sorted({name for item in params.history for name in item.key})
     longest = max((window_length(w) for item in params.history for w in item.windows), default=pd.Timedelta(0))
@@ -68,12 +68,12 @@ def calendar(served_at: pd.Series, params: Calendar) -> pd.DataFrame:
 
 
 def check_derived(derived: pd.DataFrame, predictions: pd.DataFrame, name: str, taken: set[str]) -> None:
-    """ConfigError when the project's function does not give one row a prediction or reuses a column's name."""
+    """ConfigError when the project's function does not return one row a prediction, or reuses a column's name."""
     if not isinstance(derived, pd.DataFrame) or not derived.index.equals(predictions.index):
         raise ConfigError(f"project.derive: {name} must return one row for each prediction, on the same index.")
     words = [name for name in derived.columns if not pd.api.types.is_numeric_dtype(derived[name].dtype)]
     if words:
-        raise ConfigError(f"project.derive: {name} must return numbers; these columns are none: {', '.join(words)}.")
+        raise ConfigError(f"project.derive: {name} must return numbers; these columns are not: {', '.join(words)}.")
     twice = sorted(taken & set(derived.columns))
     if twice:
-        raise ConfigError(f"project.derive: {name} returns columns that are there already: {', '.join(twice)}.")
+        raise ConfigError(f"project.derive: {name} returns columns that already exist: {', '.join(twice)}.")

@@ -1,4 +1,4 @@
-"""What GitHub Actions tells a command, and what a command tells it: the run, its summary, outputs."""
+"""What GitHub Actions tells a command, and what a command tells it back: the run, its summary, outputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flywheel.errors import DataError
 
 @dataclass(frozen=True)
 class Run:
-    """What GitHub Actions says of the run that a command is in; empty on a laptop."""
+    """What GitHub Actions says about the run that a command is in; empty on a laptop."""
 
     event_name: str
     event: dict[str, Any]
@@ -28,7 +28,7 @@ class Run:
 
     @property
     def is_fork(self) -> bool:
-        """Whether the event comes from a fork, whose run has a token that may only read."""
+        """Whether the event comes from a fork, whose run has a read-only token."""
         pull = self.pull_request
         return (
             pull is not None and (pull["head"].get("repo") or {}).get("full_name") != pull["base"]["repo"]["full_name"]
@@ -54,13 +54,13 @@ def this_run() -> Run:
 
 
 def say(text: str) -> None:
-    """Print a text, and add it to the summary of the job where there is one."""
+    """Print a text, and add it to the summary of the job if there is one."""
     print(text, flush=True)
     summary(text)
 
 
 def summary(text: str) -> None:
-    """Add Markdown to the summary of the job, where there is one."""
+    """Add Markdown to the summary of the job, if there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
@@ -68,7 +68,7 @@ def summary(text: str) -> None:
 
 
 def set_output(name: str, value: str) -> None:
-    """An output of the step. DataError on a value of several lines, which could set other outputs."""
+    """Set an output of the step. DataError if the value has several lines, which could set other outputs."""
     if "\n" in value or "\r" in value:
         raise DataError(f"the output {name} would have several lines.")
     path = os.environ.get("GITHUB_OUTPUT")

@@ -1,4 +1,4 @@
-"""Acting on `reports/trigger.json` at GitHub: one issue per alert, and the workflow that the tier calls for."""
+"""Acting on `reports/trigger.json` on GitHub: one issue per alert, and the workflow that the tier calls for."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TITLES = {
 
 
 def body(alert: Alert, decided: Triggered, address: str | None) -> str:
-    """The text of an alert's issue: what was measured last, and what the loop does."""
+    """The text of an alert's issue: the latest measurement, and what the loop does."""
     does = {"none": "nothing", "routine": "a routine retrain", "drift": "a retrain", "urgent": "an urgent retrain"}
     lines = [
         f"{alert['reason']}",
         "",
         f"As of {decided['as_of']}. The loop does: {does[decided['tier']]}. {decided['reason']}",
         "",
-        "This text is kept up to date by `monitor.yml`, which closes the issue when the alert ends.",
+        "`monitor.yml` keeps this text up to date, and closes the issue when the alert ends.",
     ]
     if address:
         lines += ["", f"[The run that saw it last]({address})"]
@@ -36,7 +36,7 @@ def body(alert: Alert, decided: Triggered, address: str | None) -> str:
 
 
 def sync_issues(hub: GitHub, decided: Triggered, address: str | None) -> list[str]:
-    """Open an issue for each new alert, update those that are open, close those that ended; returns what was done."""
+    """Open an issue for each new alert, update the open ones, close those that ended; returns what was done."""
     is_open: dict[str, list[int]] = {}
     for issue in hub.pages("/issues", state="open", labels=LABEL):
         mark = MARK.search(issue.get("body") or "")
@@ -48,7 +48,7 @@ def sync_issues(hub: GitHub, decided: Triggered, address: str | None) -> list[st
         numbers = sorted(is_open.pop(alert["alert"], []))
         if numbers:
             hub.patch(f"/issues/{numbers[0]}", {"body": text})
-            done.append(f"alert {alert['alert']} goes on: issue #{numbers[0]} is updated")
+            done.append(f"alert {alert['alert']} continues: issue #{numbers[0]} is updated")
             for other in numbers[1:]:
                 _close(hub, other, f"The same alert is followed in #{numbers[0]}.")
         else:
@@ -71,7 +71,7 @@ def _close(hub: GitHub, number: int, why: str) -> None:
 def respond(
     hub: GitHub, run: Run, decided: Triggered, name: str, automation: Automation, halted: str | None
 ) -> list[str]:
-    """Bring the issues up to date and start what the tier calls for; returns what was done, a sentence each."""
+    """Bring the issues up to date and start what the tier calls for; returns what was done, one sentence each."""
     done = sync_issues(hub, decided, run.address)
     tier = decided["tier"]
     if halted:

@@ -1,7 +1,7 @@
-"""GitHub's REST API, and what GitHub Actions tells a command. The only module that talks to it.
+"""GitHub's REST API. This is the only module that talks to it.
 
-Calls are tried again where that is safe: always when GitHub says that it did nothing (429, or 403 with a limit), else only
-calls that may be made twice. Every other refusal is one sentence that says which setting to change.
+Calls are retried where that is safe: always when GitHub says it did nothing (429, or 403 with a limit), otherwise only calls
+that may be made twice. Every other refusal is one sentence that says which setting to change.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ TRIES = 4
 PAUSE_S = 0.5
 LONGEST_WAIT_S = 90.0
 TIMEOUT_S = 30.0
-PAGES = 20  # of 100 entries each: lists that are longer are cut off there, so that no loop is unbounded
+PAGES = 20  # of 100 entries each; longer lists are cut off there, so that no loop is unbounded
 NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
 class Refused(RemoteError):
-    """GitHub refused a call for a reason other than rights; `status` is its HTTP code."""
+    """GitHub refused a call for a reason other than missing rights; `status` is its HTTP code."""
 
     def __init__(self, message: str, status: int) -> None:
         """Say `message`, and remember the code."""
@@ -42,12 +42,12 @@ class Forbidden(ConfigError):
 
 
 class Unavailable(RemoteError):
-    """GitHub could not be reached, or failed, also when asked again."""
+    """GitHub could not be reached or failed, and retrying did not help."""
 
 
 @dataclass(frozen=True)
 class GitHub:
-    """A repository at GitHub, seen with a token."""
+    """A repository on GitHub, as one token sees it."""
 
     repository: str
     token: str = field(repr=False)
@@ -58,7 +58,7 @@ class GitHub:
         import requests
 
         session = requests.Session()
-        session.trust_env = False  # no .netrc: the token is the one that was given
+        session.trust_env = False  # no .netrc: only the token that was given counts
         session.proxies = {k: v for k in ("http", "https") if (v := os.environ.get(f"{k.upper()}_PROXY"))}
         session.headers.update(
             {
@@ -75,7 +75,7 @@ class GitHub:
         return self._call("GET", path, query=query)
 
     def post(self, path: str, body: dict[str, Any], is_safe: bool = False) -> Any:
-        """Make something. `is_safe`: made twice it would be the same, so it may be tried again after an error."""
+        """Make something. `is_safe`: making it twice does no harm, so it may be retried after an error."""
         return self._call("POST", path, body, is_safe=is_safe)
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
@@ -159,7 +159,7 @@ class GitHub:
             if is_last or not again:
                 break
             time.sleep(PAUSE_S * 2**attempt)
-        raise Unavailable(f"GitHub did not answer {what} ({said}). It may or may not have been done; run again later.")
+        raise Unavailable(f"GitHub did not answer {what} ({said}). It may or may not have been done. Run again later.")
 
 
 def _message(answer: Any) -> str:
@@ -175,7 +175,7 @@ def _message(answer: Any) -> str:
 
 
 def _wait(answer: Any) -> float | None:
-    """Seconds to wait where GitHub did nothing because of a limit; None where the answer is another one."""
+    """Seconds to wait if GitHub did nothing because of a limit; None for any other answer."""
     is_limit = answer.status_code == 429 or (
         answer.status_code == 403
         and ("retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0")
@@ -192,14 +192,14 @@ def _wait(answer: Any) -> float | None:
 
 def _refusal(what: str, status: int, message: str) -> FlywheelError:
     if status == 401:
-        return Forbidden(f"GitHub does not know the token (401, {what}): it is wrong or expired. Renew it.")
+        return Forbidden(f"GitHub does not accept the token (401, {what}): it is wrong or expired. Renew it.")
     if status == 403:
         return Forbidden(f"The token may not do {what} (403: {message}). {setting(what, message)}")
     return Refused(f"GitHub refused {what} ({status}: {message}).", status)
 
 
 def setting(what: str, message: str) -> str:
-    """The setting that allows what a token was forbidden."""
+    """The setting that would allow what the token was refused."""
     if "create or approve pull requests" in message:
         return "Allow it: Settings > Actions > General > 'Allow GitHub Actions to create and approve pull requests'."
     if "Upgrade" in message:
@@ -211,7 +211,7 @@ def setting(what: str, message: str) -> str:
 
 
 def token() -> str | None:
-    """The token of the environment, else the one that the command `gh` is logged in with."""
+    """The token from the environment, else the one that `gh` is logged in with."""
     found = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")
     if found:
         return found
@@ -232,10 +232,10 @@ def repository() -> str | None:
 
 
 def connect() -> GitHub:
-    """The repository that this tree belongs to. ConfigError where the environment does not tell which, or has no token."""
+    """The repository that this tree belongs to. ConfigError if that is unknown, or if there is no token."""
     name, found = repository(), token()
     if name is None:
-        raise ConfigError("origin is not at GitHub. Set GITHUB_REPOSITORY to OWNER/NAME, or add the remote origin.")
+        raise ConfigError("origin is not on GitHub. Set GITHUB_REPOSITORY to OWNER/NAME, or add the remote origin.")
     if found is None:
         raise ConfigError("there is no token for GitHub. Set GITHUB_TOKEN, or log in with: gh auth login")
     return GitHub(name, found, os.environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/"))
@@ -247,14 +247,14 @@ def segment(text: str) -> str:
 
 
 def set_status(github: GitHub, sha: str, context: str, state: str, description: str, address: str | None) -> None:
-    """Set a commit status. A description is cut to the 140 characters that GitHub takes."""
+    """Set a commit status. The description is cut to the 140 characters that GitHub allows."""
     short = description if len(description) <= 140 else f"{description[:139]}…"
     body = {"state": state, "context": context, "description": short}
     github.post(f"/statuses/{sha}", body | ({"target_url": address} if address else {}), is_safe=True)
 
 
 def comment(github: GitHub, number: int, mark: str, text: str) -> None:
-    """Make or update the one comment of an issue or pull request that carries a mark."""
+    """Create or update the one comment of an issue or pull request that carries a mark."""
     body = f"{text}\n\n<!-- {mark} -->"
     for attempt in (1, 2):
         mine = [one for one in github.pages(f"/issues/{number}/comments") if f"<!-- {mark} -->" in (one["body"] or "")]
@@ -264,6 +264,6 @@ def comment(github: GitHub, number: int, mark: str, text: str) -> None:
             else:
                 github.post(f"/issues/{number}/comments", {"body": body})
             return
-        except Unavailable:  # it may have been made: look again before making it twice
+        except Unavailable:  # it may exist already: look again before posting it twice
             if attempt == 2:
                 raise

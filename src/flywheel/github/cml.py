@@ -1,4 +1,4 @@
-"""The command `cml`, where it is installed. Whatever it does can be done without it, so a failure is told and never raised."""
+"""The command `cml`, if it is installed. Everything it does works without it too, so a failure is printed and never raised."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 
 
 def run(token: str, *arguments: str, timeout_s: float = 120) -> bool:
-    """Whether `cml` did what the arguments say. False where it is not installed, or where it failed, which is printed."""
+    """Whether `cml` did what the arguments say. False if it is not installed or failed; a failure is printed."""
     if not shutil.which("cml"):
         return False
     env = {**os.environ, "REPO_TOKEN": token, "ITERATIVE_DO_NOT_TRACK": "1"}
@@ -26,5 +26,5 @@ def run(token: str, *arguments: str, timeout_s: float = 120) -> bool:
     except (OSError, subprocess.TimeoutExpired) as error:
         said = str(error)
     if said:
-        print(f"`cml {' '.join(arguments[:2])}` failed ({said}); going on without CML.", flush=True)
+        print(f"`cml {' '.join(arguments[:2])}` failed ({said}); continuing without CML.", flush=True)
     return not said

@@ -21,11 +21,11 @@ COMMENT = files.LOCAL / "comment.md"
 
 
 def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
-    """Show the result of `flywheel run` for the commit that is checked out; says whether the gate is open.
+    """Show the result of `flywheel run` for the checked-out commit; says whether the gate is open.
 
-    In this order, so that a later failure loses nothing: the new lock is pushed where it was stale, the summary of the job,
-    the commit status, the comment. A fork's token can do none of that: `hub` is None, and the text is left in a file, which
-    another workflow posts.
+    The order makes sure that a later failure loses nothing: push the results if the lock was stale, write the job's summary,
+    set the commit status, post the comment. A fork's token can do none of that: `hub` is None, and the text is left in a file
+    for another workflow to post.
     """
     decision = read_decision()
     pull = run.pull_request
@@ -37,12 +37,12 @@ def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
     if pull and hub:
         _check_open(hub, pull["number"])
     if outdated and hub and pull:
-        committed = commit_produced(f"Results of {head[:10]}: what this change gives\n\n{decision['verdict']}")
+        committed = commit_produced(f"Results of {head[:10]}\n\n{decision['verdict']}")
         origin.push(f"{committed}:refs/heads/{pull['head']['ref']}")
-        print(f"dvc.lock was out of date: its results are committed to the branch as {committed[:10]}", flush=True)
+        print(f"dvc.lock was out of date: the new results are committed to the branch as {committed[:10]}", flush=True)
         head = committed
     elif outdated:
-        problem = problem or "dvc.lock is out of date: run `flywheel run`, and commit what it changes."
+        problem = problem or "dvc.lock is out of date: run `flywheel run` and commit what it changes."
     state = status(decision, accepted(decision), problem)
     name = hub.repository if hub else os.environ.get("GITHUB_REPOSITORY", "")
     server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
@@ -66,7 +66,7 @@ def post(hub: GitHub, run: Run, head: str, state: tuple[str, str], number_of_pul
 
 
 def post_comment(hub: GitHub, number_of_pull: int, text: str) -> None:
-    """Post with CML, which keeps one comment; where CML is missing or fails, with GitHub's API."""
+    """Post with CML, which keeps to one comment; if CML is missing or fails, with GitHub's API."""
     files.write_text(COMMENT, f"{text}\n\n<!-- {MARK} -->\n")
     told = ("--publish=false", f"--watermark-title={MARK}", f"--target=pr/{number_of_pull}", str(COMMENT))
     if not cml.run(hub.token, "comment", "update", *told):
@@ -74,17 +74,17 @@ def post_comment(hub: GitHub, number_of_pull: int, text: str) -> None:
 
 
 def start_checks(hub: GitHub, branch: str) -> None:
-    """Start checks.yml on a branch: a commit pushed with the token of a workflow starts no run by itself."""
+    """Start checks.yml on a branch: a commit that was pushed with a workflow's token starts no run by itself."""
     hub.post("/actions/workflows/checks.yml/dispatches", {"ref": branch})
 
 
 def _check_open(hub: GitHub, number_of_pull: int) -> None:
     if hub.get(f"/pulls/{number_of_pull}")["state"] != "open":
-        raise DataError(f"pull request #{number_of_pull} was closed meanwhile: nothing is pushed or posted.")
+        raise DataError(f"pull request #{number_of_pull} was closed in the meantime. Nothing is pushed or posted.")
 
 
 def _before(run: Run) -> str:
-    """The commit before a push; for a new branch, where it left the default one; for a new repository, the commit itself."""
+    """The commit before a push; for a new branch, where it left the default branch; for a new repository, the commit itself."""
     before = str(run.event.get("before") or "")
     default = (run.event.get("repository") or {}).get("default_branch", "main")
     for known in (before, f"refs/remotes/{origin.ORIGIN}/{default}"):
@@ -95,9 +95,9 @@ def _before(run: Run) -> str:
 
 
 def relay(run: Run, hub: GitHub, text: str) -> None:
-    """Post what the run of a fork left, as plain text. Which pull request it is about is GitHub's word, not the fork's.
+    """Post what the run of a fork left, as plain text. GitHub says which pull request it is about; the fork is not asked.
 
-    The status stays pending: a fork's own run could say anything.
+    The status stays pending, because a fork's run could say anything.
     """
     done = run.event["workflow_run"]
     head = done["head_sha"]
@@ -106,15 +106,15 @@ def relay(run: Run, hub: GitHub, text: str) -> None:
     numbers = [one["number"] for one in wanted if one["head"]["sha"] == head]
     if not numbers:
         raise DataError(
-            f"no open pull request has the head {head[:10]}: it was closed or has moved on. Nothing posted."
+            f"no open pull request has the head {head[:10]}: it was closed or has moved on. Nothing is posted."
         )
     told = (
-        "This is what the run of the fork says. Nobody has checked it, so it is shown as plain text and opens nothing.\n\n"
+        "This is what the run of the fork says. Nobody has checked it, so it is plain text and does not open the gate.\n\n"
         f"To decide, a maintainer who has read the change pushes this commit to a branch `try/…` of this repository; "
         f"that run sets `{GATE}` on {head}.\n\n"
     )
     is_decided = any(one["context"] == GATE for one in hub.pages(f"/commits/{head}/statuses"))
     for one in numbers:
         if not is_decided:  # a maintainer may have been faster
-            set_status(hub, head, GATE, "pending", "a fork's run does not decide: see the comment", run.address)
+            set_status(hub, head, GATE, "pending", "a fork's run does not decide; see the comment", run.address)
         post_comment(hub, one, told + fenced(text[:LONGEST]))

@@ -1,4 +1,4 @@
-"""Telling GitHub about a release or a rollback: the release with its files, and the issue that says why."""
+"""Telling GitHub about a release (with its files) or a rollback (an issue that says why)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ASSETS = (*(files.CANDIDATE / name for name in FILES), files.REPORT, files.METRI
 def release(hub: GitHub, name: str, version: str) -> str:
     """Make the GitHub release of a version, with the report and the model's files; returns its address.
 
-    What is there already is left as it is, so that an interrupted release can be run again.
+    What is already there stays as it is, so an interrupted release can be run again.
     """
     tag = f"{name}@{version}"
     said = git.run("tag", "--list", "--format=%(contents)", tag).strip()
@@ -46,8 +46,8 @@ def rollback(hub: GitHub, name: str, before: str, now: str, why: str) -> str:
             "",
             f"**Why:** {' '.join(why.split())}",
             "",
-            f"`main` still holds the candidate of {before}. What serves is what the newest `prod` tag names; the next retrain",
-            f"is compared with {now}. Close this issue when the cause is known and mended.",
+            f"`main` still holds the candidate of {before}. The newest `prod` tag says what serves; the next retrain",
+            f"is compared with {now}. Close this issue when the cause is known and fixed.",
         ]
     )
     made: dict[str, Any] = hub.post(

@@ -1,4 +1,4 @@
-"""What a run produced, against a commit: what changed, what is stale, and committing it."""
+"""What a run produced, compared with a commit: what changed, what is stale, and how to commit it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRODUCED = ("params.yaml", "dvc.lock", "models/", "reports/", "conf/state.yaml")
 
 
 def changes(base: str) -> Changes:
-    """Compare the working tree with a commit, by DVC and by the files of that commit. DataError when there is none."""
+    """Compare the working tree with a commit, using DVC and that commit's files. DataError if there is no such commit."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -55,17 +55,19 @@ def _at(commit: str, path: Path, shape: type[T]) -> T | None:
 
 
 def stale() -> list[str]:
-    """The files that the run made otherwise than they are committed. DataError when other files changed as well."""
+    """The files that a run changed from what is committed. DataError if other files changed as well."""
     listed = git.run("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
     changed = [entry[3:] for entry in listed.split("\0") if entry]
     strange = [name for name in changed if not name.startswith(PRODUCED)]
     if strange:
-        raise DataError(f"the run changed files that it should not: {', '.join(strange)}. Look at what wrote them.")
+        raise DataError(
+            f"the run changed files that it should not touch: {', '.join(strange)}. Find out what wrote them."
+        )
     return changed
 
 
 def commit_produced(message: str) -> str:
-    """Commit what a run produced, as the loop itself; returns the commit."""
+    """Commit what a run produced, signed by the loop itself; returns the commit."""
     there = [name for name in PRODUCED if Path(name).exists()]
     git.run("add", "--all", "--", *there)
     git.run("commit", "--quiet", "--no-verify", "--message", message, env=git.BOT)

@@ -28,9 +28,9 @@ from flywheel.report.markdown import escape
 BRANCHES = "retrain/"
 NEXT = {
     "pass": "Merging releases this candidate.",
-    "fail": "It cannot be merged. Find out why it is worse; the next retrain closes this pull request.",
-    "inconclusive": "It is not shown to be better. To merge, and so release, it all the same: "
-    'commit `flywheel accept --why "…"` to this branch, and have it approved.',
+    "fail": "It cannot be merged. Find out why it is worse. The next retrain closes this pull request.",
+    "inconclusive": "It is not shown to be better. To merge and release it anyway, "
+    'run `flywheel accept --why "…"`, commit its file to this branch, and have it approved.',
 }
 
 
@@ -38,15 +38,13 @@ OWNERS = (Path(".github/CODEOWNERS"), Path("CODEOWNERS"), Path("docs/CODEOWNERS"
 
 
 class NothingNew(DataError):
-    """The retrain gave what is committed already."""
+    """The retrain gave what is already committed."""
 
 
 def retrain(hub: GitHub, run: Run, tier: str, again: bool, why: str, tell: Say) -> str:
     """Retrain as of the clock's day and propose the result; returns what was done, in one sentence."""
     if git.run("status", "--porcelain"):
-        raise DataError(
-            "the tree has changes that are not committed, which a retrain would propose. Commit them first."
-        )
+        raise DataError("the tree has uncommitted changes, which a retrain would propose. Commit them first.")
     now = as_before(tell, may_override=False)
     params = now.params
     day = clock.target(params)
@@ -56,14 +54,14 @@ def retrain(hub: GitHub, run: Run, tier: str, again: bool, why: str, tell: Say) 
     try:
         with claim(day, again) as is_ours:
             if not is_ours:
-                return f"A retrain as of {day} was started before: nothing to do. To do it once more: --again"
+                return f"A retrain as of {day} was already started, so there is nothing to do. To repeat it: --again"
             advance(now, day, tell)
             pipeline.run(verify=True)
             if not stale():
                 raise NothingNew
             address = propose(hub, run, tier, why or f"{tier} retrain as of {day}", params.automation)
     except NothingNew:
-        return f"No new data and no change since the last run, as of {day}: there is nothing to propose."
+        return f"No new data and no change since the last run, as of {day}, so there is nothing to propose."
     decision = read_decision()
     return f"Retrain ({tier}) as of {day}: {decision['verdict']}. {address}"
 
@@ -89,7 +87,7 @@ def body(tier: str, decision: Decision, reason: str, address: str | None) -> str
 
 
 def owners(text: str, path: str) -> list[str]:
-    """Who owns a path, by the last pattern of a CODEOWNERS file that matches it."""
+    """Who owns a path: the last pattern in a CODEOWNERS file that matches it counts."""
     found: list[str] = []
     for line in text.splitlines():
         pattern, *names = line.split("#")[0].split() or [""]
@@ -106,7 +104,7 @@ def _matches(pattern: str, path: str) -> bool:
 
 
 def reviewers(author: str | None) -> dict[str, list[str]]:
-    """The owners of the candidate as people and teams; nobody reviews what is theirs."""
+    """The owners of the candidate, as people and teams. Nobody reviews their own pull request."""
     place = next((path for path in OWNERS if path.exists()), None)
     names = owners(place.read_text(encoding="utf-8"), f"{files.CANDIDATE.as_posix()}/model.txt") if place else []
     logins = [name.removeprefix("@") for name in names if name.startswith("@")]
@@ -118,8 +116,8 @@ def reviewers(author: str | None) -> dict[str, list[str]]:
 def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automation) -> str:
     """Open the pull request of a retrain whose results are in the tree; returns its address.
 
-    With the token of an App its checks start by themselves. With the token of a workflow nothing would start, so the report
-    and the status are posted here, and checks.yml is dispatched.
+    With an App's token, its checks start by themselves. With a workflow's token nothing would start, so the report and the
+    status are posted here and checks.yml is dispatched.
     """
     decision = read_decision()
     day = dt.date.fromisoformat(decision["as_of"])
@@ -130,7 +128,7 @@ def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automatio
         _create(hub, branch, base, title(tier, decision), text)
     pull = _open_pull(hub, branch)
     if pull is None:
-        raise DataError(f"the branch {branch} is pushed, but its pull request is not there. Open it by hand.")
+        raise DataError(f"the branch {branch} is pushed, but it has no pull request. Open one by hand.")
     number = pull["number"]
     problems = []
     for what, call in (
@@ -143,7 +141,7 @@ def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automatio
     ):
         try:
             call()
-        except (RemoteError, Forbidden) as error:  # the proposal stands without them
+        except (RemoteError, Forbidden) as error:  # the proposal is fine without them
             problems.append(f"{what}: {error}")
     if not run.is_app:
         state = status(decision, None, None)
@@ -161,12 +159,12 @@ def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automatio
 
 
 def _create(hub: GitHub, branch: str, base: str, headline: str, text: str) -> None:
-    """Commit what the run produced on a new branch, and open its pull request: with CML, else by ourselves."""
+    """Commit what the run produced to a new branch and open its pull request: with CML, or else without it."""
     changed = sorted({name.split("/")[0] if name.startswith(("models/", "reports/")) else name for name in stale()})
     told = ["--branch", branch, "--target-branch", base, "--title", headline, "--body", text, "--message", headline]
     told += ["--user-name", git.BOT["GIT_AUTHOR_NAME"], "--user-email", git.BOT["GIT_AUTHOR_EMAIL"]]
     cml.run(hub.token, "pr", "create", *told, *changed, timeout_s=300)
-    if _open_pull(hub, branch):  # a look at GitHub says more than what CML says of itself
+    if _open_pull(hub, branch):  # GitHub knows better than CML whether it worked
         return
     if not origin.refs(f"refs/heads/{branch}"):
         git.run("checkout", "--quiet", "-B", branch)
@@ -188,7 +186,7 @@ def _ask_reviewers(hub: GitHub, number: int, author: str | None) -> None:
 
 
 def _supersede(hub: GitHub, number: int) -> None:
-    """Close the open pull requests of earlier retrains: they are about older data."""
+    """Close the open pull requests of earlier retrains, which are about older data."""
     for pull in list(hub.pages("/pulls", state="open")):
         is_ours = (pull["head"].get("repo") or {}).get("full_name") == hub.repository
         if pull["number"] < number and is_ours and pull["head"]["ref"].startswith(BRANCHES):
@@ -197,10 +195,10 @@ def _supersede(hub: GitHub, number: int) -> None:
 
 
 def _merge_when_ready(hub: GitHub, run: Run, pull: dict[str, Any]) -> list[str]:
-    """Let GitHub merge once all that the ruleset requires is there; returns what stands in the way."""
+    """Let GitHub merge once everything the ruleset requires is there; returns what is in the way."""
     if not run.is_app:
         return [
-            "auto_merge needs the App's token: a merge made with the token of a workflow would start no release. "
+            "auto_merge needs the App's token: a merge made with a workflow's token would start no release. "
             "Set FLYWHEEL_APP_ID and FLYWHEEL_APP_KEY, or merge by hand."
         ]
     query = (

@@ -1,4 +1,4 @@
-"""The rules of the repository as files: `.github/rulesets/` against what GitHub has."""
+"""The rules of the repository as files: `.github/rulesets/`, compared with what GitHub has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Step:
 
 
 def wanted(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
-    """The rulesets in a folder by their names. DataError when there is none, or a file is not a ruleset."""
+    """The rulesets in a folder, by name. DataError if there are none, or if a file is not a ruleset."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -40,7 +40,7 @@ def wanted(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
 
 
 def plan(hub: GitHub, rulesets: dict[str, dict[str, Any]]) -> list[Step]:
-    """What to do so that GitHub has these rulesets; others, that people made there, are left alone."""
+    """What to do so that GitHub has these rulesets. Others that people made there are left alone."""
     there = {
         one["name"]: one["id"] for one in hub.pages("/rulesets") if one.get("source_type", "Repository") == "Repository"
     }
@@ -64,7 +64,7 @@ def apply(hub: GitHub, steps: list[Step]) -> None:
 
 
 def differences(mine: Any, theirs: Any, place: str = "") -> list[str]:
-    """Where GitHub's ruleset does not say what ours says; what only GitHub says (its defaults, its ids) is no difference."""
+    """Where GitHub's ruleset differs from ours; what only GitHub has (its defaults, its ids) is no difference."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
         return [
             line
@@ -84,7 +84,7 @@ def differences(mine: Any, theirs: Any, place: str = "") -> list[str]:
 
 
 def _order(one: Any) -> str:
-    """Rules are sorted by their type and contexts by their name: GitHub may give them in another order."""
+    """Rules are sorted by type and contexts by name, because GitHub may return them in another order."""
     if isinstance(one, dict):
         return str(one.get("type") or one.get("context") or json.dumps(one, sort_keys=True))
     return str(one)

@@ -1,4 +1,4 @@
-"""What the room of GitHub may be told: the section automation."""
+"""Settings of GitHub: the section automation."""
 
 from __future__ import annotations
 

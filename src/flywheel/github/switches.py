@@ -1,4 +1,4 @@
-"""The switches of the repository at GitHub: the halt, and whether Pages is turned on."""
+"""Switches of the repository on GitHub: the halt, and whether Pages is turned on."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def refuse_if_halted(what: str) -> None:
     """GateFailed while the loop is halted."""
     why = halted()
     if why:
-        raise GateFailed(f"no {what}: the loop is halted ({why}). When the cause is mended: flywheel resume")
+        raise GateFailed(f"no {what}: the loop is halted ({why}). When the cause is fixed: flywheel resume")
 
 
 def halt(hub: GitHub, why: str) -> None:
     """Set the variable that stops retrains and releases. ConfigError without a reason."""
     if not why.strip():
-        raise ConfigError("--why: a halt needs its reason, in a few words.")
+        raise ConfigError("--why: a halt needs a reason, in a few words.")
     value = {"name": HALT, "value": " ".join(why.split())}
     try:
         hub.patch(f"/actions/variables/{HALT}", value)

@@ -1,1 +1,1 @@
-"""From feedback to labels: what happened, how sure that is, and since when it is known."""
+"""From feedback to labels: what happened, how certain that is, and since when it is known."""

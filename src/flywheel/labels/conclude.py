@@ -1,4 +1,4 @@
-"""From all feedback about a prediction to what happened, how sure that is, and since when it is known."""
+"""From all feedback about a prediction to what happened, how certain that is, and since when it is known."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def conclude(feedback: pd.DataFrame, params: Label) -> pd.DataFrame:
     """Every revision of every label: prediction_id, label (0/1), label_confidence, label_source, n_votes, known_at,
     revised_at, superseded_at; in order of prediction and time.
 
-    An outcome settles it; the newest one counts. Without one, at least `min_votes` voters must have spoken, and their
-    weighted majority decides: a voter who is right with probability p weighs log(p / (1 - p)), which is the best weight
-    for independent voters (Nitzan and Paroush, 1982). The confidence is the probability of the winner if, before anybody
-    spoke, both were equally likely. A voter who speaks again replaces the earlier vote. A tie settles nothing.
+    An outcome decides; the newest one counts. Without one, at least `min_votes` voters are needed and their weighted majority
+    decides. A voter who is right with probability p has the weight log(p / (1 - p)), which is the best weight for independent
+    voters (Nitzan and Paroush, 1982). The confidence is the probability of the winner, starting from even odds. A voter who
+    speaks again replaces the earlier vote. A tie decides nothing.
 
     `label_source` is the channel that won: `outcome`; else `annotation` where at least one annotator's standing vote is
     for the label; else `report`. An annotator who was outvoted by reports is not the source of what the reports say.

@@ -1,8 +1,8 @@
-"""What the loop concluded about each prediction, and when it knew.
+"""What the loop concluded about each prediction, and when.
 
-`data/labels.parquet` keeps every revision: a conclusion holds from `revised_at` until `superseded_at` (null: it still
-holds). `known_at` is when the loop came to this label; later feedback may confirm it (a revision with the same
-`known_at`) or overturn it. So the state of knowledge at any past moment can be read, and it never changes afterwards.
+`data/labels.parquet` keeps every revision. A conclusion holds from `revised_at` until `superseded_at` (null: it still holds).
+`known_at` is when the loop reached this label; later feedback may confirm it (a revision with the same `known_at`) or
+overturn it. So one can read what was known at any past moment, and that never changes afterwards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def sure(labels: pd.DataFrame, min_confidence: float) -> pd.DataFrame:
 def spans(revisions: pd.DataFrame) -> pd.DataFrame:
     """One row for each stretch of time in which a prediction had the same label: prediction_id, label, known_at, until.
 
-    `until` is far in the future where the label still holds.
+    `until` is far in the future if the label still holds.
     """
     # A confirmation keeps known_at, so a stretch is a start and the confirmations after it (rows are in order of time):
     #   label 1  known 09:00  revised 09:00  superseded 10:00   start of stretch 1
@@ -41,7 +41,7 @@ def spans(revisions: pd.DataFrame) -> pd.DataFrame:
 
 
 def revisions_of(states: pd.DataFrame, names: pd.Index) -> pd.DataFrame:
-    """Keep the states that differ from the one before, and say until when each held. A label of -1 means: not settled.
+    """Keep the states that differ from the one before, with the time until which each held. A label of -1 means undecided.
 
     `states` has one row for each vote, in order of prediction and time: what is concluded once that vote is in.
 

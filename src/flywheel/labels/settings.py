@@ -1,4 +1,4 @@
-"""What the room of the labels may be told: the section label."""
+"""Settings of the labels: the section label."""
 
 from __future__ import annotations
 

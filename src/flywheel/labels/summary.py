@@ -1,4 +1,4 @@
-"""What the labels rest on and who said it: `reports/labels.json` and `reports/feedback.json`."""
+"""What the labels are based on, and who said it: `reports/labels.json` and `reports/feedback.json`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flywheel.data import tables
 
 
 def summarize(current: pd.DataFrame, predictions: pd.DataFrame, feedback: pd.DataFrame) -> dict[str, Any]:
-    """`reports/labels.json`: coverage, where labels come from, how sure they are, and how far the channels agree."""
+    """`reports/labels.json`: coverage, where labels come from, how certain they are, and how far the channels agree."""
     shares = current["label_source"].value_counts(normalize=True).sort_index()
     delay = (current["known_at"] - current["served_at"]).dt.total_seconds() / 3600
     return {
@@ -33,7 +33,7 @@ def summarize(current: pd.DataFrame, predictions: pd.DataFrame, feedback: pd.Dat
 
 
 def agreement(feedback: pd.DataFrame) -> dict[str, Any]:
-    """How often reports and annotations say the same as the outcome, and how often two votes on one prediction agree."""
+    """How often reports and annotations agree with the outcome, and how often two votes on one prediction agree."""
     votes = feedback[feedback["channel"].isin(("report", "annotation"))]
     outcome = tables.in_order(feedback[feedback["channel"] == "outcome"], ["received_at", "feedback_id"])
     outcome = outcome.drop_duplicates("prediction_id", keep="last")
@@ -54,7 +54,7 @@ def agreement(feedback: pd.DataFrame) -> dict[str, Any]:
 
 
 def describe_feedback(feedback: pd.DataFrame, current: pd.DataFrame) -> dict[str, Any]:
-    """`reports/feedback.json`: who says how much, how often each kind of voice is right, what people say about the app."""
+    """`reports/feedback.json`: who says how much, how often reporters are right, and how people rate the app."""
     by_channel = {}
     for channel in tables.CHANNELS:
         mine = feedback[feedback["channel"] == channel]

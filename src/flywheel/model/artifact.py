@@ -29,7 +29,7 @@ class Model:
 
 
 def matrix(table: pd.DataFrame, features: Features) -> np.ndarray:
-    """Features as floats (rows x features): numeric ones first, then category codes. A category never seen is missing."""
+    """Features as floats (rows x features): numeric ones first, then category codes. An unknown category is missing."""
     numeric: np.ndarray = table[features["numeric"]].to_numpy("float64")
     codes = [
         pd.Index(known, dtype="str").get_indexer(pd.Index(table[n])) for n, known in features["categorical"].items()
@@ -42,7 +42,7 @@ def matrix(table: pd.DataFrame, features: Features) -> np.ndarray:
 
 
 def missing_columns(table: pd.DataFrame, card: Card) -> list[str]:
-    """The features that a model needs and a table does not have."""
+    """The features that a model needs and a table lacks."""
     needed = [*card["features"]["numeric"], *card["features"]["categorical"]]
     return [name for name in needed if name not in table.columns]
 
@@ -68,7 +68,7 @@ def predict(model: Model, table: pd.DataFrame) -> np.ndarray:
 
 
 def save(model: Model, folder: Path) -> None:
-    """Write `model.txt`, `calibration.json` and, last, `card.json` with their digests, in place of what was there."""
+    """Write `model.txt`, `calibration.json` and, last, `card.json` with their digests; they replace what was there."""
     texts = {
         "model.txt": model.booster.model_to_string(num_iteration=model.booster.best_iteration or -1),
         "calibration.json": json.dumps(model.calibration, indent=1) + "\n",
@@ -78,9 +78,9 @@ def save(model: Model, folder: Path) -> None:
 
 
 def load(folder: Path) -> Model:
-    """Read a model. DataError when a file is missing or is not the one that the card describes.
+    """Read a model. DataError when a file is missing or does not match the card.
 
-    The digests are compared first, because LightGBM reads beyond the end of a file that was cut off.
+    The digests are compared first, because LightGBM reads past the end of a truncated file.
     """
     import lightgbm as lgb
 
@@ -90,19 +90,19 @@ def load(folder: Path) -> Model:
     card = read_card(folder)
     for name in FILES[:2]:
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != card["sha256"][name]:
-            raise DataError(f"{folder / name} is not the file that card.json describes. Restore both from Git.")
+            raise DataError(f"{folder / name} does not match its digest in card.json. Restore both from Git.")
     return Model(
         lgb.Booster(model_file=str(folder / "model.txt")), shapes.read(folder / "calibration.json", Calibration), card
     )
 
 
 def load_if_there(folder: Path) -> Model | None:
-    """Read a model, or None where the folder holds none of its files: before the first release there is no champion."""
+    """Read a model, or None if the folder holds none of its files: before the first release there is no champion."""
     return load(folder) if any((folder / name).exists() for name in FILES) else None
 
 
 def add_score(features: pd.DataFrame, champion: Model | None) -> pd.DataFrame:
-    """Features with the column `champion_score`, where there is a champion that can score them."""
+    """Features with the column `champion_score`, if there is a champion that can score them."""
     if champion is None or missing_columns(features, champion.card):
         return features
     return features.assign(champion_score=predict(champion, features))

@@ -58,7 +58,7 @@ def read_champion() -> Card | None:
 
 
 def identity(folder: Path) -> str | None:
-    """A digest of what a model does: its trees and calibration, not its card. None where there is no model."""
+    """A digest of what a model does: its trees and calibration, not its card. None if there is no model."""
     found = [folder / name for name in ("model.txt", "calibration.json")]
     return digest(found)[:16] if all(path.exists() for path in found) else None
 

@@ -1,4 +1,4 @@
-"""Fitting LightGBM and calibrating it by isotonic regression. The same rows give the same model, to the byte."""
+"""Fitting LightGBM, and calibrating it by isotonic regression. The same rows give the same model, to the byte."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIBRARIES = ("lightgbm", "numpy", "pandas", "scikit-learn")
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to learn from: features, label (0/1), weight, and the slice (`fit`, `stop` or `calibrate`) that each is in."""
+    """Rows to learn from: features, label (0/1), weight, and the slice of each (`fit`, `stop` or `calibrate`)."""
 
     features: pd.DataFrame
     label: np.ndarray
@@ -101,7 +101,7 @@ def fit(
 def calibrate(raw: np.ndarray, label: np.ndarray, weight: np.ndarray) -> Calibration:
     """Isotonic regression of the label on the raw score (Zadrozny and Elkan, 2002), as the corners of its curve.
 
-    Nothing is ever certain: the curve stays within 1 / (n + 2) of 0 and 1.
+    Nothing is ever certain: the curve stays 1 / (n + 2) away from 0 and 1.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -123,16 +123,16 @@ def libraries() -> dict[str, str]:
 
 
 def training_rows(features: pd.DataFrame, revisions: pd.DataFrame, end: dt.date) -> pd.DataFrame:
-    """Features with the label as it was known before the evaluation window starts at `end`."""
+    """Features with the label as it was known when the evaluation window starts, at `end`."""
     known = known_before(revisions, tables.timestamp(end))
     return features.merge(known[["prediction_id", "label", "label_confidence"]], on="prediction_id")
 
 
 def split(served_at: pd.Series, end: dt.date, params: Train) -> np.ndarray:
-    """The slice of each row: the last days stop the fit, every n-th day before them calibrates, the rest is fit on.
+    """The slice of each row: the last days stop the fit, every n-th day before them calibrates, the rest is for fitting.
 
-    Whole days, because rows of one day resemble each other; spread out, because a calibration on one week would learn
-    the weather of that week.
+    Whole days, because rows of one day resemble each other; spread out, because calibrating on one week would learn the
+    weather of that week.
     """
     days_before_end = (tables.timestamp(end) - served_at.dt.floor("D")).dt.days.to_numpy() - 1
     is_stop = days_before_end < params.early_stopping_days

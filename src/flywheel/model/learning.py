@@ -18,7 +18,7 @@ def learning_curve() -> Any:
 
 
 def log_iteration(live: Any) -> Callable[[Any], None]:
-    """A LightGBM callback that logs each iteration, rounded: the last bits of a sum depend on the number of threads."""
+    """A LightGBM callback that logs each iteration, rounded, because the last bits depend on the number of threads."""
 
     def callback(env: Any) -> None:
         for data, metric, value, *_ in env.evaluation_result_list:

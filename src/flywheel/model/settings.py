@@ -1,4 +1,4 @@
-"""What the room of the model may be told: the sections windows, train and model."""
+"""Settings of the model: the sections windows, train and model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Windows(Params):
         return as_of - dt.timedelta(days=self.evaluation_days), as_of
 
     def training(self, as_of: dt.date) -> tuple[dt.date, dt.date]:
-        """First day of the training window and the day after its last, which is where the evaluation window starts."""
+        """First day of the training window and the day after its last, on which the evaluation window starts."""
         end, _ = self.evaluation(as_of)
         return end - dt.timedelta(days=self.train_days), end
 
     def current(self, as_of: dt.date) -> tuple[dt.date, dt.date]:
-        """First day of the window that monitoring looks at and the day after its last."""
+        """First day of the window that monitoring looks at, and the day after its last."""
         return as_of - dt.timedelta(days=self.current_days), as_of
 
 

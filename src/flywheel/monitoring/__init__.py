@@ -1,1 +1,1 @@
-"""How the champion, the service and the world are doing, and whether that calls for a retrain."""
+"""How the champion, the service and the data are doing, and whether that calls for a retrain."""

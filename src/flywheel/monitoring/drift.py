@@ -16,10 +16,10 @@ BINS = 20
 def measure(
     reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[str, ...], params: Drift
 ) -> dict[str, Any]:
-    """The distance of each column's two samples, largest first, with the histograms to draw it.
+    """The distance between each column's two samples, largest first, with histograms to draw it.
 
-    `drifted` counts the columns whose distance is above the threshold; a column that is empty in either sample has no
-    distance and is listed with null. The methods are named, because Evidently's own choice flips between distances
+    `drifted` counts the columns whose distance is above the threshold. A column that is empty in either sample has no
+    distance and is listed with null. The methods are always named, because Evidently's own choice switches between distances
     and p-values with the number of rows.
     """
     columns = [name for name in reference.columns if name not in KEYS and name in current.columns]
@@ -61,9 +61,9 @@ def weigh(
     importance: dict[str, float],
     params: Drift,
 ) -> dict[str, Any]:
-    """How much of a model's importance is on columns that have drifted: a share of the importance that can be measured.
+    """How much of a model's importance is on drifted columns, as a share of the importance that can be measured.
 
-    Only columns with importance are compared. `weighted_share` is null where none of them can be measured.
+    Only columns with importance are compared. `weighted_share` is null if none of them can be measured.
     """
     columns = [name for name, weight in importance.items() if weight > 0 and name in reference and name in current]
     samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
@@ -87,7 +87,7 @@ def sample(frame: pd.DataFrame, params: Drift) -> pd.DataFrame:
 
 
 def as_measured(frame: pd.DataFrame, categorical: tuple[str, ...]) -> pd.DataFrame:
-    """Numbers as floats; an infinite one has no distance to anything and counts as missing."""
+    """Numbers as floats; an infinite one has no distance to anything, so it counts as missing."""
     numbers = [name for name in frame.columns if name not in categorical]
     floats = frame[numbers].astype("float64").replace([np.inf, -np.inf], np.nan)
     return frame.assign(**{name: floats[name] for name in numbers})
@@ -114,7 +114,7 @@ def histogram(reference: pd.Series, current: pd.Series, is_category: bool) -> di
 
 
 def as_html(reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[str, ...], params: Drift) -> str:
-    """Evidently's own page about the drift of every column, with the methods and the threshold of the configuration."""
+    """Evidently's own page about the drift of every column, with the configured methods and threshold."""
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
@@ -137,7 +137,7 @@ def as_html(reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[s
 def _datasets(
     current: pd.DataFrame, reference: pd.DataFrame, columns: list[str], categorical: tuple[str, ...]
 ) -> list[Any]:
-    """Both frames as Evidently's, the current one first, as its reports take them."""
+    """Both frames as Evidently's datasets, the current one first, as its reports expect."""
     from evidently import DataDefinition, Dataset
 
     definition = DataDefinition(
@@ -152,7 +152,7 @@ def _evidently(
 ) -> dict[str, float]:
     if not columns:
         return {}
-    # What evidently.metrics.ValueDrift calls, without the plots that it draws for each column (80 % of its seconds).
+    # What evidently.metrics.ValueDrift calls, without the plots it draws for each column (80 % of its time).
     from evidently.legacy.calculations.stattests import get_stattest
     from evidently.legacy.core import ColumnType
 

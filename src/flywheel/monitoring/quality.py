@@ -1,4 +1,4 @@
-"""Realised quality of what was served and of the champion, as labels come in."""
+"""Realised quality of the served score and of the champion, as labels come in."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from flywheel.monitoring.service import monday
 def quality_by_week(
     features: pd.DataFrame, known: pd.DataFrame, params: Evaluate, min_rows: int, champion: artifact.Model | None
 ) -> list[dict[str, Any]]:
-    """Realised AUC, Brier score and calibration error by week, of the served score and, after its training, the champion.
+    """Realised AUC, Brier score and calibration error by week, of the served score and, after its training, of the champion.
 
-    A week with fewer than `min_rows` sure labels says null: too few to judge.
+    A week with fewer than `min_rows` sure labels is null: too few to judge.
     """
     labels = sure(known, params.min_confidence)[["prediction_id", "label"]]
     rows = features[features["served_score"].notna()].merge(labels, on="prediction_id", how="left")
@@ -50,7 +50,7 @@ def recent(
 ) -> dict[str, Any]:
     """The champion's realised AUC over the current window, with its interval from the bootstrap over days that `evaluate` uses.
 
-    It is null where there is no champion, or fewer than `min_rows` sure labels.
+    It is null if there is no champion, or if there are fewer than `min_rows` sure labels.
     """
     start, end = (tables.timestamp(day) for day in window)
     rows = features[(features["served_at"] >= start) & (features["served_at"] < end)]
@@ -71,7 +71,7 @@ def recent(
 
 
 def new_labels(known: pd.DataFrame, champion: artifact.Model | None) -> int | None:
-    """The labels that became known after the champion was trained; None where there is no champion."""
+    """How many labels became known after the champion was trained; None if there is no champion."""
     if champion is None:
         return None
     return int((known["known_at"] >= pd.Timestamp(champion.card["labels_known_before"], tz="UTC")).sum())

@@ -20,7 +20,7 @@ def monday(moments: pd.Series) -> pd.Series:
 
 
 def latest_day(days: list[dt.date]) -> dict[str, Any]:
-    """How many predictions of the last day there were, and the share of them that ended in an error."""
+    """How many predictions the last day had, and what share of them ended in an error."""
     served = tables.read_days(files.VALID, "predictions", days[-1:], ["error"])
     rate = float(served["error"].notna().mean()) if len(served) else None
     return {"day": str(days[-1]), "predictions": len(served), "error_rate": rate}

@@ -1,4 +1,4 @@
-"""What the room of the monitoring may be told: the sections monitor and trigger."""
+"""Settings of monitoring: the sections monitor and trigger."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The trigger: a pure function that turns monitoring into a tier: urgent, drift, routine or none.
 
-Urgent is a broken contract, errors, or quality below its floor; drift a change of the world under the champion; routine
-age or many new labels. What calls for a retrain may still be held back by a freeze, a cool-down or the monthly budget.
+Urgent means a broken contract, errors, or quality below its floor; drift means that the data has moved away from the
+champion; routine means age or many new labels. A freeze, a cool-down or the monthly budget may still hold a retrain back.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def decide(
     params: TriggerParams,
     retrains: Sequence[dt.date],
 ) -> Triggered:
-    """What to do now (`tier`), what was called for, why in one sentence, every alert, and every rule with its numbers.
+    """What to do now (`tier`), what is called for, why in one sentence, every alert, and every rule with its numbers.
 
-    `monitor` is `reports/monitor.json`, or None where the run stopped before it; `card` is the champion's; `retrains` are
+    `monitor` is `reports/monitor.json`, or None if the run stopped before it; `card` is the champion's; `retrains` are
     the days as of which retrains were started. DataError when the files are about different days or champions.
     """
     as_of = params.clock.as_of
@@ -42,7 +42,7 @@ def decide(
         )
     if monitor is not None and monitor["champion"] != (card["version"] if card else None):
         raise DataError(
-            f"reports/monitor.json is about {monitor['champion']}, another champion. Run `flywheel monitor`."
+            f"reports/monitor.json is about {monitor['champion']}, not the champion in the tree. Run `flywheel monitor`."
         )
     rules = [contract(quality, params.validate_.max_rejected_share)]
     if monitor is not None:
@@ -56,8 +56,8 @@ def decide(
     calling = sorted((rule for rule in rules if rule["calls"]), key=lambda rule: TIERS.index(rule["tier"]))
     called_for: Tier = calling[0]["tier"] if calling else "none"
     held = held_back(called_for, retrains, params.trigger, as_of) if calling else None
-    said = calling[0]["reason"] if calling else "nothing is beyond its limit"
-    unknown = "" if monitor is not None else "; the run stopped before monitoring, so nothing else is known"
+    said = calling[0]["reason"] if calling else "everything is within its limits"
+    unknown = "" if monitor is not None else "; the run stopped before monitoring, so nothing more is known"
     reason = f"{called_for}: {said}{unknown}" + (f"; held back: {held}" if held else "")
     return {
         "as_of": as_of.isoformat(),
@@ -91,7 +91,7 @@ def errors(latest: LatestDay, params: Trigger) -> TriggerRule:
 
 
 def realised(recent: RecentQuality, params: Trigger) -> TriggerRule:
-    """Urgent: the champion's realised AUC is below its floor, with all of its interval."""
+    """Urgent: the champion's realised AUC is below its floor, and so is its whole interval."""
     auc = recent["auc"]
     if auc is None or auc["high"] is None:
         return _rule(
@@ -102,14 +102,14 @@ def realised(recent: RecentQuality, params: Trigger) -> TriggerRule:
 
 
 def drifted(windows: Sequence[DriftWindow], params: Trigger) -> TriggerRule:
-    """Drift: enough of the windows, and the latest, have most of the champion's importance on drifted columns."""
+    """Drift: in enough of the windows, and in the latest, most of the champion's importance is on drifted columns."""
     judged = [one for one in windows if one["weighted_share"] is not None]
     if not judged:
         return _rule("drift", "drift", False, "no window after the champion's training can be judged")
     beyond = [(one["weighted_share"] or 0) > params.drift_limit for one in judged]
     said = (
         f"{judged[-1]['weighted_share']:.0%} of the champion's importance is on drifted columns in the latest window, "
-        f"and {sum(beyond)} of {len(judged)} windows are beyond {params.drift_limit:.0%} "
+        f"and {sum(beyond)} of {len(judged)} windows are above {params.drift_limit:.0%} "
         f"({params.drift_windows_needed} and the latest needed)"
     )
     return _rule("drift", "drift", beyond[-1] and sum(beyond) >= params.drift_windows_needed, said)
@@ -126,14 +126,14 @@ def aged(card: Card | None, as_of: dt.date, params: Trigger) -> TriggerRule:
 
 
 def learned(new_labels: int | None, params: Trigger) -> TriggerRule:
-    """Routine: there is much to learn from that the champion has not seen."""
+    """Routine: there are many labels the champion has not seen."""
     n = new_labels or 0
     said = f"{n:,} labels are new since the champion was trained (limit {params.min_new_labels:,})"
     return _rule("new labels", "routine", n > params.min_new_labels, said)
 
 
 def held_back(tier: str, retrains: Sequence[dt.date], params: Trigger, as_of: dt.date) -> str | None:
-    """Why a retrain of this tier must wait; None where it may start. Retrains as of later days do not count."""
+    """Why a retrain of this tier must wait; None if it may start. Retrains as of later days do not count."""
     ages = [(as_of - day).days for day in retrains if day <= as_of]
     wait = params.urgent_cool_down_days if tier == "urgent" else params.cool_down_days
     if ages and min(ages) < wait:

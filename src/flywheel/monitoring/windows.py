@@ -18,7 +18,7 @@ from flywheel.monitoring.settings import Monitor
 def reference_days(
     champion: artifact.Model | None, as_of: dt.date, windows: Windows
 ) -> tuple[tuple[dt.date, dt.date], str]:
-    """The window to compare with: the champion's own training window, or this run's where that is not to be had."""
+    """The window to compare with: the champion's training window, or this run's if the data does not reach back that far."""
     here = tables.days_in(files.FEATURES)
     start, end = windows.training(as_of)
     own = max(start, here[0]), end
@@ -38,9 +38,9 @@ def drift_windows(
     categorical: tuple[str, ...],
     params: Monitor,
 ) -> list[dict[str, Any]]:
-    """Windows one after the other up to the clock, oldest first, each with its drift weighted by the champion's importance.
+    """Consecutive windows up to the clock, oldest first, each with its drift weighted by the champion's importance.
 
-    A window that begins inside the champion's own training window, or has too few rows, is left out.
+    Windows that begin inside the champion's training window, or have too few rows, are left out.
     """
     if champion is None:
         return []
@@ -64,7 +64,7 @@ def _between(features: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFra
 
 
 def unknown_categories(current: pd.DataFrame, champion: artifact.Model | None) -> dict[str, float]:
-    """The share of current rows whose category the champion never saw, by feature, where there are any."""
+    """The share of current rows whose category the champion never saw, for each feature that has any."""
     if champion is None:
         return {}
     shares = {

@@ -408,7 +408,9 @@ def test_a_champion_that_needs_features_that_are_gone_is_not_compared() -> None:
     for path in files.FEATURES.glob("*.parquet"):
         files.write_parquet(path, files.read_parquet(path).drop(columns="place"))
     evaluate(cohorts={})
-    assert "the champion needs features that are gone: place" == measured()["about"]["champion"]["why_not_compared"]
+    assert (
+        "the champion needs features that no longer exist: place" == measured()["about"]["champion"]["why_not_compared"]
+    )
 
 
 def test_without_a_champion_the_served_score_stands_in() -> None:

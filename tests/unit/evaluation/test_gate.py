@@ -270,7 +270,7 @@ def test_every_rule_can_fail_alone(metrics: Any, cohorts: Any, behaviours: Any, 
             id="no cohort is large enough",
         ),
         pytest.param(
-            changed(evidence(), "champion", why_not_compared="the champion needs features that are gone: size"),
+            changed(evidence(), "champion", why_not_compared="the champion needs features that no longer exist: size"),
             FINE_COHORTS,
             {"comparable": "inconclusive"},
             id="the champion cannot be compared",
@@ -393,7 +393,7 @@ def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> No
     """A project without cohorts can release; a reviewer reads that nothing was looked at."""
     found = decide(evidence(), {}, FINE_BEHAVIOUR, GATE)
     reasons = {rule["rule"]: rule["reason"] for rule in found["rules"]}
-    assert ("pass", "Skipped: evaluate.cohorts declares none.") == (found["verdict"], reasons["cohorts"])
+    assert ("pass", "Skipped: evaluate.cohorts is empty.") == (found["verdict"], reasons["cohorts"])
 
 
 def test_the_reason_names_every_harmed_cohort() -> None:
@@ -411,7 +411,7 @@ def test_the_reason_of_too_little_evidence_says_what_is_short() -> None:
     """Found and needed, for each that is short."""
     found = enough({"predictions": 4000, "rows": 900, "days": 20, "positives": 100}, GATE)["reason"]
     expected = "22% of the predictions have a label, 30% needed; 100 rows of the rarer class, 200 needed."
-    assert found == f"Too little to decide on: {expected}"
+    assert found == f"Too little evidence: {expected}"
 
 
 @pytest.mark.parametrize(
@@ -462,9 +462,9 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
 
 def test_a_champion_that_cannot_be_compared_says_why() -> None:
     """The reason is passed on to the reviewer."""
-    why = "the champion needs features that are gone: size"
+    why = "the champion needs features that no longer exist: size"
     found = comparable({"version": "v0.1.0", "identity": "decade", "why_not_compared": why})
-    expected = ("inconclusive", "The champion needs features that are gone: size.")
+    expected = ("inconclusive", "The champion needs features that no longer exist: size.")
     assert expected == (found["verdict"], found["reason"])
 
 

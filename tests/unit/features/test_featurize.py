@@ -159,7 +159,7 @@ def test_the_project_adds_columns_of_its_own() -> None:
         ("one_row_less", "must return one row for each prediction, on the same index"),
         ("another_index", "must return one row for each prediction, on the same index"),
         ("not_a_frame", "must return one row for each prediction, on the same index"),
-        ("a_name_that_is_taken", "returns columns that are there already: size"),
+        ("a_name_that_is_taken", "returns columns that already exist: size"),
         ("a_word", "season"),
         ("nothing_of_that_name", "has no function 'nothing_of_that_name'"),
     ],

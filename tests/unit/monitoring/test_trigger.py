@@ -81,7 +81,7 @@ def test_a_quiet_world_calls_for_nothing() -> None:
         (monitor(auc=(0.55, 0.5, 0.6)), "none", "nothing"),
         (monitor(auc=None), "none", "nothing"),
         (monitor(shares=(0.1, 0.1, 0.1, 0.51, 0.51)), "drift", "51% of the champion's importance"),
-        (monitor(shares=(0.51, 0.1, 0.1, 0.1, 0.51)), "drift", "2 of 5 windows are beyond 50%"),
+        (monitor(shares=(0.51, 0.1, 0.1, 0.1, 0.51)), "drift", "2 of 5 windows are above 50%"),
         (monitor(shares=(0.9, 0.9, 0.9, 0.9, 0.5)), "none", "nothing"),
         (monitor(shares=(0.1, 0.1, 0.1, 0.1, 0.9)), "none", "nothing"),
         (monitor(shares=()), "none", "nothing"),
