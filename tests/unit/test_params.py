@@ -363,7 +363,7 @@ def test_a_mistake_in_conf_is_found_in_the_folder_that_was_composed(tmp_path: Pa
     [
         (["size=tiny"], "conf/size/tiny.yaml"),
         ([], "conf/config.yaml"),
-        (["size=tiny", "gate.min_rows=two"], "the override gate.min_rows=two"),
+        (["size=tiny", "gate.min_days=two"], "the override gate.min_days=two"),
     ],
 )
 def test_a_bad_value_is_blamed_on_where_it_comes_from(
@@ -374,8 +374,8 @@ def test_a_bad_value_is_blamed_on_where_it_comes_from(
     shutil.copytree(ROOT / "conf", copy_of_conf)
     for name in ("config.yaml", "size/tiny.yaml"):
         path = copy_of_conf / name
-        path.write_text(re.sub(r"(?m)^(gate:\n(?:  .*\n)*?  min_rows: )\d+", r"\1many", path.read_text()))
-    with pytest.raises(ConfigError, match=rf"gate\.min_rows: found '\w+'; .*Fix {re.escape(file)}\.$"):
+        path.write_text(re.sub(r"(?m)^(gate:\n(?:  .*\n)*?  min_days: )\d+", r"\1many", path.read_text()))
+    with pytest.raises(ConfigError, match=rf"gate\.min_days: found '\w+'; .*Fix {re.escape(file)}\.$"):
         compose(overrides, copy_of_conf)
 
 

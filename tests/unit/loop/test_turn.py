@@ -46,7 +46,8 @@ def source(**changed: object) -> None:
 
 
 def decided(as_of: dt.date) -> None:
-    files.write_json(files.DECISION, {"as_of": as_of.isoformat()})
+    said = {"verdict": "pass", "reference": "served", "champion": None, "candidate": "c", "as_of": as_of.isoformat()}
+    files.write_json(files.DECISION, said | {"rules": []})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
