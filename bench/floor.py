@@ -1,98 +1,220 @@
-"""The floor: the same work as the pipeline, in one plain script without stages, files between them, or checks.
+"""The floor: what the pipeline does after `collect`, as a plain script that uses no module of the project.
 
-It reads the same events, concludes labels, joins, computes the same features, fits the same LightGBM, computes the same
-metrics with intervals, and measures the same drift. What the pipeline takes beyond this is the price of its structure.
-Run by bench.py, in a folder where the pipeline has run.
+`python bench/floor.py OUT`, in a folder where a run has ended, reads the collected events and params.yaml, checks the
+contract (floor_tables.py), concludes labels, computes the same features point in time, fits the same LightGBM, calibrates
+it, measures it with the same bootstrap, cohorts and behaviours, compares the same windows for drift (floor_reports.py), and
+writes the numbers of the reports to one JSON. bench.py checks that they are the run's. What the floor leaves out is the
+price of structure: it keeps no day files, cannot go on from yesterday, explains no error, draws no plots.
 """
 
 from __future__ import annotations
 
-import time
+import importlib
+import json
+import sys
+from pathlib import Path
 
-started = time.perf_counter()
-
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
+import yaml
+from floor_reports import behaviours, between, cohorts, compare, curves, drift, monitor
+from floor_tables import good_rows, labels_and_voices, service_by_week
+from sklearn.isotonic import IsotonicRegression
 
-from flights.features import derive
-from flywheel import files
-from flywheel.data import tables
-from flywheel.data.sources import open_source
-from flywheel.evaluation import metrics
-from flywheel.evaluation.cohorts import by_cohort
-from flywheel.evaluation.compare import (
-    compare,
-    evaluation_rows,
-    settings_of,
-)
-from flywheel.features.table import featurize
-from flywheel.labels.conclude import conclude
-from flywheel.labels.revisions import spans
-from flywheel.loop.settings import AllParams
-from flywheel.model import artifact
-from flywheel.model.fit import (
-    Rows,
-    describe_features,
-    fit,
-    split,
-    training_rows,
-)
-from flywheel.monitoring import drift
-from flywheel.monitoring.windows import (
-    drift_windows,
-    reference_days,
-)
-from flywheel.params import load
+P = yaml.safe_load(Path("params.yaml").read_text())
+AS_OF = pd.Timestamp(P["clock"]["as_of"], tz="UTC")
+CATEGORICAL = P["features"]["categorical"]
+VOTES = {name: P["label"]["accuracy"][name] for name in ("report", "annotation")}
+DAY = pd.Timedelta(days=1)
+FOREVER = pd.Timestamp("2200-01-01", tz="UTC")
+IDENTITY = ["prediction_id", "served_at", "served_score"]
 
 
-def main() -> None:
-    """Do the work once and print the seconds."""
-    params = load(AllParams)
-    as_of = params.clock.as_of
-    source = open_source(params.source)
-    days = tables.day_range(source.first_day, as_of)
-    predictions = pd.concat([source.predictions(day) for day in days], ignore_index=True)
-    feedback = pd.concat([source.feedback(day) for day in days], ignore_index=True).drop_duplicates("feedback_id")
-    revisions = conclude(feedback, params.label)
-    known = spans(revisions).merge(
-        predictions.rename(columns=lambda name: name.removeprefix("in_")), on="prediction_id"
+def conclude(feedback):
+    """What was believed about each prediction after each vote (label -1: nothing yet), and the spans in which it held.
+
+    The newest outcome wins, else the weighted majority of at least `min_votes` voters.
+    """
+    votes = feedback[feedback["channel"].isin(["outcome", *VOTES])]
+    votes = votes.sort_values(["prediction_id", "received_at", "feedback_id"], ignore_index=True)
+    prediction = pd.Series(pd.factorize(votes["prediction_id"])[0])
+    outcome = votes["value"].where(votes["channel"] == "outcome").groupby(prediction).ffill()
+    score, voters = 0.0, {}
+    for channel, accuracy in VOTES.items():
+        is_mine = votes["channel"] == channel
+        sign = (2 * votes["value"] - 1)[is_mine]
+        # Who speaks again takes the earlier vote back.
+        before = sign.groupby([prediction[is_mine], votes["source_id"][is_mine]]).shift()
+        net = (sign - before.fillna(0)).reindex(votes.index, fill_value=0).groupby(prediction).cumsum()
+        voters[channel] = before.isna().reindex(votes.index, fill_value=False).groupby(prediction).cumsum()
+        score = score + net * np.log(accuracy / (1 - accuracy))
+    is_settled = (sum(voters.values()) >= P["label"]["min_votes"]) & (score != 0)
+    label = outcome.fillna((score > 0).where(is_settled, -1).astype("float64")).astype("int64")
+    said_at = votes["received_at"]
+    is_new = (prediction != prediction.shift()) | (label != label.shift())
+    states = pd.DataFrame({"prediction_id": votes["prediction_id"], "label": label, "said_at": said_at})
+    states["confidence"] = np.where(outcome.notna(), P["label"]["accuracy"]["outcome"], 1 / (1 + np.exp(-score.abs())))
+    states["source"] = np.select([outcome.notna(), voters["annotation"] > 0], ["outcome", "annotation"], "report")
+    states["known_at"] = said_at.where(is_new).ffill()
+    spans = states[is_new]
+    is_last = spans["prediction_id"] != spans["prediction_id"].shift(-1)
+    spans = spans.assign(until=spans["known_at"].shift(-1).mask(is_last, FOREVER))
+    return states, spans[spans["label"] >= 0]
+
+
+def known_before(states, moment):
+    """The label of each prediction as it was known just before a moment."""
+    last = states[states["said_at"] < moment].drop_duplicates("prediction_id", keep="last")
+    return last[last["label"] >= 0]
+
+
+def of_flights(predictions):
+    """What the example's own function computes, written here once more."""
+    speed = predictions["in_wind_speed_mph"]
+    angle = np.deg2rad(predictions["in_wind_direction_deg"].mask(speed == 0, 0.0))
+    return {
+        "planned_minutes": (predictions["in_scheduled_arrival_min"] - predictions["in_scheduled_departure_min"]) % 1440,
+        "wind_north_mph": (speed * np.cos(angle)).round(3),
+        "wind_east_mph": (speed * np.sin(angle)).round(3),
+        "dew_point_gap_f": predictions["in_temperature_f"] - predictions["in_dew_point_f"],
+    }
+
+
+def derived(predictions):
+    """The project's own features; those of another project than the example by the function that it names."""
+    name = P["project"]["derive"]
+    if not name or name == "flights.features:derive":
+        return of_flights(predictions) if name else {}
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)(predictions)
+
+
+def features(predictions, spans):
+    """One row a prediction: inputs, calendar, history as it was known when it was served, and the project's own."""
+    inputs = predictions.rename(columns=lambda name: name.removeprefix("in_"))
+    table = inputs[["prediction_id", "served_at", *P["features"]["numeric"], *CATEGORICAL]].copy()
+    table.insert(2, "served_score", inputs["score"])
+    local = inputs["served_at"].dt.tz_convert(P["features"]["calendar"]["timezone"]).dt
+    for part in P["features"]["calendar"]["parts"]:
+        table[f"served_{part}"] = getattr(local, part).astype("float64")
+    told = spans.merge(inputs[["prediction_id", *{key for one in P["features"]["history"] for key in one["key"]}]])
+    at, start, until = (
+        column.to_numpy("datetime64[us]") for column in (inputs["served_at"], told["known_at"], told["until"])
     )
-    table = pd.concat([featurize(predictions, known, params.features), derive(predictions)], axis=1)
+    is_yes = told["label"].to_numpy() == 1
+    for item in P["features"]["history"]:
+        mine = told.groupby(item["key"], dropna=False).indices
+        asked = inputs.groupby(item["key"], dropna=False).indices
+        for window in item["windows"]:
+            length = pd.Timedelta(window.replace("d", "D")).to_numpy()
+            count, positive = np.zeros(len(at)), np.zeros(len(at))
+            for key, rows in asked.items():
+                known = mine.get(key, np.empty(0, dtype="int64"))
+                for total, these in ((count, known), (positive, known[is_yes[known]])):
+                    began, ended = start[these], np.minimum(until[these], start[these] + length)
+                    total[rows] = np.searchsorted(np.sort(began), at[rows]) - np.searchsorted(np.sort(ended), at[rows])
+            stem = "_".join(item["key"])
+            table[f"{stem}_rate_{window}"] = np.divide(positive, count, out=np.full(len(at), np.nan), where=count > 0)
+            table[f"{stem}_count_{window}"] = count
+    return table.assign(**derived(predictions))
 
-    start, end = (tables.timestamp(day) for day in params.windows.evaluation(as_of))
-    learned = table[table["served_at"] < start]
-    learned = training_rows(learned, revisions, start.date())
-    described = describe_features(learned.drop(columns=["label", "label_confidence"]), params.features.categorical)
-    part = split(learned["served_at"], start.date(), params.train)
-    rows = Rows(learned, learned["label"].to_numpy(), learned["label_confidence"].to_numpy(), part)
-    booster, calibration = fit(rows, described, params.model, params.train, [])
-    candidate = artifact.Model(booster, calibration, {"features": described})
 
-    judged = evaluation_rows(table[table["served_at"] >= start], revisions, end.date(), params.evaluate)
-    champion = artifact.load_if_there(files.CHAMPION)
-    scores = {"candidate": artifact.predict(candidate, judged)}
-    if champion is not None:
-        scores["champion"] = artifact.predict(champion, judged)
+def matrix(table, described):
+    """The features as numbers: a category is its place among the known ones, and missing when it is none of them."""
+    places = [{value: at for at, value in enumerate(known)} for known in described["categorical"].values()]
+    codes = [
+        table[name].map(place).astype("float64") for name, place in zip(described["categorical"], places, strict=True)
+    ]
+    return np.column_stack([table[described["numeric"]].to_numpy("float64"), *codes])
+
+
+def fit(table, end):
+    """Booster and calibration of the labelled rows before `end`: the last days stop the fit, some others calibrate it."""
+    train, model = P["train"], P["model"]
+    numeric = [name for name in table.columns if name not in (*IDENTITY, *CATEGORICAL, "label", "confidence")]
+    described = {"numeric": numeric, "categorical": {c: sorted(table[c].dropna().unique()) for c in CATEGORICAL}}
+    age = (end - table["served_at"].dt.floor("D")).dt.days.to_numpy() - 1
+    is_stop = age < train["early_stopping_days"]
+    is_calibrate = ~is_stop & (age % train["calibrate_every_days"] == 0)
+    x, y, w = matrix(table, described), table["label"].to_numpy(), table["confidence"].to_numpy()
+    settings = {name: value for name, value in model.items() if name != "max_trees"}
+    settings |= {"objective": "binary", "metric": "binary_logloss", "bagging_freq": int(model["bagging_fraction"] < 1)}
+    settings |= {"seed": train["seed"], "deterministic": True, "force_col_wise": True, "verbosity": -1}
+    names = [*numeric, *CATEGORICAL]
+
+    def data(mine, reference=None):
+        return lgb.Dataset(
+            x[mine], y[mine], reference, w[mine], feature_name=names, categorical_feature=CATEGORICAL or "auto"
+        )
+
+    learned = data(~is_stop & ~is_calibrate)
+    watch, curve = [learned, data(is_stop, learned)], {}
+    stop = lgb.early_stopping(train["early_stopping_rounds"], first_metric_only=True, verbose=False)
+    calls = [stop, lgb.record_evaluation(curve)]
+    booster = lgb.train(settings, learned, model["max_trees"], watch, ["fit", "stop"], callbacks=calls)
+    edge = 1 / (is_calibrate.sum() + 2)
+    isotonic = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip")
+    isotonic.fit(booster.predict(x[is_calibrate]), y[is_calibrate], w[is_calibrate])
+    calibration = {"x": isotonic.X_thresholds_, "y": isotonic.y_thresholds_}
+    return {"booster": booster, "calibration": calibration, "features": described, "curve": curve}
+
+
+def load_champion():
+    """The model that serves, with what its card says of it; nothing before the first release."""
+    folder = Path("models/champion")
+    if not (folder / "card.json").exists():
+        return {}
+    card, calibration = (json.loads((folder / f"{name}.json").read_text()) for name in ("card", "calibration"))
+    return {"champion": card | {"booster": lgb.Booster(model_file=folder / "model.txt"), "calibration": calibration}}
+
+
+def predict(model, table):
+    """Calibrated scores."""
+    raw = model["booster"].predict(matrix(table, model["features"]))
+    return np.round(np.interp(raw, model["calibration"]["x"], model["calibration"]["y"]), 6)
+
+
+def main(out):
+    """Do the work of the pipeline once and write the numbers of its reports."""
+    predictions, quality = good_rows("predictions", "served_at", P)
+    feedback, said = good_rows("feedback", "received_at", P, predictions.set_index("prediction_id")["served_at"])
+    states, spans = conclude(feedback)
+    known = known_before(states, AS_OF)
+    labels, voices = labels_and_voices(known, predictions, feedback)
+    table = features(predictions, spans)
+
+    params, windows = P["evaluate"], P["windows"]
+    end = AS_OF - DAY * windows["evaluation_days"]
+    start = max(end - DAY * windows["train_days"], table["served_at"].min().floor("D"))
+    learned = between(table, start, end).merge(known_before(states, end)[["prediction_id", "label", "confidence"]])
+    models = {"candidate": fit(learned, end)} | load_champion()
+    sure = known.loc[known["confidence"] >= params["min_confidence"], ["prediction_id", "label"]]
+    judged = between(table, end, AS_OF).merge(sure, on="prediction_id").dropna(subset="served_score")
+    scores = {name: predict(model, judged) for name, model in models.items()}
     scores["served"] = judged["served_score"].to_numpy()
-    scores["base_rate"] = np.full(len(judged), learned["label"].mean())
-    compare(judged, scores, params.evaluate)
-    by_cohort(judged, scores, params.evaluate)
-    settings = settings_of(params.evaluate)
-    metrics.measure(
-        metrics.count(scores["candidate"], judged["label"].to_numpy(), np.zeros(len(judged), int), 1), settings
-    )
+    base_rate = {"base_rate": np.full(len(judged), learned["label"].mean())}
 
-    current = table[table["served_at"] >= end - pd.Timedelta(days=params.windows.current_days)]
-    drift.measure(learned[table.columns], current, params.features.categorical, params.monitor.drift)
-    drift_windows(
-        table,
-        reference_days(champion, as_of, params.windows)[0],
-        champion,
-        as_of,
-        params.features.categorical,
-        params.monitor,
-    )
-    print(f"{time.perf_counter() - started:.3f}")
+    champion = models.get("champion")
+    if champion:
+        table["champion_score"] = predict(champion, table)
+        window = [pd.Timestamp(day, tz="UTC") for day in champion["training_window"]]
+        start, end = window if len(between(table, *window)) else (start, end)
+    current = between(table, AS_OF - DAY * windows["current_days"], AS_OF)
+    found = {
+        "quality": {"predictions": quality, "feedback": said},
+        "labels": labels,
+        "feedback": voices,
+        "metrics": compare(judged, scores | base_rate, params),
+        "cohorts": cohorts(judged, scores, params),
+        "behaviour": behaviours(judged, models, scores, predict, params),
+        "curves": curves(judged, scores, params),
+        "learning": models["candidate"]["curve"],
+        "drift": {"by_column": drift(between(table, start, end), current, CATEGORICAL, P["monitor"]["drift"])},
+        "monitor": monitor(table, (start, end), sure, known, champion, P),
+    }
+    found["monitor"]["service"] = service_by_week(predictions, feedback)
+    Path(out).write_text(json.dumps(found, indent=1, default=float))
 
 
-main()
+main(sys.argv[1])
