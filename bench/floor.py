@@ -49,13 +49,16 @@ def conclude(feedback):
         net = (sign - before.fillna(0)).reindex(votes.index, fill_value=0).groupby(prediction).cumsum()
         voters[channel] = before.isna().reindex(votes.index, fill_value=False).groupby(prediction).cumsum()
         score = score + net * np.log(accuracy / (1 - accuracy))
+        # How many stand for 1, and for 0; after the loop, of the annotators.
+        stand = [(sign == one).astype(int) - (before == one) for one in (1, -1)]
+        yes, no = (one.reindex(votes.index, fill_value=0).groupby(prediction).cumsum() for one in stand)
     is_settled = (sum(voters.values()) >= P["label"]["min_votes"]) & (score != 0)
     label = outcome.fillna((score > 0).where(is_settled, -1).astype("float64")).astype("int64")
     said_at = votes["received_at"]
     is_new = (prediction != prediction.shift()) | (label != label.shift())
     states = pd.DataFrame({"prediction_id": votes["prediction_id"], "label": label, "said_at": said_at})
     states["confidence"] = np.where(outcome.notna(), P["label"]["accuracy"]["outcome"], 1 / (1 + np.exp(-score.abs())))
-    states["source"] = np.select([outcome.notna(), voters["annotation"] > 0], ["outcome", "annotation"], "report")
+    states["source"] = np.select([outcome.notna(), yes.where(label == 1, no) > 0], ["outcome", "annotation"], "report")
     states["known_at"] = said_at.where(is_new).ffill()
     spans = states[is_new]
     is_last = spans["prediction_id"] != spans["prediction_id"].shift(-1)

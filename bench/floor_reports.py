@@ -68,21 +68,25 @@ def bootstrap(score, label, day, params):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def triple(values, params):
-    """A value with its interval."""
+def triple(values, params, metric):
+    """A value with its interval. That of the calibration error also holds the basic one, which takes its bias out."""
     tail = (1 - params["bootstrap"]["confidence"]) / 2
-    drawn = values[1:][np.isfinite(values[1:])]
-    ends = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) >= 0.9 * (len(values) - 1) else (None, None)
-    return {"value": values[0], "low": ends[0], "high": ends[1]}
+    drawn, value = values[1:][np.isfinite(values[1:])], values[0]
+    low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) >= 0.9 * (len(values) - 1) else (None, None)
+    if metric == "ece" and low is not None:
+        low, high = min(low, 2 * value - high), max(high, 2 * value - low)
+    return {"value": value, "low": low, "high": high}
 
 
 def compare(judged, scores, params):
     """Metrics of each model, and of the candidate less each other, with intervals."""
     label, day = judged["label"].to_numpy(), pd.factorize(judged["served_at"].dt.date, sort=True)[0]
     drawn = {name: bootstrap(score, label, day, params) for name, score in scores.items()}
-    found = {name: {m: triple(values, params) for m, values in one.items()} for name, one in drawn.items()}
+    found = {name: {m: triple(values, params, m) for m, values in one.items()} for name, one in drawn.items()}
+    for one in found.values():
+        one["ece"]["low"] = one["ece"]["low"] and max(one["ece"]["low"], 0)
     found["difference"] = {
-        other: {m: triple(values - drawn[other][m], params) for m, values in drawn["candidate"].items()}
+        other: {m: triple(values - drawn[other][m], params, m) for m, values in drawn["candidate"].items()}
         for other in scores
         if other not in ("candidate", "base_rate")
     }
@@ -135,13 +139,14 @@ def curves(judged, scores, params):
 
 def behaviours(judged, models, scores, predict, params):
     """What the scores do when one input is set to a telling value."""
-    found, as_expected = {}, {"higher": np.greater_equal, "lower": np.less_equal, "same": np.equal}
+    found, as_expected = {}, {"higher": np.greater, "lower": np.less, "same": np.equal}
     for name, one in params["behaviours"].items():
         changed, found[name] = judged.assign(**{one["column"]: one["set"]}), {}
         for model_name, model in models.items():
             shift = predict(model, changed) - scores[model_name]
-            share = as_expected[one["expect"]](shift, 0).mean()
-            found[name][model_name] = {"share_as_expected": share, "mean_shift": shift.mean()}
+            moved, right = (shift != 0).mean(), as_expected[one["expect"]](shift, 0).mean()
+            share = right if one["expect"] == "same" else right / moved if moved else None
+            found[name][model_name] = {"share_moved": moved, "share_as_expected": share, "mean_shift": shift.mean()}
     return found
 
 
@@ -228,9 +233,9 @@ def monitor(table, learned_days, sure, known, champion, params):
         return found
     current = between(table, as_of - DAY * params["windows"]["current_days"], as_of)
     recent = current.merge(sure, on="prediction_id")
-    day = (recent["served_at"] - current["served_at"].min().floor("D")).dt.days.to_numpy()
+    day = pd.factorize(recent["served_at"].dt.date, sort=True)[0]
     auc = bootstrap(recent["champion_score"].to_numpy(), recent["label"].to_numpy(), day, evaluate)["auc"]
-    found["recent"] = {"predictions": len(current), "labelled": len(recent), "auc": triple(auc, evaluate)}
+    found["recent"] = {"predictions": len(current), "labelled": len(recent), "auc": triple(auc, evaluate, "auc")}
     learned_until = pd.Timestamp(champion["labels_known_before"], tz="UTC")
     found["new_labels"] = int((known["known_at"] >= learned_until).sum())
     length, n = DAY * settings["drift"]["window_days"], settings["drift"]["windows"]
