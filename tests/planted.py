@@ -44,7 +44,13 @@ ON_DISK = hypothesis_settings(
 PROJECT: dict[str, Any] = {
     "clock": {"follow": "today", "as_of": "2030-01-03"},
     "project": {"name": "planted", "event": "late", "derive": None},
-    "source": {"factory": "tests.planted:open_source", "options": {"name": "planted"}},
+    "source": {
+        "factory": "tests.planted:open_source",
+        "first_day": None,
+        "share": 1.0,
+        "tiny": {"first_day": None, "share": 0.1},
+        "options": {"name": "planted"},
+    },
     "contract": {
         "predictions": {
             "prediction_id": {"type": "string", "unique": True},

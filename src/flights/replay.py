@@ -30,13 +30,12 @@ from flights.departures import (
     read_weather,
 )
 from flights.reactions import ReactionOptions, Service, draw_population, in_order, longest_lag_min, react, serve
-from flywheel.errors import ConfigError
-from flywheel.params import Count, Day, Params, Share, parse
+from flywheel.params import Count, Params, Share, parse
 
 Floats = npt.NDArray[np.float64]
 
 # What each stream of random numbers is for. A stream is seeded by (seed, purpose) or (seed, purpose, served day).
-SAMPLE, PEOPLE, SERVICE, REACTIONS = range(4)
+PEOPLE, SERVICE, REACTIONS = 1, 2, 3
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -58,8 +57,6 @@ class ReplayOptions(Params):
     """What `source.options` may hold; each key is explained in the project's file under `conf/`."""
 
     seed: Annotated[int, Field(ge=0)]
-    first_day: Day | None
-    share: Annotated[float, Field(gt=0, le=1)]
     weather: Weather
     incumbent: Incumbent
     service: Service
@@ -77,18 +74,8 @@ class _Section(Params):
 def open_source(options: Mapping[str, object]) -> Replay:
     """The replay that `options` describe. ConfigError names a wrong option; DataError when the data package is missing."""
     checked = parse(_Section, {"source": {"options": dict(options)}}).source.options
-    flights = read_flights(data_folder())
-    if checked.share < 1:
-        kept = np.random.default_rng([checked.seed, SAMPLE]).random(len(flights)) < checked.share
-        flights = flights[kept]
-    if checked.first_day is not None:
-        flights = flights[flights["served_min"] >= _day_number(checked.first_day) * DAY_MIN]
-    if flights.empty:
-        raise ConfigError(
-            f"source.options: found first_day {checked.first_day} with share {checked.share}, which leaves no flights; "
-            "allowed is a first_day up to 2014-01-01 and a larger share. Fix conf/project/flights.yaml."
-        )
-    return Replay(flights, read_planes(data_folder()), read_weather(data_folder(), checked.weather.delay_min), checked)
+    folder = data_folder()
+    return Replay(read_flights(folder), read_planes(folder), read_weather(folder, checked.weather.delay_min), checked)
 
 
 class Replay:
@@ -98,6 +85,7 @@ class Replay:
         self, flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame, options: ReplayOptions
     ) -> None:
         self._options = options
+        self._raw = flights, planes, weather
         plane_of_tail = np.append(planes.index.get_indexer(flights["tailnum"].cat.categories), -1)
         self._flights = flights.assign(
             score=rule_score(flights, options.incumbent),
@@ -116,6 +104,12 @@ class Replay:
         self._days_back = (DAY_MIN - 1 + reach_min) // DAY_MIN
         self._reactions: dict[dt.date, pd.DataFrame] = {}
         self._last_served: tuple[dt.date, pd.DataFrame] | None = None
+
+    def starting(self, first_day: dt.date) -> Replay:
+        """The same year, in which flights that are served before a day do not exist."""
+        flights, planes, weather = self._raw
+        is_late = flights["served_min"] >= _day_number(first_day) * DAY_MIN
+        return Replay(flights[is_late], planes, weather, self._options)
 
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day, with raw user ids, sorted by served_at and prediction_id."""

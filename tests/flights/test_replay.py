@@ -14,6 +14,7 @@ import yaml
 
 from flights.departures import block_min, data_folder, fill_planes, read_flights
 from flights.replay import Incumbent, Replay, latest_row, open_source, rule_score
+from flywheel.data.sources import Part
 from flywheel.errors import ConfigError
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -23,9 +24,9 @@ HOUR, DAY = 60, 24 * 60
 
 
 def options(**changes: Any) -> dict[str, Any]:
-    """The real options, for all flights unless told otherwise."""
+    """The real options, with `changes`."""
     real = yaml.safe_load(PARAMS.read_text())["source"]["options"]
-    return copy.deepcopy(real) | {"first_day": None, "share": 1.0} | changes
+    return copy.deepcopy(real) | changes
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_truth_is_late_cancelled_or_diverted(year: Replay, raw: pd.DataFrame) ->
 
 def test_every_flight_is_served_on_one_day(year: Replay) -> None:
     """The days from first to last hold every flight once, in order, and no other day holds any."""
-    few = open_source(options(share=0.05, first_day="2013-11-01"))
+    few = year.starting(dt.date(2013, 12, 1))
     days = [few.first_day + dt.timedelta(days=n) for n in range((few.last_day - few.first_day).days + 1)]
     served = [few.predictions(day) for day in days]
     assert all((part["served_at"].dt.date == day).all() for part, day in zip(served, days, strict=True))
@@ -259,23 +260,9 @@ def test_an_unknown_plane_does_not_give_a_cancellation_away(year: Replay, raw: p
 # ---- options ----
 
 
-def test_share_is_a_seeded_sample(year: Replay) -> None:
-    """A smaller share is part of a larger one, the same every time, and other for another seed."""
-    day = dt.date(2013, 12, 1)
-    changes: list[dict[str, Any]] = [{"share": 0.1}, {"share": 0.1}, {"share": 0.2}, {"share": 0.1, "seed": 1}]
-    sources = [open_source(options(first_day="2013-12-01", **change)) for change in changes]
-    small, again, large, other = (set(source.predictions(day)["prediction_id"]) for source in sources)
-    assert small == again
-    assert small < large < set(year.predictions(day)["prediction_id"])
-    assert small != other
-    assert len(sources[0].truth()) == pytest.approx(
-        0.1 * len(pd.period_range("2013-12-01", "2013-12-31")) * 907, rel=0.1
-    )
-
-
-def test_first_day_cuts_history_only(year: Replay) -> None:
-    """Flights before first_day do not exist; the inputs of the others are what they were."""
-    late = open_source(options(first_day="2013-04-10"))
+def test_a_later_start_cuts_history_only(year: Replay) -> None:
+    """Flights before it do not exist, and nobody speaks of them; the inputs of the others are what they were."""
+    late = year.starting(dt.date(2013, 4, 10))
     assert (late.first_day, late.last_day) == (dt.date(2013, 4, 10), year.last_day)
     assert late.predictions(dt.date(2013, 4, 9)).empty
     day = dt.date(2013, 4, 10)
@@ -287,7 +274,7 @@ def test_first_day_cuts_history_only(year: Replay) -> None:
 def test_simulated_times_do_not_depend_on_history(year: Replay) -> None:
     """Who asked and what the service did on a day comes from the seed and the day, not from where the data begins."""
     day = dt.date(2013, 4, 12)
-    late = open_source(options(first_day="2013-04-10"))
+    late = year.starting(dt.date(2013, 4, 10))
     columns = ["prediction_id", "user_id", "latency_ms", "error"]
     pd.testing.assert_frame_equal(late.predictions(day)[columns], year.predictions(day)[columns])
     next_day = year.predictions(day + dt.timedelta(days=1))
@@ -297,12 +284,8 @@ def test_simulated_times_do_not_depend_on_history(year: Replay) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"share": 1.5}, r"source\.options\.share: found 1\.5"),
-        ({"share": 0.0}, r"source\.options\.share: found 0\.0"),
         ({"seed": "1"}, r"source\.options\.seed: found '1'"),
-        ({"first_day": "spring"}, r"source\.options\.first_day.* must be a date such as"),
-        ({"shares": 1}, r"source\.options\.shares: unknown key"),
-        ({"first_day": "2015-01-01"}, r"first_day 2015-01-01 .* leaves no flights"),
+        ({"share": 0.5}, r"source\.options\.share: unknown key"),
     ],
 )
 def test_wrong_options_are_named(change: dict[str, Any], expected: str) -> None:
@@ -345,9 +328,9 @@ def test_feedback_comes_on_its_day_and_after_its_prediction(year: Replay) -> Non
 
 def test_no_feedback_is_lost_between_days() -> None:
     """However late a flight landed, its one outcome comes; so does every annotation, up to four days after landing."""
-    change = options(share=0.05, first_day="2013-06-20")
+    change = options()
     change["reactions"]["annotations"]["share"] = 1.0
-    few = open_source(change)
+    few = Part(open_source(change), dt.date(2013, 6, 20), 0.05)
     days = [few.first_day + dt.timedelta(days=n) for n in range(24)]
     heard = pd.concat([few.feedback(day) for day in days]).drop_duplicates("feedback_id")
     served = pd.concat([few.predictions(day) for day in days[:-8]])

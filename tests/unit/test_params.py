@@ -80,7 +80,7 @@ def test_every_choice_of_the_groups_is_accepted(size: str, model: str) -> None:
     [
         ("gate/max_eec", 0.1, "conf/config.yaml"),
         ("label/accuracy/rating", 0.9, "conf/config.yaml"),
-        ("clock/today", "2013-05-01", "conf/config.yaml"),
+        ("report/today", "2013-05-01", "conf/config.yaml"),
         ("contract/predictions/in_origin/nulable", True, "conf/project/flights.yaml"),
         ("gates", 1, "conf/config.yaml"),
     ],

@@ -10,8 +10,10 @@ KEY_CHECK = "key_check"
 
 
 def identity(source: Source) -> dict[str, object]:
-    """What decides a source's days: its factory and its options."""
-    return {"factory": source.factory, **source.options}
+    """What decides what a collected day holds: the source, its options, and the part of it that is taken."""
+    first_day = source.first_day.isoformat() if source.first_day else None
+    options = {f"options.{name}": value for name, value in source.options.items()}
+    return {"factory": source.factory, "first_day": first_day, "share": source.share, **options}
 
 
 def differences(now: dict[str, object]) -> str:

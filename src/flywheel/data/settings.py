@@ -6,11 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from flywheel.params import Count, Params, Share
+from flywheel.params import Count, Day, Params, Share
 
 
-class Source(Params):
+class SourcePart(Params):
+    """From which day on, and which share of the predictions."""
+
+    first_day: Day | None
+    share: Annotated[float, Field(gt=0, le=1)]
+
+
+class Source(SourcePart):
     factory: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    tiny: SourcePart
     options: dict[str, Any]
 
 

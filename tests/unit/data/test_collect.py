@@ -94,7 +94,7 @@ def test_a_lost_secret_stops_a_project_with_real_users(value: str | None, monkey
     monkeypatch.delenv("FLYWHEEL_HASH_KEY", raising=False)
     if value is not None:
         monkeypatch.setenv("FLYWHEEL_HASH_KEY", value)
-    demo = settings(CollectParams).collect
+    demo = settings(CollectParams, collect={"allow_demo_key": True}).collect
     assert hash_key(demo) == DEMO_KEY
     with pytest.raises(ConfigError, match="FLYWHEEL_HASH_KEY is empty or unset"):
         hash_key(demo.model_copy(update={"allow_demo_key": False}))
@@ -212,10 +212,24 @@ def test_the_key_itself_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the key only a few hashed digits are noted."""
     monkeypatch.setenv("FLYWHEEL_HASH_KEY", "secret")
     collect(three_days(), as_of=2)
-    assert ({"factory", "name", "key_check"}, False) == (
+    assert ({"factory", "first_day", "share", "options.name", "key_check"}, False) == (
         set(files.read_json(files.EVENTS / "source.json")),
         "secret" in (files.EVENTS / "source.json").read_text(),
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"share": 0.5}, r"share was 1\.0, is 0\.5"),
+        ({"first_day": "2030-01-02"}, "first_day was None, is '2030-01-02'"),
+    ],
+)
+def test_another_part_of_the_source_is_refused(part: dict[str, Any], said: str) -> None:
+    """A tenth of the days before and all of the days after would be two worlds."""
+    collect(three_days(), as_of=2)
+    with pytest.raises(DataError, match=said):
+        main(settings(CollectParams, clock={"as_of": "2030-01-04"}, source=part))
 
 
 def test_other_source_options_are_refused() -> None:

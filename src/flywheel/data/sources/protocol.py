@@ -1,0 +1,26 @@
+"""What a source must be able to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Protocol
+
+import pandas as pd
+
+
+class Source(Protocol):
+    """Two tables by day of arrival. A day that was given once is always given the same."""
+
+    @property
+    def first_day(self) -> dt.date:
+        """The first UTC day on which something arrived."""
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last UTC day that is complete."""
+
+    def predictions(self, day: dt.date) -> pd.DataFrame:
+        """The predictions served on a UTC day, with raw user ids."""
+
+    def feedback(self, day: dt.date) -> pd.DataFrame:
+        """The feedback received on a UTC day, with raw source ids and raw text."""
