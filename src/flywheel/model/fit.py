@@ -140,18 +140,29 @@ def split(served_at: pd.Series, end: dt.date, params: Train) -> np.ndarray:
     return np.select([is_stop, is_calibrate], ["stop", "calibrate"], "fit")
 
 
-def check(table: pd.DataFrame, params: Train, start: dt.date, end: dt.date) -> None:
-    """DataError when the training window has too few labelled rows or only one class."""
+def check(table: pd.DataFrame, n_features: int, params: Train, start: dt.date, end: dt.date) -> None:
+    """DataError when the training window has only one class, or too few rows of the rarer one for so many features.
+
+    Each feature wants some events, which are rows of the rarer class: with less than about ten, what a model says of a
+    feature is mostly chance (Peduzzi et al., 1996).
+    """
     window = f"the training window {start} to {end}"
-    if len(table) < params.min_rows:
+    if table.empty:
         raise DataError(
-            f"{len(table):,} labelled rows in {window}; at least {params.min_rows:,} are needed (train.min_rows). "
-            "Move clock.as_of in conf/state.yaml forward, or widen windows.train_days."
+            f"no labelled row in {window}. Move clock.as_of in conf/state.yaml forward, or widen windows.train_days."
         )
     if table["label"].nunique() < 2:
         raise DataError(
             f"all {len(table):,} labels in {window} are {table['label'].iloc[0]}; both 0 and 1 are needed. "
             "See reports/labels.json, or widen windows.train_days."
+        )
+    n_events = int(table["label"].value_counts().min())
+    n_needed = params.min_events_per_feature * n_features
+    if n_events < n_needed:
+        raise DataError(
+            f"{n_events:,} labelled rows of the rarer class in {window}; at least {n_needed:,} are needed, "
+            f"{params.min_events_per_feature} for each of {n_features} features (train.min_events_per_feature). "
+            "Move clock.as_of in conf/state.yaml forward, widen windows.train_days, or use fewer features."
         )
 
 

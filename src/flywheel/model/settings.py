@@ -33,7 +33,7 @@ class Train(Params):
     early_stopping_days: Count
     early_stopping_rounds: Count
     calibrate_every_days: Annotated[int, Field(ge=2)]
-    min_rows: Count
+    min_events_per_feature: Count
     seed: int
 
 

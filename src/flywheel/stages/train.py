@@ -42,8 +42,8 @@ def main(params: TrainParams) -> str:
     """Write `models/candidate/` and the learning curve in `reports/learning/`."""
     start, end = params.windows.training(params.clock.as_of)
     table = training_rows(read_features(start, end), files.read_parquet(files.LABELS), end)
-    check(table, params.train, start, end)
     features = describe_features(table.drop(columns=["label", "label_confidence"]), params.features.categorical)
+    check(table, len(features["numeric"]) + len(features["categorical"]), params.train, start, end)
     part = split(table["served_at"], end, params.train)
     rows = Rows(table, table["label"].to_numpy(), table["label_confidence"].to_numpy(), part)
     check_parts(rows)

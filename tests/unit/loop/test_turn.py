@@ -13,6 +13,7 @@ import yaml
 
 from flywheel import files
 from flywheel.data import sources
+from flywheel.data.identity import identity
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop import clock, compose, pipeline, turn
 from flywheel.loop.settings import AllParams
@@ -40,9 +41,7 @@ def day() -> dt.date:
 def source(**changed: object) -> None:
     """As if data had been collected with the options of `conf/`, but for those given."""
     now = compose.composed().params.source
-    files.write_json(
-        Path("data/events/source.json"), {"factory": now.factory, **now.options, "key_check": "k", **changed}
-    )
+    files.write_json(Path("data/events/source.json"), {**identity(now), "key_check": "k", **changed})
 
 
 def decided(as_of: dt.date) -> None:

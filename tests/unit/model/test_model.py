@@ -38,7 +38,9 @@ PARAMS = Model(
     bagging_fraction=0.8,
     lambda_l2=5.0,
 )
-TRAIN = Train(early_stopping_days=7, early_stopping_rounds=10, calibrate_every_days=5, min_rows=1000, seed=1)
+TRAIN = Train(
+    early_stopping_days=7, early_stopping_rounds=10, calibrate_every_days=5, min_events_per_feature=10, seed=1
+)
 
 
 def rows(n: int, seed: int = 1, numeric: int = 5) -> Rows:

@@ -22,7 +22,12 @@ from tests.planted import at, contents, day, revision, revisions, settings, worl
 SMALL: dict[str, Any] = {
     "clock": {"as_of": "2030-01-31"},
     "windows": {"train_days": 23, "evaluation_days": 7},
-    "train": {"min_rows": 100, "early_stopping_days": 3, "calibrate_every_days": 5, "early_stopping_rounds": 10},
+    "train": {
+        "min_events_per_feature": 10,
+        "early_stopping_days": 3,
+        "calibrate_every_days": 5,
+        "early_stopping_rounds": 10,
+    },
     "model": {"max_trees": 30, "min_child_samples": 5, "learning_rate": 0.2, "num_leaves": 7},
     "features": {"history": []},
 }
@@ -156,12 +161,21 @@ def test_a_slice_with_one_class_only_stops_the_run_and_says_what_to_do(part: str
         train()
 
 
-def test_too_few_rows_stop_the_run_and_say_what_to_do() -> None:
-    """460 labelled rows where 461 are asked for."""
-    plant(*world(range(1, 31), 20))
-    said = r"460 labelled rows .* at least 461 are needed \(train\.min_rows\)\. Move clock\.as_of .*windows\.train_days"
+def test_too_few_events_for_the_features_stop_the_run_and_say_what_to_do() -> None:
+    """Of 460 labelled rows 20 are of the rarer class: enough for two features at ten each, and not at eleven."""
+    features, labels = world(range(1, 31), 20)
+    labels["label"] = 0
+    rare = features["served_at"].dt.day.isin(range(1, 24)).to_numpy().nonzero()[0][::23]
+    labels.loc[rare, "label"] = 1
+    plant(features, labels)
+    assert 20 == len(rare)
+    train(train={"min_events_per_feature": 10})
+    said = (
+        r"^20 labelled rows of the rarer class .* at least 22 are needed, 11 for each of 2 features "
+        r"\(train\.min_events_per_feature\)\. Move clock\.as_of .*windows\.train_days"
+    )
     with pytest.raises(DataError, match=said):
-        train(train={"min_rows": 461})
+        train(train={"min_events_per_feature": 11})
 
 
 def test_rows_without_a_label_do_not_count() -> None:
