@@ -145,7 +145,11 @@ def test_every_key_is_read_by_code() -> None:
     assert len(declared) > 80
     # size=tiny takes what a project declares for it: conf/ reads that key, and no code.
     assert "${source.tiny." in (ROOT / "conf/size/tiny.yaml").read_text()
-    assert declared - read_fields(ROOT / "src/flywheel", known) == {("Source", "tiny")}
+    assert declared - read_fields(ROOT / "src/flywheel", known) == {
+        ("Source", "tiny"),
+        ("SourcePart", "first_day"),
+        ("SourcePart", "share"),
+    }
 
 
 def is_explained(lines: list[str], at: int) -> bool:
