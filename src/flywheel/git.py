@@ -32,6 +32,13 @@ def succeeds(*arguments: str) -> bool:
     return status == 0
 
 
+def main_branch() -> str | None:
+    """The ref of the branch that is released from: `main` as `origin` has it, else `main` here; None where there is none."""
+    places = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")
+    there = run("for-each-ref", "--format=%(refname)", *places).split()
+    return next((ref for ref in places if ref in there), None)
+
+
 def ask(*arguments: str, sent: bytes = b"", env: Mapping[str, str] | None = None) -> tuple[int, bytes, str]:
     """Exit code, output and error text of a Git command that is sent some bytes. ConfigError where there is no repository."""
     try:

@@ -329,3 +329,14 @@ def test_a_fingerprint_changes_with_settings_and_with_what_it_builds_on() -> Non
         fingerprint("label", {"min_votes": 2}, "another"),
     }
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf")])
+def test_a_number_that_json_does_not_have_is_refused(
+    value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Infinity` is not JSON: other readers would fail on the file. Nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(Path("x.json"), {"a": [value]})
+    assert not Path("x.json").exists()

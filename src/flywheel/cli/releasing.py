@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flywheel.cli import show
-from flywheel.errors import ConfigError, DataError, GateFailed
+from flywheel.errors import DataError, GateFailed
+
+if TYPE_CHECKING:  # an import that only one of the commands needs
+    from flywheel.release.links import Link
 
 
 def gate(
     enforce: Annotated[bool, typer.Option("--enforce", help="Exit with 4 on anything but a pass.")] = False,
 ) -> None:
     """Decide again from the evidence in reports/ and print every rule with its reason."""
-    from flywheel.loop.settings import AllParams
     from flywheel.params import load
     from flywheel.release import serve
     from flywheel.release.acceptance import accepted
+    from flywheel.release.settings import DecisionParams
 
-    decision = serve.decide_again(load(AllParams).gate)
+    decision = serve.decide_again(load(DecisionParams).gate)
     agreed = accepted(decision)
     rows = [(rule["rule"], rule["verdict"], rule["reason"]) for rule in decision["rules"]]
     show.table(["rule", "verdict", "reason"], rows)
@@ -49,29 +53,26 @@ def release(
     from flywheel.github.actions import say
     from flywheel.github.client import connect
     from flywheel.github.switches import refuse_if_halted
-    from flywheel.loop.settings import AllParams
     from flywheel.params import load
     from flywheel.release import serve
+    from flywheel.release.audit import audit as links_of
     from flywheel.release.champion import released_as
+    from flywheel.release.settings import ReleaseParams
     from flywheel.release.tags import production, publish_tags
 
-    if force is not None and not force.strip():
-        raise ConfigError(
-            '--force: a release without a passing gate needs a reason, as in --force "the feed was down".'
-        )
-    params = load(AllParams)
-    name = params.project.name
+    name = load(ReleaseParams).project.name
     refuse_if_halted("release")
     if publish:
         origin.fetch_tags()
     serving = production(name)
     if publish and serving and serving.commit == git.run("rev-parse", "HEAD").strip():
         version = serving.version  # an interrupted release is finished
+        _refuse_if_broken(links_of(name, version, _composed))
     elif publish and (known := released_as(name)):  # a model that was rolled back does not come back by itself
         say(f"Nothing to release: the candidate is the same model as {known}.")
         return
     else:
-        version = serve.release(name, params.gate, force)
+        version = serve.release(name, _composed, force)
         serving = production(name)
     print(f"{name}@{version} is released and serves as {name}#prod#{serving.number if serving else '?'}.")
     if not publish:
@@ -91,12 +92,12 @@ def rollback(
     from flywheel.github import releases
     from flywheel.github.actions import say
     from flywheel.github.client import connect
-    from flywheel.loop.settings import AllParams
     from flywheel.params import load
     from flywheel.release import serve
+    from flywheel.release.settings import ReleaseParams
     from flywheel.release.tags import publish_tags
 
-    name = load(AllParams).project.name
+    name = load(ReleaseParams).project.name
     if publish:
         origin.fetch_tags()
     before, now = serve.rollback(name, to or None, why)
@@ -110,16 +111,27 @@ def rollback(
 def audit(
     version: Annotated[str | None, typer.Argument(help="Such as v0.2.0; by default the one that serves.")] = None,
 ) -> None:
-    """Check the chain behind a release: decision, model, pull request, commit, data, feedback. Exits with 3 if it is broken."""
-    from flywheel.loop.settings import AllParams
+    """The chain behind a release, from its tags down to the days of feedback. Exits 3 when a link does not hold."""
     from flywheel.params import load
     from flywheel.release.audit import audit as links_of
+    from flywheel.release.settings import ReleaseParams
 
-    links = links_of(load(AllParams).project.name, version)
+    links = links_of(load(ReleaseParams).project.name, version, _composed)
     show.table(["", "link", "found"], [["ok" if link.holds else "BROKEN", link.name, link.found] for link in links])
-    broken = [link.name for link in links if not link.holds]
+    _refuse_if_broken(links)
+
+
+def _refuse_if_broken(links: list[Link]) -> None:
+    broken = [f"{link.name} ({link.found})" for link in links if not link.holds]
     if broken:
-        raise DataError(f"the chain is broken at: {', '.join(broken)}.")
+        raise DataError(f"the chain is broken at: {'; '.join(broken)}.")
+
+
+def _composed(params: str, conf: Path) -> dict[str, Any]:
+    """The composition of a folder, as the text of a `params.yaml` says that it was composed."""
+    from flywheel.loop.compose import compose, noted
+
+    return compose(noted(params), conf)
 
 
 COMMANDS = (gate, accept, release, rollback, audit)

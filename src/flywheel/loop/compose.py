@@ -68,9 +68,12 @@ def as_text(values: dict[str, Any], overrides: Sequence[str] = ()) -> str:
 
 def remembered() -> tuple[str, ...]:
     """The overrides with which the tree's `params.yaml` was composed; none where there is no such file."""
-    if not PARAMS_FILE.is_file():
-        return ()
-    for line in PARAMS_FILE.read_text(encoding="utf-8", errors="replace").splitlines():
+    return noted(PARAMS_FILE.read_text(encoding="utf-8", errors="replace")) if PARAMS_FILE.is_file() else ()
+
+
+def noted(text: str) -> tuple[str, ...]:
+    """The overrides that the text of a `params.yaml` notes. ConfigError when the note is broken."""
+    for line in text.splitlines():
         if not line.startswith("#"):
             break
         if line.startswith(NOTE):

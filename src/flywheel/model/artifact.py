@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 
 from flywheel import files, shapes
 from flywheel.errors import DataError
-from flywheel.model.card import FILES, Calibration, Card, Features, card_text, read_card
+from flywheel.model.card import DOES, FILES, Calibration, Card, Features, card_text, file_digests, read_card
 
 if TYPE_CHECKING:  # slow to import, and a release needs only the files
     import lightgbm as lgb
@@ -73,7 +72,7 @@ def save(model: Model, folder: Path) -> None:
         "model.txt": model.booster.model_to_string(num_iteration=model.booster.best_iteration or -1),
         "calibration.json": json.dumps(model.calibration, indent=1) + "\n",
     }
-    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    digests = file_digests({name: text.encode() for name, text in texts.items()})
     files.write_folder(folder, {**texts, "card.json": card_text({**model.card, "sha256": digests})})
 
 
@@ -88,8 +87,8 @@ def load(folder: Path) -> Model:
     if lacking:
         raise DataError(f"{folder} lacks {', '.join(lacking)}. Restore it from Git, or make it with: flywheel run")
     card = read_card(folder)
-    for name in FILES[:2]:
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != card["sha256"][name]:
+    for name, digest in file_digests({name: (folder / name).read_bytes() for name in DOES}).items():
+        if digest != card["sha256"][name]:
             raise DataError(f"{folder / name} does not match its digest in card.json. Restore both from Git.")
     return Model(
         lgb.Booster(model_file=str(folder / "model.txt")), shapes.read(folder / "calibration.json", Calibration), card

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
@@ -10,9 +12,10 @@ from pydantic import AfterValidator
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
-from flywheel.data.ledger import digest
+from flywheel.errors import DataError
 
 FILES = ("model.txt", "calibration.json", "card.json")
+DOES = FILES[:2]  # the files that say what a model does
 
 
 class Features(TypedDict):
@@ -32,7 +35,7 @@ class Card(TypedDict):
     positive_share: float
     importance: dict[str, float]
     features: Features
-    sha256: Annotated[dict[str, str], AfterValidator(shapes.having(FILES[:2]))]
+    sha256: Annotated[dict[str, str], AfterValidator(shapes.having(DOES))]
     name: NotRequired[str]
     rows: NotRequired[dict[str, int]]
     trees: NotRequired[int]
@@ -58,14 +61,33 @@ def read_champion() -> Card | None:
 
 
 def identity(folder: Path) -> str | None:
-    """A digest of what a model does: its trees and calibration, not its card. None if there is no model."""
-    found = [folder / name for name in ("model.txt", "calibration.json")]
-    return digest(found)[:16] if all(path.exists() for path in found) else None
+    """The identity of the model in a folder; None if there is no model."""
+    found = {name: folder / name for name in DOES}
+    if not all(path.exists() for path in found.values()):
+        return None
+    return identity_of({name: path.read_bytes() for name, path in found.items()})
+
+
+def identity_of(contents: Mapping[str, bytes]) -> str:
+    """A digest of what a model does, 16 hexadecimal digits: of its trees and calibration, not of its card."""
+    total = hashlib.sha256()
+    for name in sorted(DOES):
+        total.update(name.encode() + b"\0" + contents[name] + b"\0")
+    return total.hexdigest()[:16]
+
+
+def file_digests(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """What a card says of the files of its model: the SHA-256 of each."""
+    return {name: hashlib.sha256(contents[name]).hexdigest() for name in DOES}
 
 
 def card_with_version(card: str, version: str) -> str:
-    """The text of a card with the version under which its model was released."""
-    return card_text(shapes.check(json.loads(card), Card, "card.json") | {"version": version})
+    """The text of a card with the version under which its model was released. DataError when it is no card."""
+    try:
+        found = json.loads(card)
+    except json.JSONDecodeError as error:
+        raise DataError(f"the card.json of {version} is not JSON ({error}). Roll back to another version.") from None
+    return card_text(shapes.check(found, Card, f"the card.json of {version}") | {"version": version})
 
 
 def card_text(card: Card) -> str:

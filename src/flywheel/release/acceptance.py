@@ -15,6 +15,7 @@ import yaml
 from flywheel import files
 from flywheel.errors import ConfigError, DataError, GateFailed
 from flywheel.evaluation.evidence import Decision
+from flywheel.release.messages import reason
 
 FOLDER = Path("decisions")
 KEYS = {"verdict", "as_of", "candidate", "champion", "evidence", "why"}
@@ -33,30 +34,33 @@ def path_of(decision: Decision) -> Path:
 def accepted(decision: Decision) -> str | None:
     """Why an inconclusive decision was accepted; None if it was not. ConfigError when its file is malformed."""
     path = path_of(decision)
-    if decision["verdict"] != "inconclusive" or not path.is_file():
+    return why_accepted(path.read_bytes(), decision) if path.is_file() else None
+
+
+def why_accepted(content: bytes, decision: Decision) -> str | None:
+    """The reason in the file of an acceptance; None where it is not about this decision. ConfigError when it is damaged."""
+    if decision["verdict"] != "inconclusive":
         return None
+    path = path_of(decision)
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.safe_load(content.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
         raise ConfigError(f"{path} is not YAML ({told}). Write it again with: flywheel accept --why") from None
     if not isinstance(found, dict) or set(found) != KEYS or not str(found["why"] or "").strip():
         raise ConfigError(f"{path} must have the keys {', '.join(sorted(KEYS))}. Write it with: flywheel accept --why")
-    return str(found["why"]).strip() if found["evidence"] == evidence(decision) else None
+    return " ".join(str(found["why"]).split()) if found["evidence"] == evidence(decision) else None
 
 
 def accept(decision: Decision, why: str) -> Path:
     """Write the acceptance of an inconclusive decision; returns its path. GateFailed for another verdict."""
-    if not why.strip():
-        raise ConfigError("--why: an acceptance needs a reason, in a few words.")
+    why = reason("--why", why)
     if decision["verdict"] == "fail":
         raise GateFailed("the verdict is fail, which cannot be accepted. Make a better candidate, or change the rule.")
     if decision["verdict"] == "pass":
         raise DataError("the verdict is pass, so there is nothing to accept.")
     kept = {name: value for name, value in decision.items() if name in ("verdict", "as_of", "candidate", "champion")}
-    text = yaml.safe_dump(
-        {**kept, "evidence": evidence(decision), "why": why.strip()}, sort_keys=False, allow_unicode=True
-    )
+    text = yaml.safe_dump({**kept, "evidence": evidence(decision), "why": why}, sort_keys=False, allow_unicode=True)
     path = path_of(decision)
     files.write_text(
         path, "# Written by `flywheel accept`. It holds for this decision only; an owner approves it.\n" + text

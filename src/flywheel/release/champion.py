@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flywheel import files, git
 from flywheel.model.card import FILES, card_with_version, read_champion
+from flywheel.release.commits import Commit
 from flywheel.release.tags import production, versions
 
 
@@ -12,7 +13,9 @@ def take_over_champion(name: str) -> str | None:
     serving = production(name)
     if serving is None:
         return None
-    texts = {file: git.run("show", f"{serving.commit}:{files.CANDIDATE.as_posix()}/{file}") for file in FILES}
+    commit, candidate = Commit(serving.commit), files.CANDIDATE.as_posix()
+    commit.fetch([candidate])
+    texts = {file: git.text(commit.content(f"{candidate}/{file}")) for file in FILES}
     texts["card.json"] = card_with_version(texts["card.json"], serving.version)
     files.write_folder(files.CHAMPION, texts)
     return serving.version

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from flywheel import files, git
-from flywheel.errors import ConfigError, DataError, GateFailed
-from flywheel.evaluation.evidence import Decision, read_decision, read_evidence
+from flywheel import git
+from flywheel.errors import ConfigError, DataError, FlywheelError, GateFailed
+from flywheel.evaluation.evidence import Decision, read_evidence
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
-from flywheel.model.card import identity
-from flywheel.release.acceptance import accepted
-from flywheel.release.tags import Production, _gto, next_version, previous, production, versions
+from flywheel.release.audit import release_link
+from flywheel.release.commits import Commit, head
+from flywheel.release.links import Compose, Link, evidence_of, is_ours, links, no_evidence, why_accepted_at
+from flywheel.release.messages import Said, reason, rollback_text
+from flywheel.release.tags import _gto, next_version, previous, production, versions
 
 
 def decide_again(params: Gate) -> Decision:
@@ -17,56 +19,65 @@ def decide_again(params: Gate) -> Decision:
     return decide(*read_evidence(), params)
 
 
-def release(name: str, params: Gate, why: str | None = None) -> str:
-    """Tag the committed candidate as the next version and assign it to `prod`; returns the version.
+def release(name: str, compose: Compose, why: str | None = None) -> str:
+    """Tag the commit that is checked out as the next version and assign it to `prod`; returns the version.
 
-    `why` releases without a passing gate. The tags record it, or the reason of an acceptance. GateFailed or DataError
-    when something is in the way.
+    Every link is checked first, as `flywheel audit` checks them. `why` releases without a passing gate. The tags
+    record it, or the reason of an acceptance. GateFailed or DataError when something is in the way.
     """
+    forced = reason("--force", why) if why is not None else None
+    commit, serving = head(), production(name)
     dirty = git.run("status", "--porcelain")
     if dirty:
         raise DataError(f"the tree has uncommitted changes:\n{dirty.rstrip()}\nCommit them first.")
-    decision = read_decision()
-    if decision != decide_again(params):
-        raise DataError(f"{files.DECISION} is not what the evidence in reports/ says. Run `flywheel run` and commit.")
-    serving = production(name)
-    head = git.run("rev-parse", "HEAD").strip()
-    here = [version for version, commit in versions(name).items() if commit == head]
-    if here and serving and serving.commit == head:
+    here = [version for version, sha in versions(name).items() if sha == commit.sha]
+    if here and serving and serving.commit == commit.sha:
         raise DataError(f"this commit is already released, as {here[-1]}.")
-    check_evidence(decision, serving)
-    if read_evidence()[0]["about"]["champion"]["identity"] != identity(files.CHAMPION):
-        raise DataError(
-            "reports/metrics.json is not about the champion in models/champion/. Run `flywheel run` and commit."
-        )
-    agreed = accepted(decision)
-    if decision["verdict"] != "pass" and agreed is None and why is None:
+    try:
+        decision = evidence_of(commit).decision
+    except FlywheelError as error:
+        raise DataError(_refusal([no_evidence(commit, error)])) from None
+    version = here[-1] if here else next_version(name, decision["champion"])
+    found, said = [], say(version, commit, decision, forced)
+    if here:  # a release that was interrupted after its first tag continues with the second
+        link, there, _ = release_link(name, version)
+        found, said = [link], there or said
+    found += links(commit, name, said, serving, compose)
+    is_open = said.verdict == "pass" or said.how is not None
+    torn = [link for link in found if not link.holds and (is_open or link.name != "gate")]
+    if torn:
+        raise DataError(_refusal(torn))
+    if not is_ours(commit):
+        raise DataError("the flywheel that runs is not the one of this commit. Run the one of this folder: make setup")
+    if not is_open:
         open_rules = [f"{r['rule']}: {r['reason']}" for r in decision["rules"] if r["verdict"] != "pass"]
         raise GateFailed(
             f"the gate says {decision['verdict']}, so nothing is released.\n" + "\n".join(open_rules) + "\n"
             "An inconclusive candidate can be accepted in its pull request: flywheel accept --why. "
             'To release anyway, with the reason in the tag: flywheel release --force "why"'
         )
-    said = f"gate: {decision['verdict']}, as of {decision['as_of']}"
-    said += f"; forced: {why}" if why else f"; accepted: {agreed}" if agreed else ""
-    version = here[-1] if here else next_version(name, decision["champion"])
-    if not here:  # a release that was interrupted after its first tag continues with the second
-        _gto("register", name=name, ref="HEAD", version=version, message=f"{version}: {said}")
-    _gto("assign", name=name, version=version, stage="prod", message=f"{version} to prod: {said}", force=True)
+    if not here:
+        _gto("register", name=name, ref="HEAD", version=version, message=said.text())
+    _gto("assign", name=name, version=version, stage="prod", message=said.prod_text(), force=True)
     return version
 
 
-def check_evidence(decision: Decision, serving: Production | None) -> None:
-    """DataError when the decision is not about the candidate in the tree, or not about the champion that serves."""
-    if decision["candidate"] != identity(files.CANDIDATE):
-        raise DataError(
-            "reports/decision.json is not about the model in models/candidate/. Run `flywheel run` and commit."
-        )
-    if serving and decision["champion"] != serving.version:
-        raise DataError(
-            f"the candidate was compared with {decision['champion']}, but prod is {serving.version}. "
-            "Run `flywheel tick`, which takes over the champion, and commit."
-        )
+def say(version: str, commit: Commit, decision: Decision, forced: str | None) -> Said:
+    """What the tag of a release will say. A reason to force is noted where the gate is not open without it."""
+    accepted = why_accepted_at(commit, decision)
+    if decision["verdict"] == "pass":
+        return Said(version, decision["verdict"], decision["as_of"])
+    if accepted is not None:
+        return Said(version, decision["verdict"], decision["as_of"], "accepted", accepted)
+    if forced is not None:
+        return Said(version, decision["verdict"], decision["as_of"], "forced", forced)
+    return Said(version, decision["verdict"], decision["as_of"])
+
+
+def _refusal(torn: list[Link]) -> str:
+    found = "\n".join(f"{link.name}: {link.found}." for link in torn)
+    again = "Mend it, or make it again with `flywheel run`; commit, and merge it to main."
+    return f"this commit does not hold what a release needs:\n{found}\n{again}"
 
 
 def rollback(name: str, to: str | None, why: str) -> tuple[str, str]:
@@ -74,16 +85,20 @@ def rollback(name: str, to: str | None, why: str) -> tuple[str, str]:
 
     Without `to`, it is the version before the one that serves. ConfigError when there is no such version.
     """
+    why = reason("--why", why)
     known = versions(name)
+    if not known:
+        raise ConfigError(
+            "there is no version to go back to: nothing was released yet, or its tags are not here. "
+            "Fetch them with: git fetch --tags. A first version is made with: flywheel release"
+        )
     to = to or previous(name)
     if to is None:
         raise ConfigError("there is no version before the one that serves. Name one with --to.")
     if to not in known:
-        raise ConfigError(f"--to: found {to!r}; released versions: {', '.join(known) or 'none'}.")
-    if not why.strip():
-        raise ConfigError("--why: a rollback needs a reason, in a few words.")
+        raise ConfigError(f"--to: found {to!r}; released versions: {', '.join(known)}.")
     serving = production(name)
     if serving and serving.version == to:
         raise ConfigError(f"--to: {to} already serves.")
-    _gto("assign", name=name, version=to, stage="prod", message=f"rollback to {to}: {why}", force=True)
+    _gto("assign", name=name, version=to, stage="prod", message=rollback_text(to, why), force=True)
     return (serving.version if serving else "nothing"), to

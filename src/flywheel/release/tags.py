@@ -17,6 +17,16 @@ VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
+class Tag:
+    """A tag of a model: whether it is annotated, the commit that it is on, and the first paragraph of its message."""
+
+    name: str
+    is_annotated: bool
+    commit: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Production:
     """What the newest `prod` tag says: its number, the version that serves, and the commit that trained it."""
 
@@ -27,13 +37,24 @@ class Production:
 
 def tags(name: str) -> dict[str, str]:
     """All tags of a model with the commit that each points to."""
-    listed = git.run("for-each-ref", "refs/tags", "--format=%(refname:strip=2) %(*objectname) %(objectname)")
+    return {tag: one.commit for tag, one in read_tags(name).items()}
+
+
+def read_tags(name: str) -> dict[str, Tag]:
+    """All tags of a model with what they say, by their names."""
+    fields = ("refname:strip=2", "objecttype", "*objecttype", "*objectname", "objectname", "contents:subject")
+    listed = git.run("for-each-ref", "refs/tags", f"--format={'%00'.join(f'%({field})' for field in fields)}")
     found = {}
-    for line in listed.splitlines():
-        tag, *objects = line.split()
-        if tag.startswith((f"{name}@", f"{name}#")):
-            found[tag] = objects[0]  # for an annotated tag the commit comes first
+    for line in listed.split("\n"):
+        if line.startswith((f"{name}@", f"{name}#")):
+            tag, kind, target, inner, outer, message = line.split("\0")
+            found[tag] = Tag(tag, kind == "tag" and target == "commit", inner or outer, message)
     return found
+
+
+def production_before(name: str, number: int) -> Production | None:
+    """What served before a `prod` tag with this number; None where nothing did."""
+    return _production(name, number)
 
 
 def versions(name: str) -> dict[str, str]:
@@ -44,9 +65,20 @@ def versions(name: str) -> dict[str, str]:
 
 def production(name: str) -> Production | None:
     """What serves now; None if nothing was ever assigned to `prod`."""
-    pattern = re.compile(re.escape(name) + r"#prod#(\d+)")
+    return _production(name, None)
+
+
+def prod_number(name: str, tag: str) -> int | None:
+    """The number of a `prod` tag; None for another tag."""
+    match = re.fullmatch(re.escape(name) + r"#prod#(\d+)", tag)
+    return int(match[1]) if match else None
+
+
+def _production(name: str, before: int | None) -> Production | None:
     numbered = {
-        int(match[1]): commit for tag, commit in tags(name).items() if (match := pattern.fullmatch(tag)) is not None
+        number: commit
+        for tag, commit in tags(name).items()
+        if (number := prod_number(name, tag)) is not None and (before is None or number < before)
     }
     if not numbered:
         return None
@@ -128,5 +160,6 @@ def _gto(action: str, **arguments: Any) -> None:
         arguments |= {"author": git.BOT["GIT_COMMITTER_NAME"], "author_email": git.BOT["GIT_COMMITTER_EMAIL"]}
     try:
         getattr(gto.api, action)(".", **arguments)
-    except (GTOException, SCMError) as error:
-        raise DataError(f"GTO could not {action} {arguments['version']}: {error}") from None
+    except (GTOException, SCMError, OSError) as error:
+        told = " ".join(str(error).split())
+        raise DataError(f"{arguments['version']} could not be tagged ({action}): {told}") from None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flywheel.errors import ConfigError, DataError, GateFailed
-from flywheel.release.acceptance import accept, accepted, let_through, path_of
+from flywheel.release.acceptance import accept, accepted, evidence, let_through, path_of
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +29,10 @@ def decision(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("why", ["cheaper", "größer: 'x' # \"y\"", "two\nlines", "- a list?", "{}", "null"])
 def test_an_inconclusive_decision_can_be_accepted_with_any_reason(why: str) -> None:
-    """What is written is what is read."""
+    """What is written is what is read, on one line."""
     assert not let_through(decision())
     assert accept(decision(), f" {why} ") == path_of(decision())
-    assert accepted(decision()) == why
+    assert accepted(decision()) == " ".join(why.split())
     assert let_through(decision())
 
 
@@ -84,3 +84,14 @@ def test_a_pass_needs_no_acceptance() -> None:
     accept(decision(), "cheaper")
     assert accepted(decision(verdict="pass")) is None
     assert let_through(decision(verdict="pass"))
+
+
+@pytest.mark.parametrize("verdict", ["fail", "pass"])
+def test_a_file_for_another_verdict_accepts_nothing(verdict: str) -> None:
+    """Also one that somebody wrote by hand, with the digest of just this decision."""
+    made = decision(verdict=verdict)
+    accept(decision(), "please")
+    text = path_of(made).read_text().replace(evidence(decision()), evidence(made)).replace("inconclusive", verdict)
+    path_of(made).write_text(text)
+    assert accepted(made) is None
+    assert let_through(made) is (verdict == "pass")

@@ -1,0 +1,18 @@
+"""What the room of releases may be told: the name of the project, under which its tags are, and the rules of the gate."""
+
+from __future__ import annotations
+
+from flywheel.evaluation.settings import Gate
+from flywheel.params import Params, Project
+
+
+class ReleaseParams(Params):
+    """All that releasing, rolling back and auditing read of the tree's `params.yaml`."""
+
+    project: Project
+
+
+class DecisionParams(Params):
+    """What deciding again needs."""
+
+    gate: Gate

@@ -1,0 +1,405 @@
+"""What a release checks before it tags is what the audit checks afterwards: an edit after the run is seen by both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flywheel.errors import ConfigError, DataError
+from flywheel.release import serve
+from flywheel.release.audit import audit
+from tests.unit.release.conftest import (
+    EVENTS,
+    LOSS,
+    NAME,
+    WIN,
+    commit,
+    compose,
+    decide_now,
+    edit,
+    git,
+    measure,
+    retrain,
+    run_pipeline,
+    write,
+    write_model,
+)
+
+pytestmark = pytest.mark.usefixtures("repository")
+LOCK, METRICS, DECISION, CARD = (
+    "dvc.lock",
+    "reports/metrics.json",
+    "reports/decision.json",
+    "models/candidate/card.json",
+)
+CHAMPION = "models/champion/card.json"
+
+
+def broken(version: str | None = None) -> dict[str, str]:
+    """The links of a version that do not hold, with what the audit found."""
+    return {link.name: link.found for link in audit(NAME, version, compose) if not link.holds}
+
+
+def append(path: str, text: str = "#\n") -> None:
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def stage(name: str, change: Callable[[dict], object], path: str = "dvc.yaml") -> None:
+    """Change one stage in `dvc.yaml` or `dvc.lock`."""
+    edit(path, lambda value: change(value["stages"][name]))
+
+
+def locked(name: str, change: Callable[[dict], object]) -> None:
+    stage(name, change, LOCK)
+
+
+def better_metrics() -> None:
+    """Edit the evidence, and let the gate decide on it again: all reports fit each other."""
+    edit(METRICS, lambda m: m["difference"]["champion"]["auc"].update(value=99.0, low=98.0, high=100.0))
+    decide_now()
+
+
+def another_reading_of_the_data() -> None:
+    locked("featurize", lambda s: s["deps"][0].update(md5="9" * 32 + ".dir"))
+
+
+def hidden_edit_of_the_card() -> None:
+    """Edit the card, and put the digest into the lock where training made it, not where it was read."""
+    write_model("models/candidate", "new\n", "v9.9.9")
+    before = Path(LOCK).read_text()
+    run_pipeline()
+    [made] = [out["md5"] for out in json_lock()["train"]["outs"]]
+    write(LOCK, before)
+    locked("train", lambda s: s["outs"][0].update(md5=made))
+
+
+def json_lock() -> dict:
+    import yaml
+
+    return yaml.safe_load(Path(LOCK).read_text())["stages"]
+
+
+EDITS: dict[str, tuple[Callable[[], object], str]] = {
+    "code": (lambda: append("src/train.py"), "commit"),
+    "code in a folder": (lambda: append("src/rooms/größe/two.py"), "commit"),
+    "a new file in a folder of code": (lambda: write("src/rooms/three.py", "three\n"), "commit"),
+    "a deleted file": (lambda: Path("src/rooms/one.py").unlink(), "commit"),
+    "the gate's own code": (lambda: append("src/flywheel/evaluation/gate.py"), "commit"),
+    "conf": (lambda: edit("conf/model/small.yaml", lambda v: v["train"].update(trees=4)), "params"),
+    "conf that nothing reads yet": (lambda: edit("conf/config.yaml", lambda v: v.update(more=1)), "params"),
+    "conf that is deleted": (lambda: Path("conf/model/small.yaml").unlink(), "params"),
+    "params": (lambda: edit("params.yaml", lambda v: v["train"].update(trees=4)), "params"),
+    "another type": (lambda: edit("params.yaml", lambda v: v["train"].update(rate=1)), "params"),
+    "params that the lock hides": (
+        lambda: (
+            edit("params.yaml", lambda v: v["train"].update(trees=4)),
+            edit("conf/model/small.yaml", lambda v: v["train"].update(trees=4)),
+        ),
+        "params",
+    ),
+    "the lock's params": (
+        lambda: locked("train", lambda s: s["params"]["params.yaml"].update({"train.trees": 4})),
+        "params",
+    ),
+    "a parameter that did not count": (lambda: stage("evaluate", lambda s: s["params"].append("train")), "params"),
+    "a parameter too many": (lambda: locked("gate", lambda s: s["params"]["params.yaml"].update(clock=1)), "params"),
+    "a nested parameter": (lambda: edit("params.yaml", lambda v: v["train"]["stop"].update(days=3)), "params"),
+    "the candidate": (lambda: append("models/candidate/model.txt"), "model"),
+    "the card": (lambda: edit(CARD, lambda v: v.update(positive_share=0.1)), "commit"),
+    "the card and its digest": (hidden_edit_of_the_card, "commit"),
+    "the card's digests": (lambda: edit(CARD, lambda v: v["sha256"].update({"model.txt": "0"})), "model"),
+    "the champion": (lambda: append("models/champion/model.txt"), "champion"),
+    "the champion's card": (lambda: edit(CHAMPION, lambda v: v.update(positive_share=0.1)), "commit"),
+    "the champion's version": (lambda: edit(CHAMPION, lambda v: v.update(version="v0.0.9")), "champion"),
+    "the champion's digests": (lambda: edit(CHAMPION, lambda v: v["sha256"].update({"model.txt": "0"})), "champion"),
+    "a new champion": (lambda: write_model("models/champion", "bad\n", "v0.1.0"), "champion"),
+    "evidence, and the gate again": (better_metrics, "commit"),
+    "evidence alone": (
+        lambda: edit(METRICS, lambda m: m["difference"]["champion"]["auc"].update(low=-9.0)),
+        "decision",
+    ),
+    "a decision": (lambda: edit(DECISION, lambda v: v["rules"].pop()), "decision"),
+    "the rules of the gate": (lambda: edit("params.yaml", lambda v: v["gate"].update(min_days=99)), "decision"),
+    "a curve": (lambda: append("reports/curves/served/roc.json", " "), "commit"),
+    "one curve more": (lambda: write("reports/curves/champion/roc.json", "[]"), "commit"),
+    "one curve less": (lambda: Path("reports/curves/served/roc.json").unlink(), "commit"),
+    "quality": (lambda: edit("reports/quality.json", lambda v: v["total"].update(rejected=1)), "commit"),
+    "days after the clock": (
+        lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(last="2030-02-01")),
+        "feedback",
+    ),
+    "no days": (lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(n=0)), "feedback"),
+    "the clock": (lambda: edit("params.yaml", lambda v: v["clock"].update(as_of="2030-02-02")), "feedback"),
+    "a command": (lambda: stage("train", lambda s: s.update(cmd="train --better")), "commit"),
+    "an input": (lambda: stage("train", lambda s: s["deps"].append("src/collect.py")), "commit"),
+    "an input less": (lambda: stage("train", lambda s: s["deps"].remove("src/train.py")), "commit"),
+    "an output": (lambda: stage("train", lambda s: s["outs"].append("data/more")), "commit"),
+    "an output less": (lambda: stage("evaluate", lambda s: s["outs"].pop()), "commit"),
+    "a stage": (
+        lambda: edit("dvc.yaml", lambda v: v["stages"].update(more={"cmd": "more", "outs": ["data/more"]})),
+        "commit",
+    ),
+    "a stage that never ran": (lambda: edit(LOCK, lambda v: v["stages"].pop("train")), "commit"),
+    "other data than was made": (another_reading_of_the_data, "commit"),
+    "data that nothing made": (
+        lambda: locked("collect", lambda s: s["outs"][0].update(md5="9" * 32 + ".dir")),
+        "commit",
+    ),
+    "no data": (lambda: edit("dvc.yaml", lambda v: v["stages"].pop("collect")), "data"),
+    "an output of data that is said to be in Git": (
+        lambda: stage("featurize", lambda s: s.update(outs=[{"data/features": {"cache": False}}])),
+        "commit",
+    ),
+    "loops in dvc.yaml": (lambda: stage("train", lambda s: s.update(foreach=["a"], do={})), "commit"),
+    "no stages": (lambda: write("dvc.yaml", {"stages": {}}), "commit"),
+    "dvc.yaml as a list": (lambda: write("dvc.yaml", ["stages"]), "commit"),
+    "dvc.yaml that is not YAML": (lambda: write("dvc.yaml", "a: ["), "commit"),
+    "no gate": (lambda: edit("dvc.yaml", lambda v: v["stages"].pop("gate")), "decision"),
+    "a lock as a list": (lambda: write(LOCK, ["stages"]), "commit"),
+    "an entry of the lock without a digest": (lambda: locked("train", lambda s: s["outs"][0].pop("md5")), "commit"),
+    "params of the lock as a text": (
+        lambda: locked("train", lambda s: s["params"].update({"params.yaml": "x"})),
+        "commit",
+    ),
+    "params as a list": (lambda: write("params.yaml", ["clock"]), "evidence"),
+    "conf that does not compose": (lambda: write("conf/config.yaml", "a: ["), "params"),
+    "metrics without a key": (lambda: edit(METRICS, lambda m: m["about"].pop("champion")), "evidence"),
+    "metrics {}": (lambda: write(METRICS, {}), "evidence"),
+    "a decision []": (lambda: write(DECISION, []), "evidence"),
+    "a decision that is not JSON": (lambda: write(DECISION, "{"), "evidence"),
+    "a card without its version": (lambda: edit(CARD, lambda v: v.pop("version")), "evidence"),
+    "a champion's card without its version": (lambda: edit(CHAMPION, lambda v: v.pop("version")), "champion"),
+    "quality without days": (lambda: edit("reports/quality.json", lambda v: v["total"].pop("days")), "evidence"),
+    "no candidate": (lambda: Path("models/candidate/model.txt").unlink(), "model"),
+    "no lock": (lambda: Path(LOCK).unlink(), "commit"),
+    "no metrics": (lambda: Path(METRICS).unlink(), "evidence"),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_what_is_edited_after_the_run_is_neither_released_nor_audited_as_whole(what: str) -> None:
+    """The release names the link and makes no tag; the audit of a tag made by hand on that commit names the same one."""
+    change, link = EDITS[what]
+    change()
+    commit(what)
+    with pytest.raises(DataError) as refused:
+        serve.release(NAME, compose)
+    assert git("tag") == ""
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    found = broken("v0.2.0")
+    assert link in found
+    assert found[link] in str(refused.value)
+
+
+def test_what_holds_is_released_and_audited_as_whole() -> None:
+    """Two annotated tags on the commit; every link of the chain holds and says what it found."""
+    assert serve.release(NAME, compose) == "v0.2.0"
+    assert set(git("tag").split()) == {f"{NAME}@v0.2.0", f"{NAME}#prod#1"}
+    found = audit(NAME, None, compose)
+    assert [link.name for link in found if not link.holds] == []
+    said = {link.name: link.found for link in found}
+    assert list(said) == [
+        "release", "main", "decision", "gate", "model", "champion", "pull request", "commit", "data", "params", "feedback",
+    ]  # fmt: skip
+    assert "served as prod #1" in said["release"]
+    assert "pass as of 2030-02-01" in said["decision"]
+    assert "#7" in said["pull request"]
+    assert said["data"] == f"data/events {EVENTS[:10]}, data/features {'2' * 10}"
+    assert said["feedback"] == "31 days, 2030-01-01 to 2030-01-31, known before 2030-02-01"
+
+
+@pytest.mark.parametrize(
+    ("tags", "link"),
+    [
+        (["{}@v0.2.0"], "release"),
+        (["-a {}@v0.2.0 -m v0.2.0"], "release"),
+        (["-a {}@v0.2.0 -m", "v0.3.0: gate: pass, as of 2030-02-01"], "release"),
+        (["-a {}@v0.2.0 -m", "v0.2.0 to prod: gate: pass, as of 2030-02-01"], "release"),
+        (["-a {}@v0.2.0 -m", "v0.2.0: gate: pass, as of 2030-02-01 (really)"], "release"),
+        (["-a {}@v0.2.0 -m", "v0.2.0: gate: pass, as of 2030-01-31"], "gate"),
+        (["-a {}@v0.2.0 -m", "v0.2.0: gate: fail, as of 2030-02-01; forced: x"], "gate"),
+        (["-a {}@v0.2.0 -m", "v0.2.0: gate: pass, as of 2030-02-01; forced: x"], "gate"),
+        (["-a {}@v0.2.0 -m", "v0.2.0: gate: pass, as of 2030-02-01; accepted: x"], "gate"),
+    ],
+)
+def test_a_version_tag_that_no_release_made_is_seen(tags: list[str], link: str) -> None:
+    """Lightweight, with other words, about another version, or with another verdict than the decision's."""
+    first, *message = tags
+    git("tag", *first.format(NAME).split(), *message)
+    assert list(broken("v0.2.0")) == [link]
+
+
+@pytest.mark.parametrize(
+    "message", [None, "to prod", "v0.3.0 to prod: gate: pass, as of 2030-02-01", "rollback to v0.1.0: x"]
+)
+def test_a_prod_tag_that_no_release_made_is_seen(message: str | None) -> None:
+    """Also where the tag of the version is in order."""
+    serve.release(NAME, compose)
+    git("tag", *(["-a", "-m", message] if message else []), f"{NAME}#prod#2")
+    assert f"{NAME}#prod#2" in broken("v0.2.0")["release"]
+
+
+def test_a_version_is_on_main() -> None:
+    """A commit on another branch is not released; tagged by hand its audit fails, and holds once it is merged."""
+    git("checkout", "--quiet", "-b", "other")
+    write("README.md", "other\n")
+    commit()
+    with pytest.raises(DataError, match=r"main: \w+ is not on main"):
+        serve.release(NAME, compose)
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    assert list(broken("v0.2.0")) == ["main"]
+    git("branch", "--force", "main", "other")
+    assert broken("v0.2.0") == {}
+
+
+def test_main_is_the_one_of_origin_where_there_is_one(tmp_path: Path) -> None:
+    """What is only on the own main is not merged yet."""
+    git("init", "--quiet", "--bare", "--initial-branch", "main", str(tmp_path / "origin.git"))
+    git("remote", "add", "origin", str(tmp_path / "origin.git"))
+    git("push", "--quiet", "origin", "main")
+    write("README.md", "other\n")
+    commit()
+    with pytest.raises(DataError, match="is not on origin/main"):
+        serve.release(NAME, compose)
+    git("push", "--quiet", "origin", "main")
+    assert serve.release(NAME, compose) == "v0.2.0"
+    assert broken() == {}
+
+
+def test_a_shallow_clone_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not know what is on main before its one commit."""
+    first = git("rev-parse", "HEAD")
+    write("README.md", "other\n")
+    commit()
+    git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    git("fetch", "--quiet", "--depth", "1", "origin", first)
+    git("checkout", "--quiet", first)
+    with pytest.raises(DataError, match="git fetch --unshallow --tags"):
+        serve.release(NAME, compose)
+
+
+def test_without_a_branch_main_the_way_out_is_named() -> None:
+    """It is called master here, and the head is detached."""
+    git("branch", "--move", "master")
+    git("checkout", "--quiet", "--detach")
+    with pytest.raises(DataError, match="git branch -m main"):
+        serve.release(NAME, compose)
+
+
+def test_a_detached_head_on_main_is_released() -> None:
+    """As a workflow checks it out."""
+    git("checkout", "--quiet", "--detach")
+    assert serve.release(NAME, compose) == "v0.2.0"
+
+
+def test_a_repository_without_a_commit_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a folder without a repository as well, with its own exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(ConfigError, match="not in a Git repository"):
+        serve.release(NAME, compose)
+    git("init", "--quiet")
+    with pytest.raises(DataError, match="no commit yet"):
+        serve.release(NAME, compose)
+    with pytest.raises(ConfigError, match="released versions: none"):
+        audit(NAME, None, compose)
+
+
+def next_turn(gain: tuple[float, float], trees: str) -> None:
+    """What a tick does after a release: what serves becomes the champion, and another candidate is compared with it."""
+    from flywheel.release.champion import take_over_champion
+
+    version = take_over_champion(NAME)
+    retrain(gain, trees, version)
+    commit("Merge pull request #8: the next one")
+
+
+def test_a_chain_of_releases_and_rollbacks_holds() -> None:
+    """Each version was compared with what served before it, also after a rollback."""
+    assert serve.release(NAME, compose) == "v0.2.0"
+    next_turn(LOSS, "worse\n")
+    assert serve.release(NAME, compose, "the feed was down") == "v0.3.0"
+    assert serve.rollback(NAME, None, "alerts doubled") == ("v0.3.0", "v0.2.0")
+    next_turn(WIN, "better\n")
+    assert serve.release(NAME, compose) == "v0.4.0"
+    for version in ("v0.2.0", "v0.3.0", "v0.4.0"):
+        assert broken(version) == {}
+    said = {
+        version: {link.name: link.found for link in audit(NAME, version, compose)}
+        for version in ("v0.2.0", "v0.3.0", "v0.4.0")
+    }
+    assert "served as prod #1, #3" in said["v0.2.0"]["release"]
+    assert said["v0.3.0"]["gate"] == "fail; forced: the feed was down"
+    assert said["v0.4.0"]["champion"] == "v0.2.0, as it was released"
+
+
+def test_a_champion_that_was_weakened_does_not_let_a_candidate_through() -> None:
+    """The model in models/champion/ must be the one that was released under its version, although all evidence fits it."""
+    serve.release(NAME, compose)
+    write_model("models/champion", "always 0.9\n", "v0.2.0")
+    retrain(trees="hardly better\n", version="v0.2.0")
+    commit()
+    with pytest.raises(DataError, match=r"champion: models/champion is not the model that was released as v0\.2\.0"):
+        serve.release(NAME, compose)
+
+
+def test_evidence_about_another_candidate_is_not_released() -> None:
+    """The run is whole, and the decision follows from the evidence; only that is about another model."""
+    write_model("models/candidate", "another\n", None)
+    run_pipeline()
+    commit()
+    with pytest.raises(DataError, match=r"model: models/candidate is \w+, the decision is about \w+"):
+        serve.release(NAME, compose)
+
+
+def test_before_the_first_champion_there_is_nothing_to_compare_with() -> None:
+    """The candidate beats the served score, and is the first version."""
+    for path in list(Path("models/champion").iterdir()):
+        path.unlink()
+    retrain()
+    commit()
+    assert serve.release(NAME, compose) == "v0.1.0"
+    assert broken() == {}
+
+
+def test_evidence_about_a_champion_that_is_not_there_is_seen() -> None:
+    """A model that was never committed proves nothing."""
+    decision = json.loads(Path(DECISION).read_text())
+    champion = json.loads(Path(METRICS).read_text())["about"]["champion"]["identity"]
+    for path in list(Path("models/champion").iterdir()):
+        path.unlink()
+    measure(decision["candidate"], champion, "v0.1.0", WIN)
+    run_pipeline()
+    commit()
+    with pytest.raises(DataError, match="champion: there was none yet"):
+        serve.release(NAME, compose)
+
+
+def test_an_old_release_is_audited_by_a_newer_flywheel(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not decide again what another gate decided, nor compose what it may not know, and says both."""
+    import shutil
+
+    from flywheel.release import links
+
+    serve.release(NAME, compose)
+    shutil.copytree(template / "src/flywheel", tmp_path / "newer")
+    (tmp_path / "newer/evaluation/gate.py").write_text("another gate\n")
+    monkeypatch.setattr(links, "HERE", tmp_path / "newer")
+
+    def unknown(_: str, __: Path) -> dict:
+        raise ConfigError("train.trees: unknown key")
+
+    found = {link.name: link for link in audit(NAME, None, unknown)}
+    assert [link.name for link in found.values() if not link.holds] == []
+    assert "not decided again" in found["decision"].found
+    assert "not composed again" in found["params"].found
+    next_turn(WIN, "newer\n")
+    with pytest.raises(DataError, match="the flywheel that runs is not the one of this commit"):
+        serve.release(NAME, compose)

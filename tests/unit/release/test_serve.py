@@ -1,0 +1,244 @@
+"""Releasing and rolling back: what is let through, what is refused with which exit code, and what the tags say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flywheel.errors import ConfigError, DataError, GateFailed
+from flywheel.evaluation.evidence import read_decision
+from flywheel.release import serve
+from flywheel.release.acceptance import accept, path_of
+from flywheel.release.audit import audit
+from flywheel.release.champion import take_over_champion
+from flywheel.release.tags import production, versions
+from tests.unit.release.conftest import LOSS, NAME, UNCLEAR, commit, compose, git, retrain, write
+
+pytestmark = pytest.mark.usefixtures("repository")
+
+
+def message(tag: str) -> str:
+    return git("tag", "--list", "--format=%(contents)", tag).strip()
+
+
+def is_whole(version: str) -> bool:
+    return all(link.holds for link in audit(NAME, version, compose))
+
+
+def test_what_the_gate_does_not_pass_is_not_released() -> None:
+    """GateFailed with every rule that is open, and no tag."""
+    retrain(LOSS)
+    commit()
+    with pytest.raises(GateFailed, match=r"the gate says fail(.|\n)*AUC not worse") as refused:
+        serve.release(NAME, compose)
+    assert "enough evidence" not in str(refused.value)
+    assert git("tag") == ""
+
+
+def test_a_forced_release_carries_its_reason() -> None:
+    """On one line, in both tags, in any script; the audit finds it whole."""
+    retrain(LOSS)
+    commit()
+    serve.release(NAME, compose, " größer \n 日本  🛫 ")
+    said = "gate: fail, as of 2030-02-01; forced: größer 日本 🛫"
+    assert message(f"{NAME}@v0.2.0") == f"v0.2.0: {said}"
+    assert message(f"{NAME}#prod#1") == f"v0.2.0 to prod: {said}"
+    assert is_whole("v0.2.0")
+
+
+def test_a_reason_to_force_what_passes_is_not_noted() -> None:
+    """Who reads the tag would think that the gate was closed."""
+    serve.release(NAME, compose, "just in case")
+    assert message(f"{NAME}@v0.2.0") == "v0.2.0: gate: pass, as of 2030-02-01"
+
+
+def test_an_accepted_release_carries_its_reason() -> None:
+    """The file of the acceptance is committed; a reason to force is not needed, and not noted."""
+    retrain(UNCLEAR)
+    accept(read_decision(), "cheaper to serve")
+    commit()
+    serve.release(NAME, compose, "just in case")
+    assert message(f"{NAME}@v0.2.0") == "v0.2.0: gate: inconclusive, as of 2030-02-01; accepted: cheaper to serve"
+    assert is_whole("v0.2.0")
+
+
+def test_an_inconclusive_candidate_is_not_released_by_itself() -> None:
+    """It needs an acceptance or a reason."""
+    retrain(UNCLEAR)
+    commit()
+    with pytest.raises(GateFailed, match="inconclusive"):
+        serve.release(NAME, compose)
+
+
+def test_an_acceptance_that_was_taken_back_or_damaged_is_seen() -> None:
+    """The reason in the tag must be the one in the file of the commit."""
+    retrain(UNCLEAR)
+    accept(read_decision(), "cheaper")
+    path = path_of(read_decision())
+    commit()
+    for text, found in (
+        (path.read_text().replace("cheaper", "faster"), "accepted: cheaper"),
+        ("why: [", "is not YAML"),
+        (None, "accepted"),
+    ):
+        write(str(path), text) if text else path.unlink()
+        commit()
+        git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: inconclusive, as of 2030-02-01; accepted: cheaper")
+        [link] = [link for link in audit(NAME, "v0.2.0", compose) if not link.holds]
+        assert link.name == "gate"
+        assert found in link.found
+        git("tag", "--delete", f"{NAME}@v0.2.0")
+
+
+@pytest.mark.parametrize("why", ["", " ", "\n", "a\x1b[2Jb", "\udcff"])
+def test_a_reason_that_nobody_can_read_is_none(why: str) -> None:
+    """ConfigError that names the option, before anything is tagged."""
+    with pytest.raises(ConfigError, match="--force"):
+        serve.release(NAME, compose, why)
+    with pytest.raises(ConfigError, match="--why"):
+        serve.rollback(NAME, None, why)
+    with pytest.raises(ConfigError, match="--why"):
+        accept(read_decision(), why)
+    assert git("tag") == ""
+
+
+def test_a_reason_that_the_locale_could_not_decode_is_read_as_utf8() -> None:
+    """As it arrives where LC_ALL=C and Python's UTF-8 mode is off."""
+    retrain(LOSS)
+    commit()
+    serve.release(NAME, compose, "größer".encode().decode("ascii", "surrogateescape"))
+    assert message(f"{NAME}@v0.2.0").endswith("forced: größer")
+
+
+def test_a_tree_with_changes_is_not_released() -> None:
+    """The tag would name a commit that is not what was measured."""
+    write("notes.txt", "x\n")
+    with pytest.raises(DataError, match=r"uncommitted(.|\n)*notes\.txt"):
+        serve.release(NAME, compose)
+    assert git("tag") == ""
+
+
+def test_a_commit_is_released_once() -> None:
+    """The second time says as what."""
+    serve.release(NAME, compose)
+    with pytest.raises(DataError, match=r"already released, as v0\.2\.0"):
+        serve.release(NAME, compose)
+
+
+def test_a_candidate_compared_with_another_champion_is_not_released() -> None:
+    """After a release, a decision against the champion before it is out of date."""
+    serve.release(NAME, compose)
+    commit("nothing new")
+    with pytest.raises(DataError, match=r"compared with v0\.1\.0, but v0\.2\.0 served.*flywheel tick"):
+        serve.release(NAME, compose)
+
+
+def test_a_release_that_was_interrupted_between_its_tags_is_finished() -> None:
+    """The version is kept, and prod gets the words of its tag."""
+    retrain(LOSS)
+    commit()
+    serve.release(NAME, compose, "the feed was down")
+    git("tag", "--delete", f"{NAME}#prod#1")
+    assert serve.release(NAME, compose) == "v0.2.0"
+    assert message(f"{NAME}#prod#1").endswith("forced: the feed was down")
+    assert is_whole("v0.2.0")
+
+
+def test_a_version_tag_made_by_hand_is_not_taken_for_an_interrupted_release() -> None:
+    """It would get its prod tag, and the audit would reject it."""
+    git("tag", f"{NAME}@v0.2.0")
+    with pytest.raises(DataError, match=f"{NAME}@v0.2.0 is no annotated tag"):
+        serve.release(NAME, compose)
+    assert production(NAME) is None
+
+
+def test_a_tree_that_is_read_only_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git's folder cannot be written: which tag could not be made, and why."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", ".git/refs/tags/x")
+
+    import gto.api
+
+    monkeypatch.setattr(gto.api, "register", refuse)
+    with pytest.raises(DataError, match=r"could not be tagged.*Permission denied"):
+        serve.release(NAME, compose)
+
+
+def test_a_rollback_moves_prod_and_says_why() -> None:
+    """To the version before, or to the one that is named; each is a new number."""
+    serve.release(NAME, compose)
+    retrain(LOSS, "worse\n", take_over_champion(NAME))
+    commit()
+    serve.release(NAME, compose, "it must")
+    assert serve.rollback(NAME, None, "alerts doubled") == ("v0.3.0", "v0.2.0")
+    assert message(f"{NAME}#prod#3") == "rollback to v0.2.0: alerts doubled"
+    assert serve.rollback(NAME, "v0.3.0", "it was the feed") == ("v0.2.0", "v0.3.0")
+    found = production(NAME)
+    assert found is not None
+    assert (found.number, found.version, found.commit) == (4, "v0.3.0", versions(NAME)["v0.3.0"])
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ("v9.9.9", r"--to: found 'v9.9.9'; released versions: v0.2.0"),
+        ("v0.2.0", "already serves"),
+        (None, "no version before"),
+    ],
+)
+def test_a_rollback_to_nothing_is_refused(to: str | None, said: str) -> None:
+    """ConfigError that says what is allowed."""
+    serve.release(NAME, compose)
+    with pytest.raises(ConfigError, match=said):
+        serve.rollback(NAME, to, "x")
+    assert len(git("tag").split()) == 2
+
+
+@pytest.mark.parametrize("to", [None, "v0.1.0"])
+def test_before_the_first_release_a_rollback_says_how_versions_come_about(to: str | None) -> None:
+    """Also for the version that the champion of the template has on its card: no tag names it."""
+    with pytest.raises(ConfigError, match=r"nothing was released yet.*git fetch --tags.*flywheel release"):
+        serve.rollback(NAME, to, "x")
+
+
+def test_a_tag_of_another_form_is_no_version() -> None:
+    """Nor one of another model whose name begins alike."""
+    serve.release(NAME, compose)
+    for tag in (f"{NAME}@latest", f"{NAME}@v1.0", f"{NAME}-2@v9.0.0", f"{NAME}#stage#7", f"{NAME}@v0.2.0!"):
+        git("tag", "-a", "-m", "x", tag)
+    assert list(versions(NAME)) == ["v0.2.0"]
+    assert production(NAME).number == 1  # type: ignore[union-attr]
+
+
+def test_the_next_version_follows_numbers_not_letters() -> None:
+    """v0.10.0 is newer than v0.9.0."""
+    for version in ("v0.9.0", "v0.10.0"):
+        git("tag", "-a", f"{NAME}@{version}", "-m", "x", git("commit-tree", "HEAD^{tree}", "-m", version))
+    assert list(versions(NAME)) == ["v0.9.0", "v0.10.0"]
+    assert serve.release(NAME, compose) == "v0.11.0"
+
+
+def test_the_champion_is_taken_over_byte_for_byte() -> None:
+    """Also its line ends; only the version on its card is new."""
+    retrain(trees="tree\r\nleaf\r\n")
+    commit()
+    serve.release(NAME, compose)
+    before = json.loads(Path("models/candidate/card.json").read_text())
+    assert take_over_champion(NAME) == "v0.2.0"
+    assert Path("models/champion/model.txt").read_bytes() == b"tree\r\nleaf\r\n"
+    assert json.loads(Path("models/champion/card.json").read_text()) == before | {"version": "v0.2.0"}
+
+
+@pytest.mark.parametrize("card", ["[]", "{", "{}"])
+def test_a_card_that_is_none_is_not_taken_over(card: str) -> None:
+    """DataError, and the champion in the tree stays."""
+    write("models/candidate/card.json", card)
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "x")
+    git("tag", "-a", f"{NAME}#prod#1", "-m", "x")
+    with pytest.raises(DataError, match=r"card\.json"):
+        take_over_champion(NAME)
+    assert git("status", "--porcelain") == ""
