@@ -104,6 +104,7 @@ def status() -> None:
     from flywheel import files, shapes
     from flywheel.data.sources import open_source
     from flywheel.evaluation.evidence import Decision
+    from flywheel.loop.clock import waiting
     from flywheel.loop.settings import AllParams
     from flywheel.model.card import read_champion
     from flywheel.params import load
@@ -114,13 +115,15 @@ def status() -> None:
     serving = production(params.project.name)
     card = read_champion()
     decision = shapes.read_if_there(files.DECISION, Decision)
-    waiting = max((source.last_day + dt.timedelta(days=1) - params.clock.as_of).days, 0)
+    today = dt.datetime.now(dt.UTC).date()
+    behind = (today - source.last_day).days - 1 if params.clock.follow == "today" else 0
     rows = [
         ("clock", str(params.clock.as_of)),
         ("champion in the tree", f"{card['version']}, made as of {card['as_of']}" if card else "none yet"),
         ("prod", f"{serving.version} (#{serving.number}, {serving.commit[:10]})" if serving else "no tag yet"),
         ("last verdict", f"{decision['verdict']}, as of {decision['as_of']}" if decision else "none yet"),
-        ("days waiting", str(waiting)),
+        ("days waiting", str(waiting(params, source.last_day, today))),
+        ("source", f"ends on {source.last_day}" + (f", {behind} days before today" if behind > 0 else "")),
     ]
     show.table(["", ""], rows)
 

@@ -15,6 +15,7 @@ from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
 from flywheel.data.settings import REQUIRED, Collect
 from flywheel.data.sources import Source
 from flywheel.errors import ConfigError, DataError
+from flywheel.params import Clock
 
 LEDGER = files.EVENTS / "ledger.json"
 USER_CHANNELS = ("report", "rating", "ticket")
@@ -74,13 +75,27 @@ def hash_key(params: Collect) -> str:
     )
 
 
-def check_clock(as_of: dt.date, source: Source) -> None:
-    """ConfigError when the clock is outside of what the source has."""
+def check_clock(clock: Clock, source: Source) -> None:
+    """ConfigError when the clock is outside of what the source has.
+
+    A clock that follows the calendar may be ahead of a source that is late or has fallen silent: that is for monitoring to
+    see.
+    """
     first, last = source.first_day + dt.timedelta(days=1), source.last_day + dt.timedelta(days=1)
-    if not first <= as_of <= last:
+    if clock.as_of < first or (clock.as_of > last and clock.follow != "today"):
+        allowed = f"{first} or later" if clock.follow == "today" else f"{first} to {last}"
         raise ConfigError(
-            f"clock.as_of: found {as_of}, outside the data; allowed is {first} to {last}. Fix conf/state.yaml."
+            f"clock.as_of: found {clock.as_of}, outside the data; allowed is {allowed}. Fix conf/state.yaml."
         )
+
+
+def complete_days(source: Source, as_of: dt.date) -> list[dt.date]:
+    """The days before the clock that the source has in full.
+
+    A day that the source does not have yet is not stored as an empty one: an arrived day never changes, so what comes late
+    would be lost. It is collected when it is there.
+    """
+    return tables.day_range(source.first_day, min(as_of, source.last_day + dt.timedelta(days=1)))
 
 
 def check_identity(now: dict[str, object]) -> None:

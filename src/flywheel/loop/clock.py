@@ -51,13 +51,25 @@ def history() -> list[tuple[dt.date, dt.date]]:
 
 
 def target(params: AllParams, today: dt.date | None = None) -> dt.date:
-    """The day to which the clock of this tree moves now; at most the day after the last day of the source."""
+    """The day to which the clock of this tree moves now.
+
+    A replay moves to the day after the last day of the source at most. A clock that follows the calendar goes on where the
+    source has ended: else nobody would see that it fell silent.
+    """
     from flywheel.data.sources import open_source
 
+    now = params.clock.as_of
+    calendar = today or dt.datetime.now(dt.UTC).date()
+    if params.clock.follow == "today":
+        return follow("today", [], now, calendar)
     last = open_source(params.source).last_day + dt.timedelta(days=1)
-    past = history() if params.clock.follow == "replay" else []
-    wanted = follow(params.clock.follow, past, params.clock.as_of, today or dt.datetime.now(dt.UTC).date())
-    return max(min(wanted, last), params.clock.as_of)
+    return max(min(follow("replay", history(), now, calendar), last), now)
+
+
+def waiting(params: AllParams, last_day: dt.date, today: dt.date) -> int:
+    """How many days the clock is behind: behind the calendar where it follows it, else behind the end of the source."""
+    end = today if params.clock.follow == "today" else last_day + dt.timedelta(days=1)
+    return max((end - params.clock.as_of).days, 0)
 
 
 STATE_FILE = Path("conf/state.yaml")

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import track
 
 from flywheel import files
-from flywheel.data import tables
 from flywheel.data.collection import (
     LEDGER,
     check_clock,
     check_identity,
     collect_day,
+    complete_days,
     digests,
     hash_key,
     key_check,
@@ -44,7 +44,7 @@ def main(params: CollectParams) -> str:
     source = open_source(params.source)
     key = hash_key(params.collect)
     as_of = params.clock.as_of
-    check_clock(as_of, source)
+    check_clock(params.clock, source)
     check_identity(identity(params.source) | {KEY_CHECK: key_check(key)})
     ledger = files.read_json(LEDGER) if LEDGER.exists() else {}
     here = whole_days(ledger)
@@ -53,7 +53,7 @@ def main(params: CollectParams) -> str:
             f"clock.as_of: found {as_of}, but data/events holds days up to {max(here)}. The clock does not turn back over "
             "collected days. Fix conf/state.yaml, or look back in a fresh clone (or here, after `make clean`)."
         )
-    days = [day for day in tables.day_range(source.first_day, as_of) if day not in here]
+    days = [day for day in complete_days(source, as_of) if day not in here]
     dropped = 0
     console = Console(stderr=True)
     for day in track(days, "collect", console=console, transient=True, disable=not sys.stderr.isatty()):
@@ -61,7 +61,9 @@ def main(params: CollectParams) -> str:
         ledger[day.isoformat()] = digests(day)
         files.write_json(LEDGER, dict(sorted(ledger.items())))
     n_days = len(here) + len(days)
-    return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped"
+    behind = (as_of - source.last_day).days - 1
+    late = f"; the source ends {behind} days before the clock" if behind > 0 else ""
+    return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped{late}"
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ def three_days() -> PlantedSource:
 
 
 def collect(source: PlantedSource, as_of: int, **options: Any) -> str:
-    """Run the stage on a source with the clock on a day of the month."""
+    """Run the stage on a source with the clock on a day of the month, which does not follow the calendar."""
     SOURCES["planted"] = source
-    return main(settings(CollectParams, clock={"as_of": day(as_of).isoformat()}, source={"options": options}))
+    clock = {"follow": "replay", "as_of": day(as_of).isoformat()}
+    return main(settings(CollectParams, clock=clock, source={"options": options}))
 
 
 def stored(table: str, number: int) -> pd.DataFrame:
@@ -244,6 +245,24 @@ def test_a_clock_outside_the_data_names_the_first_and_the_last_day_allowed(as_of
     """Three days of data allow the clock to stand on the day after each of them."""
     with pytest.raises(ConfigError, match=rf"found 2030-01-0{as_of}.*2030-01-02 to 2030-01-04.*conf/state.yaml"):
         collect(three_days(), as_of=as_of)
+
+
+def test_a_clock_that_follows_the_calendar_may_be_ahead_of_the_source() -> None:
+    """No day is stored before the source has it in full; what comes late is collected when it is there."""
+    SOURCES["planted"] = three_days()
+    ahead = settings(CollectParams, clock={"follow": "today", "as_of": day(9).isoformat()})
+    assert "3 new days of 3, 0 duplicates dropped; the source ends 5 days before the clock" == main(ahead)
+    assert [day(1), day(2), day(3)] == tables.stored_days(files.EVENTS, "feedback")
+    SOURCES["planted"] = PlantedSource({n: [prediction(f"p{n}", f"0{n}T10")] for n in range(1, 9)}, {}, last=8)
+    assert "5 new days of 8, 0 duplicates dropped" == main(ahead)
+    assert ["p4"] == stored("predictions", 4)["prediction_id"].tolist()
+
+
+def test_a_calendar_before_the_source_is_refused() -> None:
+    """There is nothing to say of days before the first one."""
+    SOURCES["planted"] = three_days()
+    with pytest.raises(ConfigError, match="allowed is 2030-01-02 or later"):
+        main(settings(CollectParams, clock={"follow": "today", "as_of": day(1).isoformat()}))
 
 
 @pytest.mark.parametrize("as_of", [2, 4])

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from flywheel.errors import DataError
 from flywheel.loop import clock
+from flywheel.loop.settings import AllParams
+from tests.planted import SOURCES, PlantedSource, prediction, settings
 
 
 def day(n: int) -> dt.date:
@@ -38,6 +40,26 @@ def test_a_machine_whose_clock_is_behind_moves_nothing() -> None:
 def test_today_is_the_calendar() -> None:
     """Whatever the history says."""
     assert day(30) == clock.follow("today", [(day(90), day(0))], day(10), day(30))
+
+
+def params(follow: str) -> AllParams:
+    """A planted project whose clock stands on 2030-01-03, and whose source ends on the 4th."""
+    SOURCES["planted"] = PlantedSource({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3, 4)}, {})
+    return settings(AllParams, clock={"follow": follow, "as_of": "2030-01-03"})
+
+
+def test_the_calendar_goes_on_where_the_source_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that ended 114 days ago is seen to be silent only by a clock that moves on; a replay ends with its data."""
+    today = dt.date(2030, 1, 4) + dt.timedelta(days=114)
+    monkeypatch.setattr(clock, "history", lambda: [(dt.date(2030, 1, 3), dt.date(2030, 1, 3))])
+    assert today == clock.target(params("today"), today)
+    assert dt.date(2030, 1, 5) == clock.target(params("replay"), today)
+
+
+@pytest.mark.parametrize(("follow", "today", "expected"), [("today", 8, 5), ("today", 2, 0), ("replay", 8, 2)])
+def test_days_waiting_are_those_of_the_calendar_or_of_the_replay(follow: str, today: int, expected: int) -> None:
+    """With the clock on the 3rd and data up to the 4th."""
+    assert expected == clock.waiting(params(follow), dt.date(2030, 1, 4), dt.date(2030, 1, today))
 
 
 @given(
