@@ -224,7 +224,7 @@ def test_the_monitor_opens_an_issue_starts_a_retrain_and_closes_the_issue(action
     assert "broke the contract" in started["inputs"]["why"]
 
     change(actions, CONFIG, "max_rejected_share: .*", "max_rejected_share: 0.02")
-    for key, value in (("drift_limit", 1.0), ("max_age_days", 9999), ("min_new_labels", 999999), ("min_auc", 0.0)):
+    for key, value in (("drift_limit", 1.0), ("max_age_days", 9999), ("new_label_share", 9999.0), ("min_auc", 0.0)):
         change(actions, CONFIG, f"{key}: .*", f"{key}: {value}")
     actions.push("main")
     done = ended(actions.act("monitor.yml", "schedule", {}))

@@ -57,11 +57,19 @@ def checked(
         raise GateFailed(f"the checks ended with {outcome}.")
 
 
-def respond() -> None:
+def respond(
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Monitoring itself failed: only open or update the issue that says so.")
+    ] = False,
+) -> None:
     """Act on reports/trigger.json: open, update or close one issue per alert, and start what the tier calls for."""
     from flywheel.github import alerts
     from flywheel.github.actions import say, this_run
     from flywheel.github.client import connect
+
+    if failed:  # before anything is read: what failed may be just that
+        say(f"- {alerts.say_that_monitoring_failed(connect(), this_run().address)}")
+        return
     from flywheel.github.switches import halted
     from flywheel.loop.settings import AllParams
     from flywheel.monitoring.evidence import read_triggered

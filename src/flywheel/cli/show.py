@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flywheel import files
-from flywheel.evaluation.evidence import Decision, read_decision, read_evidence
+from flywheel.evaluation.evidence import read_decision, read_evidence, verdict_in_words
 from flywheel.labels.evidence import read_labels_made
 from flywheel.loop.turn import Outcome
 from flywheel.monitoring.evidence import read_drift
@@ -44,7 +44,8 @@ def outcome(done: Outcome) -> None:
     verdict = decision["verdict"]
     console = Console(highlight=False, soft_wrap=True)
     console.print()
-    console.print(f"verdict   [bold {COLOURS[verdict]}]{verdict}[/] as of {decision['as_of']}{_because(decision)}")
+    said = verdict_in_words(decision).removeprefix(verdict)
+    console.print(f"verdict   [bold {COLOURS[verdict]}]{verdict}[/]{said} (as of {decision['as_of']})")
     for metric in ("auc", "log_loss"):
         mine, other = measured["candidate"][metric]["value"], measured[reference][metric]["value"]
         gap = measured["difference"][reference][metric]
@@ -59,8 +60,3 @@ def outcome(done: Outcome) -> None:
     console.print(f"drift     {drifted['drifted']} of {drifted['columns']} columns beyond {drifted['threshold']:g}")
     console.print(f"took      {done.seconds:.1f} s{'' if done.ran else ': everything was up to date'}")
     console.print(f"read      {files.REPORT}")
-
-
-def _because(decision: Decision) -> str:
-    open_rules = [rule["rule"] for rule in decision["rules"] if rule["verdict"] == decision["verdict"] != "pass"]
-    return f": {', '.join(open_rules)}" if open_rules else ""

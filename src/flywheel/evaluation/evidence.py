@@ -160,3 +160,13 @@ def read_evidence() -> tuple[Measured, Cohorts, Behaviours]:
 def read_decision() -> Decision:
     """What `gate` wrote. DataError when the file is missing or has another shape."""
     return shapes.read(files.DECISION, Decision)
+
+
+def open_rules(decision: Decision) -> list[str]:
+    """The names of the rules that are not a pass: what keeps the gate closed."""
+    return [rule["rule"] for rule in decision["rules"] if rule["verdict"] != "pass"]
+
+
+def verdict_in_words(decision: Decision) -> str:
+    """The verdict, and behind a colon every rule that is not a pass."""
+    return ": ".join(filter(None, [decision["verdict"], ", ".join(open_rules(decision))]))

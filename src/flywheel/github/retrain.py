@@ -22,8 +22,8 @@ from flywheel.loop.claims import claim, started
 from flywheel.loop.turn import Say, advance, as_before
 from flywheel.monitoring.trigger import held_back
 from flywheel.release.acceptance import let_through
-from flywheel.report.comment import SIGNS, render, shorten, status, with_pictures
-from flywheel.report.markdown import escape
+from flywheel.report.comment import render, shorten, status, with_pictures
+from flywheel.report.markdown import MARKS, escape
 
 BRANCHES = "retrain/"
 NEXT = {
@@ -78,7 +78,7 @@ def title(tier: str, decision: Decision) -> str:
 
 def body(tier: str, decision: Decision, reason: str, address: str | None) -> str:
     """The text of the pull request: why there is one, and what the gate says."""
-    rules = [f"- {SIGNS[r['verdict']]} {escape(r['reason'])}" for r in decision["rules"]]
+    rules = [f"- {MARKS[r['verdict']]} {escape(r['reason'])}" for r in decision["rules"]]
     lines = [f"**Why:** {escape(reason)}", "", f"**Verdict:** {decision['verdict']}", "", *rules, ""]
     lines += [NEXT[decision["verdict"]]]
     if address:

@@ -45,11 +45,9 @@ def measure(
     drifted = sum(bool(one["is_drifted"]) for one in found)
     return {
         "threshold": params.threshold,
-        "max_share": params.max_share,
         "columns": len(found),
         "drifted": drifted,
         "drifted_share": drifted / len(found) if found else 0.0,
-        "is_drifted": bool(found) and drifted / len(found) > params.max_share,
         "by_column": found,
     }
 
@@ -128,7 +126,6 @@ def as_html(reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[s
         cat_method=params.categorical_method,
         num_threshold=params.threshold,
         cat_threshold=params.threshold,
-        drift_share=params.max_share,
     )
     text: str = Report([preset]).run(data[0], data[1]).get_html_str(as_iframe=False)
     return text

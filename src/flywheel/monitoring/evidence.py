@@ -29,14 +29,15 @@ class QualityOfWeek(TypedDict):
 
 
 class ServiceOfWeek(TypedDict):
-    """The service in one week."""
+    """The service in one week, of which the data has so many days."""
 
     week: str
+    days: int
     predictions: float
     error_rate: float | None
     latency_p50_ms: float | None
     latency_p95_ms: float | None
-    mean_rating: float | None
+    mean_rating: Interval | None
     feedback: dict[str, int]
 
 
@@ -124,11 +125,9 @@ class Drift(TypedDict):
     reference: ReferenceWindow
     current: CurrentWindow
     threshold: float
-    max_share: float
     columns: int
     drifted: int
     drifted_share: float
-    is_drifted: bool
     by_column: list[DriftOfColumn]
 
 

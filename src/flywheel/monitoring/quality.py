@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flywheel.data import tables
 from flywheel.evaluation import intervals, metrics
 from flywheel.evaluation.settings import Evaluate
 from flywheel.labels.revisions import sure
 from flywheel.model import artifact
 from flywheel.monitoring.service import monday
+from flywheel.monitoring.settings import Monitor
+from flywheel.monitoring.windows import between
 
 
 def quality_by_week(
-    features: pd.DataFrame, known: pd.DataFrame, params: Evaluate, min_rows: int, champion: artifact.Model | None
+    features: pd.DataFrame, known: pd.DataFrame, params: Evaluate, limits: Monitor, champion: artifact.Model | None
 ) -> list[dict[str, Any]]:
     """Realised AUC, Brier score and calibration error by week, of the served score and, after its training, of the champion.
 
-    A week with fewer than `min_rows` sure labels is null: too few to judge.
+    A week with too few sure labels to judge it is null.
     """
     labels = sure(known, params.min_confidence)[["prediction_id", "label"]]
     rows = features[features["served_score"].notna()].merge(labels, on="prediction_id", how="left")
@@ -36,7 +37,7 @@ def quality_by_week(
             if column not in rows or (name == "champion" and not is_new):
                 continue
             entry[name] = None
-            if len(judged) >= min_rows:
+            if is_enough(judged["label"], len(mine), limits):
                 everything = np.zeros(len(judged), dtype="int64")
                 counts = metrics.count(judged[column].to_numpy(), judged["label"].to_numpy(), everything, 1)
                 measured = metrics.measure(counts, settings)
@@ -46,14 +47,13 @@ def quality_by_week(
 
 
 def recent(
-    features: pd.DataFrame, known: pd.DataFrame, window: tuple[dt.date, dt.date], params: Evaluate, min_rows: int
+    features: pd.DataFrame, known: pd.DataFrame, window: tuple[dt.date, dt.date], params: Evaluate, limits: Monitor
 ) -> dict[str, Any]:
     """The champion's realised AUC over the current window, with its interval from the bootstrap over days that `evaluate` uses.
 
-    It is null if there is no champion, or if there are fewer than `min_rows` sure labels.
+    It is null if there is no champion, or if too few labels are sure.
     """
-    start, end = (tables.timestamp(day) for day in window)
-    rows = features[(features["served_at"] >= start) & (features["served_at"] < end)]
+    rows = between(features, *window)
     labels = sure(known, params.min_confidence)[["prediction_id", "label"]]
     judged = rows.merge(labels, on="prediction_id")
     found: dict[str, Any] = {
@@ -63,11 +63,18 @@ def recent(
         "labelled": len(judged),
         "auc": None,
     }
-    if "champion_score" in judged and len(judged) >= min_rows:
+    if "champion_score" in judged and is_enough(judged["label"], len(rows), limits):
         scores = {"champion": judged["champion_score"].to_numpy()}
         measured = intervals.resample(judged, scores, params)["champion"]
         found["auc"] = intervals.of_metric("auc", measured, params.bootstrap.confidence)
     return found
+
+
+def is_enough(label: pd.Series, predictions: int, limits: Monitor) -> bool:
+    """Whether so many of the predictions have a sure label, and so many of these are of the rarer class, that they can be
+    judged by their labels."""
+    rarer = min(int(label.sum()), int((1 - label).sum()))
+    return len(label) >= limits.min_labelled_share * predictions and rarer >= limits.min_positives
 
 
 def new_labels(known: pd.DataFrame, champion: artifact.Model | None) -> int | None:

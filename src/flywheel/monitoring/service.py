@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
@@ -26,8 +28,33 @@ def latest_day(days: list[dt.date]) -> dict[str, Any]:
     return {"day": str(days[-1]), "predictions": len(served), "error_rate": rate}
 
 
-def service_by_week(days: list[dt.date]) -> list[dict[str, Any]]:
-    """Error rate, latency (median and 95th percentile, ms), mean rating and feedback volume by channel, by week."""
+def mean_rating(ratings: pd.Series, confidence: float) -> dict[str, float] | None:
+    """The mean of ratings in [-1, 1] as value, low and high; None where nobody rated.
+
+    The score interval (Wilson, 1927) of the share of thumbs that are up: it stays within the scale, also for few ratings
+    that are all alike. It takes ratings as independent.
+    """
+    n = len(ratings)
+    if n == 0:
+        return None
+    share = float(ratings.mean() + 1) / 2
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return {"value": 2 * share - 1, "low": 2 * (middle - half) - 1, "high": 2 * (middle + half) - 1}
+
+
+def days_of_week(week: str, first: dt.date, end: dt.date) -> int:
+    """How many of the seven days of a week, named by its Monday, lie between the first day and, not included, the end."""
+    start = dt.date.fromisoformat(week)
+    return (min(start + dt.timedelta(days=7), end) - max(start, first)).days
+
+
+def service_by_week(days: list[dt.date], as_of: dt.date, confidence: float) -> list[dict[str, Any]]:
+    """Error rate, latency (median and 95th percentile, ms), mean rating and feedback volume by channel, by week.
+
+    `days` of a week are those between the first day of the data and the clock: fewer than seven are a part of a week.
+    """
     served = tables.read_days(files.VALID, "predictions", days, ["served_at", "latency_ms", "error"])
     said = tables.read_days(files.VALID, "feedback", days, ["received_at", "channel", "value"])
     by_week = served.groupby(monday(served["served_at"]))
@@ -41,14 +68,15 @@ def service_by_week(days: list[dt.date]) -> list[dict[str, Any]]:
     )
     week = monday(said["received_at"])
     frame = frame.reindex(sorted({*frame.index, *week})).fillna({"predictions": 0})
-    ratings = said[said["channel"] == "rating"]
-    mean_rating = ratings.groupby(week)["value"].agg(["mean", "size"])
+    is_rating = said["channel"] == "rating"
+    ratings = {name: mean_rating(mine, confidence) for name, mine in said.loc[is_rating, "value"].groupby(week)}
     volume = said.groupby([week, "channel"]).size().unstack(fill_value=0)
     return [
         {
             "week": name,
+            "days": days_of_week(name, days[0], as_of),
             **{str(key): value for key, value in row.items()},
-            "mean_rating": mean_rating["mean"].get(name),
+            "mean_rating": ratings.get(name),
             "feedback": {channel: int(volume[channel].get(name, 0)) for channel in volume.columns},
         }
         for name, row in zip(frame.index, frame.to_dict("records"), strict=True)

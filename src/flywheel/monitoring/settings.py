@@ -16,14 +16,14 @@ class Drift(Params):
     numeric_method: Literal["wasserstein", "psi", "jensenshannon", "hellinger"]
     categorical_method: Literal["psi", "jensenshannon", "hellinger", "TVD"]
     threshold: Annotated[float, Field(gt=0)]
-    max_share: Share
     windows: Count
     window_days: Count
 
 
 class Monitor(Params):
     drift: Drift
-    min_rows: Count
+    min_labelled_share: Share
+    min_positives: Count
 
 
 class Freeze(Params):
@@ -43,7 +43,7 @@ class Trigger(Params):
     drift_limit: Share
     drift_windows_needed: Count
     max_age_days: Count
-    min_new_labels: Count
+    new_label_share: Annotated[float, Field(gt=0)]
     cool_down_days: Annotated[int, Field(ge=0)]
     urgent_cool_down_days: Annotated[int, Field(ge=0)]
     monthly_budget: Annotated[int, Field(ge=0)]

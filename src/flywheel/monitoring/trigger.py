@@ -1,15 +1,16 @@
 """The trigger: a pure function that turns monitoring into a tier: urgent, drift, routine or none.
 
-Urgent means a broken contract, errors, or quality below its floor; drift means that the data has moved away from the
-champion; routine means age or many new labels. A freeze, a cool-down or the monthly budget may still hold a retrain back.
+Urgent means a broken contract, a silent feed, errors, or quality below its floor; drift means that the data has moved away
+from the champion; routine means age or many new labels. A freeze, a cool-down or the monthly budget may still hold a
+retrain back.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from flywheel.data.evidence import Quality
+from flywheel.data.evidence import Quality, Silence
 from flywheel.errors import DataError
 from flywheel.model.card import Card
 from flywheel.monitoring.evidence import DriftWindow, Health, LatestDay, RecentQuality, Tier, Triggered, TriggerRule
@@ -44,14 +45,14 @@ def decide(
         raise DataError(
             f"reports/monitor.json is about {monitor['champion']}, not the champion in the tree. Run `flywheel monitor`."
         )
-    rules = [contract(quality, params.validate_.max_rejected_share)]
+    rules = [contract(quality, params.validate_.max_rejected_share), silent(quality.get("silence", {}))]
     if monitor is not None:
         rules += [
             errors(monitor["latest_day"], params.trigger),
             realised(monitor["recent"], params.trigger),
             drifted(monitor["drift_windows"], params.trigger),
             aged(card, as_of, params.trigger),
-            learned(monitor["new_labels"], params.trigger),
+            learned(monitor["new_labels"], card, params.trigger),
         ]
     calling = sorted((rule for rule in rules if rule["calls"]), key=lambda rule: TIERS.index(rule["tier"]))
     called_for: Tier = calling[0]["tier"] if calling else "none"
@@ -79,6 +80,21 @@ def contract(quality: Quality, limit: float) -> TriggerRule:
     recent = quality["recent"]
     said = f"{recent['rejected_share']:.2%} of the rows of the last {recent['days']} days broke the contract"
     return _rule("contract", "urgent", recent["rejected_share"] > limit, f"{said} (limit {limit:.2%})")
+
+
+def silent(silence: Mapping[str, Silence]) -> TriggerRule:
+    """Urgent: a feed (a table, or a channel of feedback) has had no row for longer than is usual for it."""
+    quiet = [
+        f"no {feed} for {_days(one['days'])}, since {one['last_day']} (usual are at most {_days(one['usual_days'])})"
+        for feed, one in silence.items()
+        if one["is_silent"]
+    ]
+    said = "; ".join(quiet) or "no feed is silent for longer than usual"
+    return _rule("silent feed", "urgent", bool(quiet), said)
+
+
+def _days(n: int | None) -> str:
+    return f"{n} day" if n == 1 else f"{n} days"
 
 
 def errors(latest: LatestDay, params: Trigger) -> TriggerRule:
@@ -125,11 +141,14 @@ def aged(card: Card | None, as_of: dt.date, params: Trigger) -> TriggerRule:
     )
 
 
-def learned(new_labels: int | None, params: Trigger) -> TriggerRule:
-    """Routine: there are many labels the champion has not seen."""
-    n = new_labels or 0
-    said = f"{n:,} labels are new since the champion was trained (limit {params.min_new_labels:,})"
-    return _rule("new labels", "routine", n > params.min_new_labels, said)
+def learned(new_labels: int | None, card: Card | None, params: Trigger) -> TriggerRule:
+    """Routine: there are many labels the champion has not seen, beside those that it has."""
+    if card is None or new_labels is None:
+        return _rule("new labels", "routine", False, "there is no champion yet")
+    learned_from = sum(card.get("rows", {}).values())
+    said = f"{new_labels:,} labels are new to the champion, which learned from {learned_from:,}"
+    is_much = new_labels > params.new_label_share * learned_from
+    return _rule("new labels", "routine", is_much, f"{said} (limit {params.new_label_share:.0%} of them)")
 
 
 def held_back(tier: str, retrains: Sequence[dt.date], params: Trigger, as_of: dt.date) -> str | None:

@@ -12,7 +12,7 @@ from flywheel.data import tables
 from flywheel.model import artifact
 from flywheel.model.settings import Windows
 from flywheel.monitoring import drift
-from flywheel.monitoring.settings import Monitor
+from flywheel.monitoring.settings import Drift
 
 
 def reference_days(
@@ -36,29 +36,30 @@ def drift_windows(
     champion: artifact.Model | None,
     as_of: dt.date,
     categorical: tuple[str, ...],
-    params: Monitor,
+    params: Drift,
 ) -> list[dict[str, Any]]:
     """Consecutive windows up to the clock, oldest first, each with its drift weighted by the champion's importance.
 
-    Windows that begin inside the champion's training window, or have too few rows, are left out.
+    Windows that begin inside the champion's training window are left out, and so are windows of fewer than 1 / threshold²
+    rows: by chance alone their mean is a threshold away from where it belongs (one standard error).
     """
     if champion is None:
         return []
-    settings = params.drift
-    compared = _between(features, *reference)
+    compared = between(features, *reference)
     found = []
-    for n in range(settings.windows, 0, -1):
-        start = as_of - dt.timedelta(days=n * settings.window_days)
-        end = start + dt.timedelta(days=settings.window_days)
-        rows = _between(features, start, end)
-        if start < reference[1] or len(rows) < params.min_rows:
+    for n in range(params.windows, 0, -1):
+        start = as_of - dt.timedelta(days=n * params.window_days)
+        end = start + dt.timedelta(days=params.window_days)
+        rows = between(features, start, end)
+        if start < reference[1] or len(rows) < 1 / params.threshold**2:
             continue
-        weighed = drift.weigh(compared, rows, categorical, champion.card["importance"], settings)
+        weighed = drift.weigh(compared, rows, categorical, champion.card["importance"], params)
         found.append({"start": str(start), "end": str(end), "rows": len(rows), **weighed})
     return found
 
 
-def _between(features: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+def between(features: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+    """The rows that were served from `start` up to, not including, `end`."""
     served_at = features["served_at"]
     return features[(served_at >= tables.timestamp(start)) & (served_at < tables.timestamp(end))]
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from flywheel.data.evidence import Quality
 from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS, Decision
-from flywheel.report.markdown import escape, number, table
+from flywheel.report.markdown import MARKS, escape, number, table
 
 LONGEST = 60_000  # GitHub takes 65,536 characters
-SIGNS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def render(found: Changes, decision: Decision, state: tuple[str, str], report: s
         metric_rows.append([f"{words}{lower}", number(old, 4), number(new, 4), gap])
     param_rows = [[name, _value(old), _value(new)] for name, (old, new) in sorted(found.params.items())]
     before, now = found.verdicts
-    verdict = f"{now} {SIGNS[now]}" + (f", was {before}" if before not in (now, None) else "")
+    verdict = f"{now} {MARKS[now]}" + (f", was {before}" if before not in (now, None) else "")
     return "\n".join(
         [
             f"## Gate: {verdict}",

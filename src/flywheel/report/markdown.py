@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
+
 
 def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """A Markdown table; the first column is aligned left, the others right."""

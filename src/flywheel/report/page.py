@@ -6,11 +6,11 @@ from typing import Any
 
 from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
 from flywheel.params import Project
-from flywheel.report.markdown import escape, number, percent, table, with_interval
+from flywheel.report.markdown import MARKS, escape, number, percent, table, with_interval
 from flywheel.report.settings import Report
 
 DIGITS = {"precision": 3, "recall": 3, "alert_rate": 3, "utility": 1}
-MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
+WEEK = 7
 Evidence = dict[str, Any]
 
 
@@ -108,8 +108,7 @@ def drift(found: Evidence, n: int) -> str:
     return (
         "## Drift\n\n"
         f"{found['drifted']} of {found['columns']} columns ({found['drifted_share']:.0%}) are more than "
-        f"{found['threshold']:g} away from their reference; more than {found['max_share']:.0%} "
-        f"{'counts' if found['is_drifted'] else 'would count'} as drift of the data. "
+        f"{found['threshold']:g} away from their reference. "
         f"Current: {current['start']} to {current['end']}. Reference: {escape(reference['why'])}"
         f" ({reference['start']} to {reference['end']}).\n\n"
         + table(["column", "method", "distance", "drifted", "nulls"], rows)
@@ -154,12 +153,12 @@ def service(monitor: Evidence, weeks: int) -> str:
         aucs = [number((judged.get(name) or {}).get("auc"), 3) for name in ("served", "champion")]
         rows.append(
             [
-                one["week"],
+                one["week"] if one["days"] == WEEK else f"{one['week']} ({one['days']} days)",
                 f"{one['predictions']:,.0f}",
                 *aucs,
                 f"{percent(one['error_rate'], 2)}",
                 f"{number(one['latency_p50_ms'], 0)} / {number(one['latency_p95_ms'], 0)}",
-                number(one["mean_rating"], 2, sign=True),
+                "–" if one["mean_rating"] is None else with_interval(one["mean_rating"], 2, sign=True),
                 " / ".join(f"{one['feedback'].get(channel, 0):,}" for channel in channels),
             ]
         )

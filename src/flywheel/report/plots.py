@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 mpl.use("Agg")
@@ -79,6 +80,7 @@ def weekly(monitor: Mapping[str, Any]) -> Figure:
     with plt.rc_context(RC):
         figure, axes = plt.subplots(2, 2, figsize=(12, 6), sharex=True)
         place = {entry["week"]: at for at, entry in enumerate(service)}
+        is_part = [one["days"] < 7 for one in service]
         for metric, panel, title in (
             ("auc", axes[0, 0], "AUC"),
             ("brier", axes[0, 1], "Brier score (lower is better)"),
@@ -86,27 +88,47 @@ def weekly(monitor: Mapping[str, Any]) -> Figure:
             for name in ("served", "champion"):
                 points = [(place[one["week"]], one[name][metric]) for one in quality if one.get(name)]
                 if points:
-                    style = STYLES[name]
-                    panel.plot(*zip(*points, strict=True), label=name, markersize=4, **style)
+                    _line(panel, points, is_part, label=name, **STYLES[name])
             panel.set_title(title)
             if panel.has_data():
                 panel.legend(loc="best")
-        rating = [(place[one["week"]], one["mean_rating"]) for one in service if one["mean_rating"] is not None]
-        if rating:
-            axes[1, 0].plot(*zip(*rating, strict=True), color="#009E73", marker="o", markersize=4)
-        axes[1, 0].set(title="Satisfaction (mean rating, -1 to +1)")
-        weeks = range(len(service))
-        axes[1, 1].plot(weeks, _get(service, "latency_p95_ms"), color="#CC79A7", marker="o", markersize=4, label="p95")
-        axes[1, 1].plot(
-            weeks, _get(service, "latency_p50_ms"), color="#56B4E9", marker="s", markersize=4, label="median"
-        )
+        rated = [(place[one["week"]], one["mean_rating"]) for one in service if one["mean_rating"] is not None]
+        if rated:
+            at = [where for where, _ in rated]
+            axes[1, 0].fill_between(
+                at, _get([one for _, one in rated], "low"), _get([one for _, one in rated], "high"), color="#009E7333"
+            )
+            _line(axes[1, 0], [(where, one["value"]) for where, one in rated], is_part, color="#009E73", marker="o")
+        axes[1, 0].set(title="Satisfaction (mean rating, -1 to +1, with its interval)")
+        for name, label, style in (
+            ("latency_p95_ms", "p95", {"color": "#CC79A7", "marker": "o"}),
+            ("latency_p50_ms", "median", {"color": "#56B4E9", "marker": "s"}),
+        ):
+            _line(axes[1, 1], list(enumerate(_get(service, name))), is_part, label=label, **style)
         axes[1, 1].set(title="Latency (ms)", ylim=(0, None))
         axes[1, 1].legend(loc="best")
         step = max(1, len(service) // 8)
+        shown = list(range(len(service)))[::step]
         for panel in axes[1]:
-            panel.set_xticks(list(weeks)[::step], [one["week"][5:] for one in service][::step])
-            panel.set_xlabel("week starting")
+            panel.set_xticks(shown, tick_labels([service[at]["week"] for at in shown]))
+            panel.set_xlabel("week starting; hollow: a part of a week" if any(is_part) else "week starting")
         return figure
+
+
+def tick_labels(weeks: Sequence[str]) -> list[str]:
+    """Month and day of each week, with the year below wherever it is another than before."""
+    years = [week[:4] for week in weeks]
+    is_new = [at == 0 or year != years[at - 1] for at, year in enumerate(years)]
+    return [f"{week[5:]}\n{week[:4]}" if new else week[5:] for week, new in zip(weeks, is_new, strict=True)]
+
+
+def _line(panel: Axes, points: Sequence[tuple[int, Any]], is_part: Sequence[bool], **style: Any) -> None:
+    """A line through the points; those of a part of a week are hollow."""
+    (line,) = panel.plot(*zip(*points, strict=True), markersize=5, **style)
+    hollow = [(at, value) for at, value in points if is_part[at] and value is not None]
+    if hollow:
+        face: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": line.get_color(), "linestyle": ""}
+        panel.plot(*zip(*hollow, strict=True), markersize=5, marker=style["marker"], **face)
 
 
 def drift(found: Mapping[str, Any], n: int = 6) -> Figure:

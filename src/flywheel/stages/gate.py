@@ -1,12 +1,12 @@
 """Stage `gate`: turn the evidence of `evaluate` into a decision.
 
-Run it with `python -m flywheel.stages.gate`. The rules are in `flywheel.gate`.
+Run it with `python -m flywheel.stages.gate`. The rules are in `flywheel.evaluation.gate`.
 """
 
 from __future__ import annotations
 
 from flywheel import files
-from flywheel.evaluation.evidence import read_evidence
+from flywheel.evaluation.evidence import read_evidence, verdict_in_words
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.params import Params
@@ -23,8 +23,7 @@ def main(params: GateParams) -> str:
     """Write `reports/decision.json`."""
     decision = decide(*read_evidence(), params.gate)
     files.write_json(files.DECISION, decision)
-    open_rules = [rule["rule"] for rule in decision["rules"] if rule["verdict"] != "pass"]
-    return str(decision["verdict"]) + (f": {', '.join(open_rules)}" if open_rules else "")
+    return verdict_in_words(decision)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from flywheel.monitoring import drift
 from flywheel.monitoring.quality import new_labels, quality_by_week, recent
 from flywheel.monitoring.service import latest_day, service_by_week
 from flywheel.monitoring.settings import Monitor
-from flywheel.monitoring.windows import drift_windows, reference_days, unknown_categories
+from flywheel.monitoring.windows import between, drift_windows, reference_days, unknown_categories
 from flywheel.params import Clock, Params
 from flywheel.stages import run_stage
 
@@ -38,9 +38,9 @@ def main(params: MonitorParams) -> str:
     champion = artifact.load_if_there(files.CHAMPION)
     reference_window, why = reference_days(champion, as_of, params.windows)
     current_window = params.windows.current(as_of)
-    reference, current = (
-        artifact.add_score(read_features(*window), champion) for window in (reference_window, current_window)
-    )
+    days = [day for day in tables.stored_days(files.VALID, "predictions") if day < as_of]
+    features = artifact.add_score(read_features(days[0], as_of), champion)
+    reference, current = (between(features, *window) for window in (reference_window, current_window))
     found = {
         "champion": champion.card["version"] if champion else None,
         "reference": {
@@ -53,23 +53,17 @@ def main(params: MonitorParams) -> str:
         **drift.measure(reference, current, params.features.categorical, params.monitor.drift),
     }
     files.write_json(files.DRIFT, found, digits=5)
-    days = [day for day in tables.stored_days(files.VALID, "predictions") if day < as_of]
-    features = read_features(days[0], as_of)
     known = known_before(files.read_parquet(files.LABELS), tables.timestamp(as_of))
     health = {
         "as_of": as_of.isoformat(),
         "champion": found["champion"],
-        "quality": quality_by_week(
-            artifact.add_score(features, champion), known, params.evaluate, params.monitor.min_rows, champion
-        ),
-        "service": service_by_week(days),
-        "recent": recent(
-            artifact.add_score(features, champion), known, current_window, params.evaluate, params.monitor.min_rows
-        ),
+        "quality": quality_by_week(features, known, params.evaluate, params.monitor, champion),
+        "service": service_by_week(days, as_of, params.evaluate.bootstrap.confidence),
+        "recent": recent(features, known, current_window, params.evaluate, params.monitor),
         "latest_day": latest_day(days),
         "new_labels": new_labels(known, champion),
         "drift_windows": drift_windows(
-            features, reference_window, champion, as_of, params.features.categorical, params.monitor
+            features, reference_window, champion, as_of, params.features.categorical, params.monitor.drift
         ),
         "unknown_categories": unknown_categories(current, champion),
     }

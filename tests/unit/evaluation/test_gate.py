@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from flywheel import files
+from flywheel.cli import show
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare
-from flywheel.evaluation.evidence import HIGHER_IS_BETTER
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
 from flywheel.evaluation.gate import (
     behaves,
     better,
@@ -22,6 +25,8 @@ from flywheel.evaluation.gate import (
     not_worse,
 )
 from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gate
+from flywheel.loop.turn import Outcome
+from flywheel.stages.gate import GateParams, main
 
 GATE = Gate(
     min_labelled_share=0.3,
@@ -473,3 +478,28 @@ def test_the_decision_says_what_was_compared() -> None:
     found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, GATE)
     expected = {"reference": "champion", "champion": "v0.1.0", "candidate": "c0ffee", "as_of": "2013-05-01"}
     assert expected == {name: found[name] for name in expected}
+
+
+def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
+    """Write evidence as `evaluate` does; what a test did not plant is the same for all models."""
+    equal = {name: {"value": 0.5, "low": 0.4, "high": 0.6} for name in IN_WORDS}
+    whole = {name: equal | found.get(name, {}) for name in ("candidate", "champion", "served", "base_rate")}
+    difference = {"champion": equal | found["difference"]["champion"], "served": equal}
+    about = found["about"] | {"confidence": 0.95, "window": found["about"]["window"] | {"start": "a", "end": "b"}}
+    files.write_json(files.METRICS, {"about": about, **whole, "difference": difference})
+    files.write_json(files.COHORTS, cohorts)
+    files.write_json(files.BEHAVIOUR, behaviours)
+
+
+def test_stage_and_summary_name_the_same_open_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One rule fails and one is inconclusive: both are said, by the stage and by what a run prints in the end."""
+    monkeypatch.chdir(tmp_path)
+    written(evidence(log_loss=(-0.02, 0.01), auc=(-0.03, -0.01)), {}, FINE_BEHAVIOUR)
+    said = "fail: better log loss, AUC not worse"
+    assert said == main(GateParams(gate=GATE))
+    monkeypatch.setattr(show, "read_labels_made", lambda: {"labels": 1, "predictions": 2, "by_source": {}})
+    monkeypatch.setattr(show, "read_drift", lambda: {"drifted": 1, "columns": 2, "threshold": 0.1})
+    show.outcome(Outcome(ran=True, seconds=1.0))
+    assert said in capsys.readouterr().out

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from flywheel import git
+from flywheel.cli import collaborating
 from flywheel.github import alerts
 from flywheel.github.actions import Run
-from flywheel.github.alerts import LABEL, respond, sync_issues
+from flywheel.github.alerts import LABEL, TITLES, respond, say_that_monitoring_failed, sync_issues
 from flywheel.github.client import GitHub as Client
 from flywheel.github.settings import Automation
 from tests.conftest import ROOT
@@ -116,3 +117,33 @@ def test_the_tier_says_what_is_started(
         assert one["inputs"]["why"].endswith(f"{tier}: because.")
         assert one["inputs"].get("tier", tier) == tier
     assert not halted or "labels are wrong" in done[-1]
+
+
+def test_every_alert_that_the_trigger_can_raise_has_a_title_and_is_found_again(server: GitHub) -> None:
+    """Also one whose name has a space: the second day updates its issue and opens no other."""
+    for _ in range(2):
+        for name in TITLES:
+            sync_issues(client(server), decided("urgent", {"alert": name, "tier": "urgent", "reason": "So."}), None)
+            assert [TITLES[name]] == [one["title"] for one in server.issues if one["state"] == "open"]
+
+
+def test_monitoring_that_fails_is_one_issue_until_it_works_again(server: GitHub) -> None:
+    """Opened on the first night, updated on the second; alerts of before stay open; the next good run closes it."""
+    sync_issues(client(server), decided("drift", DRIFT), None)
+    for night in ("first", "second"):
+        say_that_monitoring_failed(client(server), f"https://example.com/{night}")
+    drift, failed = server.issues
+    assert ("open", "open", "The nightly monitoring fails") == (drift["state"], failed["state"], failed["title"])
+    assert ([LABEL, "urgent"], True) == (failed["labels"], "https://example.com/second" in failed["body"])
+    sync_issues(client(server), decided("drift", DRIFT), None)
+    assert ("open", "closed") == (drift["state"], failed["state"])
+    assert "monitoring works again" in server.comments[failed["number"]][0]["body"]
+
+
+def test_the_command_says_so_without_reading_anything_that_may_be_broken(
+    server: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no params.yaml and no reports/trigger.json here."""
+    monkeypatch.setattr("flywheel.github.client.connect", lambda: client(server))
+    collaborating.respond(failed=True)
+    assert ["The nightly monitoring fails"] == [one["title"] for one in server.issues]

@@ -13,9 +13,7 @@ from flywheel.monitoring.drift import histogram, measure, sample, weigh
 from flywheel.stages.monitor import MonitorParams
 from tests.planted import settings
 
-PARAMS = settings(
-    MonitorParams, monitor={"drift": {"sample_rows": 2000, "threshold": 0.1, "max_share": 0.5}}
-).monitor.drift
+PARAMS = settings(MonitorParams, monitor={"drift": {"sample_rows": 2000, "threshold": 0.1}}).monitor.drift
 
 
 def columns(seed: int, n: int = 1500) -> pd.DataFrame:
@@ -41,7 +39,7 @@ def test_two_samples_that_are_the_same_have_no_distance() -> None:
     assert dict.fromkeys(("age", "place", "size", "speed"), 0.0) == {
         name: one["distance"] for name, one in by_name(found).items()
     }
-    assert (4, 0, False) == (found["columns"], found["drifted"], found["is_drifted"])
+    assert (4, 0) == (found["columns"], found["drifted"])
 
 
 def test_two_samples_of_the_same_world_have_not_drifted() -> None:
@@ -146,12 +144,24 @@ def test_the_share_of_nulls_is_that_of_each_sample() -> None:
     assert [0.0, 500 / 1500] == found["size"]["null_share"]
 
 
-@pytest.mark.parametrize(("moved", "is_drifted"), [(["age", "size"], False), (["age", "size", "speed"], True)])
-def test_the_data_has_drifted_when_more_than_half_of_the_columns_have(moved: list[str], is_drifted: bool) -> None:
-    """Two of four is not more than half, three are."""
+@pytest.mark.parametrize(("moved"), [[], ["age", "size"], ["age", "size", "speed"]])
+def test_the_columns_that_drifted_are_counted(moved: list[str]) -> None:
+    """As a number, and as a share of the four that there are."""
     reference = columns(1)
     found = drift(reference, reference.assign(**{name: reference[name] + 5 for name in moved}))
-    assert (len(moved) / 4, is_drifted) == (found["drifted_share"], found["is_drifted"])
+    assert (len(moved), len(moved) / 4) == (found["drifted"], found["drifted_share"])
+
+
+def test_a_column_at_the_threshold_has_not_drifted() -> None:
+    """Its distance must be above: the threshold is set to just what the distance is, and to a hair below."""
+    reference = columns(1)
+    current = reference.assign(age=reference["age"] + 1)
+    distance = by_name(drift(reference, current))["age"]["distance"]
+    for threshold, is_drifted in ((distance, False), (np.nextafter(distance, 0), True)):
+        params = PARAMS.model_copy(update={"threshold": float(threshold)})
+        assert is_drifted == by_name(measure(reference, current, ("place",), params))["age"]["is_drifted"]
+        share = weigh(reference, current, ("place",), {"age": 1.0}, params)["weighted_share"]
+        assert float(is_drifted) == share
 
 
 def test_each_column_says_by_which_method_it_was_measured() -> None:
@@ -232,3 +242,10 @@ def test_drift_counts_by_the_importance_of_the_columns_that_drifted(
     moved = columns(2).assign(age=lambda frame: frame["age"] + 3, empty=np.nan)
     found = weigh(columns(1).assign(empty=1.0), moved, ("place",), importance, PARAMS)
     assert found["weighted_share"] == share
+
+
+def test_a_column_without_importance_is_not_even_compared() -> None:
+    """Comparing costs seconds; what weighs nothing, or less, is left out."""
+    importance = {"age": 1.0, "size": 0.0, "speed": -1.0}
+    found = weigh(columns(1), columns(2), ("place",), importance, PARAMS)
+    assert 1 == found["columns"]

@@ -11,9 +11,9 @@ import pytest
 
 from flywheel import files
 from flywheel.model import artifact
-from flywheel.monitoring.quality import quality_by_week
-from flywheel.monitoring.service import monday, service_by_week
-from flywheel.monitoring.windows import reference_days, unknown_categories
+from flywheel.monitoring.quality import is_enough, quality_by_week
+from flywheel.monitoring.service import days_of_week, mean_rating, monday, service_by_week
+from flywheel.monitoring.windows import drift_windows, reference_days, unknown_categories
 from flywheel.stages.monitor import MonitorParams, main
 from tests.planted import (
     at,
@@ -34,7 +34,7 @@ from tests.planted import (
 SMALL: dict[str, Any] = {
     "clock": {"as_of": "2030-01-31"},
     "windows": {"train_days": 16, "evaluation_days": 7, "current_days": 7},
-    "monitor": {"min_rows": 3},
+    "monitor": {"min_labelled_share": 0.6, "min_positives": 1},
 }
 PARAMS = settings(MonitorParams, **SMALL)
 
@@ -115,18 +115,18 @@ def two_weeks() -> list[dict[str, Any]]:
             7: [feedback("f5", "p1", "07T12", channel="ticket", value=None)],
         },
     )
-    return service_by_week([day(1), day(7)])
+    return service_by_week([day(1), day(7)], day(9), 0.95)
 
 
 def test_service_numbers_of_a_week_are_those_of_hand_arithmetic() -> None:
     """One error in four; the median lies between 20 and 30, the 95th percentile at 0.85 of the way from 30 to 40."""
     found = two_weeks()[0]
+    assert pytest.approx((1 + 1 - 1) / 3) == found["mean_rating"]["value"]
     expected = {
         "predictions": 4,
         "error_rate": 1 / 4,
         "latency_p50_ms": (20 + 30) / 2,
         "latency_p95_ms": 30 + 0.85 * 10,
-        "mean_rating": (1 + 1 - 1) / 3,
     }
     assert expected == pytest.approx({name: found[name] for name in expected})
     assert ("2029-12-31", {"outcome": 1, "rating": 3, "ticket": 0}) == (found["week"], found["feedback"])
@@ -147,15 +147,41 @@ def test_a_week_without_any_prediction_still_shows_what_people_said() -> None:
     write_valid(
         {1: [prediction("p1", "01T10")], 8: []}, {8: [feedback("f1", "p1", "08T12", channel="ticket", value=None)]}
     )
-    found = {one["week"]: (one["predictions"], one["feedback"]) for one in service_by_week([day(1), day(8)])}
+    found = {
+        one["week"]: (one["predictions"], one["feedback"]) for one in service_by_week([day(1), day(8)], day(9), 0.95)
+    }
     assert {"2029-12-31": (1, {"ticket": 0}), "2030-01-07": (0, {"ticket": 1})} == found
 
 
 def test_a_service_that_nobody_talks_about_has_no_rating() -> None:
     """Without any feedback there is no mean and no volume, and no crash."""
     write_valid({1: [prediction("p1", "01T10")]}, {})
-    found = service_by_week([day(1)])[0]
+    found = service_by_week([day(1)], day(2), 0.95)[0]
     assert (True, {}) == (found["mean_rating"] is None, found["feedback"])
+
+
+def test_a_week_of_which_the_data_has_only_a_part_says_how_many_days() -> None:
+    """The first of January is a Tuesday, and the clock stands at a Wednesday: six days, and two."""
+    assert [6, 2] == [one["days"] for one in two_weeks()]
+
+
+def test_a_whole_week_has_seven_days() -> None:
+    """From Monday the 7th up to the clock at Monday the 14th, or later."""
+    assert [7, 7] == [days_of_week("2030-01-07", day(1), day(end)) for end in (14, 20)]
+
+
+def test_the_interval_of_a_mean_rating_is_wilsons() -> None:
+    """Nine thumbs up and one down: Wilson's interval of 9 / 10 is 0.596 to 0.982, on the scale from -1 to 1."""
+    found = mean_rating(pd.Series([1.0] * 9 + [-1.0]), 0.95)
+    expected = {"value": 0.8, "low": 2 * 0.5958 - 1, "high": 2 * 0.9821 - 1}
+    assert pytest.approx(expected, abs=2e-4) == found
+
+
+def test_ratings_that_are_all_alike_still_leave_doubt() -> None:
+    """Five thumbs up: the interval ends at 1 and does not begin there."""
+    found = mean_rating(pd.Series([1.0] * 5), 0.95)
+    assert found is not None
+    assert (1.0, True) == (pytest.approx(found["high"]), found["low"] < 0.2)
 
 
 def scored(rows: list[tuple[str, str, float, float]]) -> pd.DataFrame:
@@ -176,7 +202,7 @@ KNOWN = revisions(
 
 def quality(features: pd.DataFrame, known: pd.DataFrame, until: str = "2030-01-14") -> list[dict[str, Any]]:
     learned = with_card(labels_known_before=until)
-    return quality_by_week(features, known, PARAMS.evaluate, PARAMS.monitor.min_rows, learned)
+    return quality_by_week(features, known, PARAMS.evaluate, PARAMS.monitor, learned)
 
 
 def test_quality_of_a_week_is_measured_on_its_labelled_predictions() -> None:
@@ -193,10 +219,28 @@ def test_quality_of_the_champion_is_that_of_its_own_score() -> None:
 
 
 def test_a_week_with_too_few_sure_labels_is_not_judged() -> None:
-    """Two sure labels where three are asked for: null, and still on the list."""
-    unsure = KNOWN.assign(label_confidence=[0.99, 0.99, 0.5, 0.5])
+    """Two sure labels of four predictions, where three in five are asked for: null, and still on the list."""
+    unsure = KNOWN.assign(label_confidence=[0.99, 0.5, 0.99, 0.5])
     found = quality(WEEK, unsure)[0]
     assert (2, None, None) == (found["labelled"], found["served"], found["champion"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "expected"),
+    [
+        ([1, 0, 0], 5, True),
+        ([1, 0, 0], 6, False),  # a half is less than three in five
+        ([1, 1, 0], 5, True),
+        ([0, 0, 0], 5, False),  # no positive
+        ([1, 1, 1], 5, False),  # no negative
+        ([], 0, False),
+    ],
+)
+def test_labels_are_enough_by_their_share_and_by_the_rarer_class(
+    labels: list[int], predictions: int, expected: bool
+) -> None:
+    """Three in five of the predictions and one of each class are asked for."""
+    assert expected == is_enough(pd.Series(labels, dtype="int64"), predictions, PARAMS.monitor)
 
 
 @pytest.mark.parametrize(("until", "is_judged"), [("2030-01-15", True), ("2030-01-16", False), ("2030-01-31", False)])
@@ -211,10 +255,9 @@ def test_predictions_that_failed_are_not_part_of_quality() -> None:
     assert 4 == quality(pd.concat([WEEK, failed]), KNOWN)[0]["predictions"]
 
 
-def test_a_week_of_one_class_has_no_auc() -> None:
-    """Everything happened: there is a Brier score and no ranking to judge."""
-    found = quality(WEEK, KNOWN.assign(label=1))[0]["served"]
-    assert (True, False) == (pd.isna(found["auc"]), pd.isna(found["brier"]))
+def test_a_week_of_one_class_is_not_judged() -> None:
+    """Everything happened: there is nothing to rank, and the week is not judged."""
+    assert quality(WEEK, KNOWN.assign(label=1))[0]["served"] is None
 
 
 def test_the_share_of_categories_never_seen_is_by_feature() -> None:
@@ -304,7 +347,7 @@ def test_the_realised_quality_of_the_window_has_an_interval_and_too_few_labels_n
     found = files.read_json(files.MONITOR)["recent"]
     assert ("2030-01-24", "2030-01-31", 7 * 20) == (found["start"], found["end"], found["predictions"])
     assert found["auc"]["low"] <= found["auc"]["value"] <= found["auc"]["high"]
-    main(settings(MonitorParams, **{**SMALL, "monitor": {"min_rows": 10_000}}))
+    main(settings(MonitorParams, **{**SMALL, "monitor": {"min_positives": 10_000}}))
     assert files.read_json(files.MONITOR)["recent"]["auc"] is None
 
 
@@ -342,3 +385,34 @@ def test_errors_of_the_last_day_are_not_thinned_by_the_days_before() -> None:
     champion_folder()
     main(PARAMS)
     assert {"day": "2030-01-30", "predictions": 2, "error_rate": 0.5} == files.read_json(files.MONITOR)["latest_day"]
+
+
+def test_the_champion_scores_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty days of twenty predictions: whatever is asked of them, each has one score."""
+    plant()
+    champion_folder()
+    scored_rows: list[int] = []
+    predict = artifact.predict_raw
+    monkeypatch.setattr(artifact, "predict_raw", lambda booster, x: scored_rows.append(len(x)) or predict(booster, x))
+    main(PARAMS)
+    assert 30 * 20 == sum(scored_rows)
+
+
+@pytest.mark.parametrize(("rows", "is_judged"), [(100, True), (99, False)])
+def test_a_window_of_fewer_rows_than_its_threshold_can_tell_is_left_out(rows: int, is_judged: bool) -> None:
+    """A threshold of 0.1 needs 1 / 0.1² rows."""
+    features = pd.concat([world(range(1, 15), 40)[0], world([30], rows, seed=2)[0]])
+    params = PARAMS.monitor.drift.model_copy(update={"windows": 1, "threshold": 0.1})
+    found = drift_windows(features, (day(1), day(15)), champion(), day(31), ("place",), params)
+    assert is_judged == (len(found) == 1)
+
+
+def test_a_window_that_begins_where_the_training_ended_counts_and_one_a_day_earlier_does_not() -> None:
+    """The champion learned until the 15th, not included: windows of seven days from the 15th and from the 14th."""
+    features = world(range(1, 31), 40)[0]
+    params = PARAMS.monitor.drift.model_copy(update={"windows": 1})
+    starts = [
+        [one["start"] for one in drift_windows(features, (day(1), day(15)), champion(), day(end), ("place",), params)]
+        for end in (21, 22)
+    ]
+    assert [[], ["2030-01-15"]] == starts

@@ -22,18 +22,22 @@ RULES: dict[str, Any] = {
     "drift_limit": 0.5,
     "drift_windows_needed": 2,
     "max_age_days": 28,
-    "min_new_labels": 1000,
+    "new_label_share": 0.5,
     "cool_down_days": 7,
     "urgent_cool_down_days": 2,
     "monthly_budget": 3,
     "freeze": [{"first": "2030-12-20", "last": "2030-12-31"}],
 }
 PARAMS = settings(TriggerParams, clock={"as_of": DAY.isoformat()}, validate={"max_rejected_share": 0.02}, trigger=RULES)
-CARD = {"version": "v0.3.0", "as_of": "2030-03-21"}
+CARD = {"version": "v0.3.0", "as_of": "2030-03-21", "rows": {"fit": 1200, "stop": 300, "calibrate": 500}}
 
 
-def quality(rejected: float = 0.0) -> dict[str, Any]:
-    return {"as_of": DAY.isoformat(), "recent": {"days": 7, "rejected_share": rejected}}
+def quality(rejected: float = 0.0, silent: tuple[str, ...] = ()) -> dict[str, Any]:
+    silence = {
+        table: {"last_day": "2030-03-20", "days": 10, "usual_days": 1, "is_silent": table in silent}
+        for table in ("predictions", "feedback")
+    }
+    return {"as_of": DAY.isoformat(), "recent": {"days": 7, "rejected_share": rejected}, "silence": silence}
 
 
 def monitor(
@@ -64,7 +68,9 @@ def test_a_quiet_world_calls_for_nothing() -> None:
     """All rules are listed with their numbers; none calls."""
     found = decided()
     assert ("none", "none", None, []) == tuple(found[k] for k in ("tier", "called_for", "held_back", "alerts"))
-    assert ["contract", "errors", "quality", "drift", "age", "new labels"] == [rule["rule"] for rule in found["rules"]]
+    assert ["contract", "silent feed", "errors", "quality", "drift", "age", "new labels"] == [
+        rule["rule"] for rule in found["rules"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,11 @@ def test_a_quiet_world_calls_for_nothing() -> None:
         (monitor(shares=(0.1, 0.1, 0.1, 0.1, 0.9)), "none", "within its limits"),
         (monitor(shares=()), "none", "within its limits"),
         (monitor(shares=(None, 0.9, 0.9)), "drift", "2 of 2 windows"),
-        (monitor(new_labels=1001), "routine", "1,001 labels are new"),
+        (
+            monitor(new_labels=1001),
+            "routine",
+            "1,001 labels are new to the champion, which learned from 2,000 (limit 50% of them)",
+        ),
         (monitor(new_labels=1000), "none", "within its limits"),
     ],
 )
@@ -105,6 +115,32 @@ def test_a_broken_contract_is_urgent_also_where_the_run_stopped_there() -> None:
     assert "2.10% of the rows of the last 7 days broke the contract (limit 2.00%)" in found["reason"]
     assert "the run stopped before monitoring" in found["reason"]
     assert decide(None, quality(0.02), CARD, PARAMS, [])["tier"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("silent", "said"),
+    [
+        (("feedback",), "no feedback for 10 days, since 2030-03-20 (usual are at most 1 day)"),
+        (
+            ("predictions", "feedback"),
+            "no predictions for 10 days, since 2030-03-20 (usual are at most 1 day); no feedback",
+        ),
+    ],
+)
+def test_a_feed_that_is_silent_for_longer_than_usual_is_urgent(silent: tuple[str, ...], said: str) -> None:
+    """It is an alert that says which table, since when, and what is usual; also where the run stopped at the contract."""
+    for found in (monitor(), None):
+        result = decide(found, quality(silent=silent), CARD, PARAMS, [])
+        assert ("urgent", ["silent feed"]) == (result["tier"], [one["alert"] for one in result["alerts"]])
+        assert said in result["reason"]
+
+
+def test_without_a_champion_no_label_is_new() -> None:
+    """The rule does not call: that there is no champion is for another rule to say."""
+    found = decide(monitor(new_labels=None) | {"champion": None}, quality(), None, PARAMS, [])
+    assert {"age": True, "new labels": False} == {
+        r["rule"]: r["calls"] for r in found["rules"] if r["tier"] == "routine"
+    }
 
 
 def test_an_old_champion_is_routine() -> None:

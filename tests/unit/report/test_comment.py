@@ -11,6 +11,8 @@ from markdown_it import MarkdownIt
 
 from flywheel.github.actions import Run
 from flywheel.report.comment import Changes, changed_days, fenced, render, shorten, status, with_pictures
+from flywheel.report.markdown import MARKS
+from flywheel.report.page import verdict
 
 PASS = {"rule": "better log loss", "verdict": "pass", "reason": "Log loss is better."}
 OPEN = {"rule": "AUC not worse", "verdict": "inconclusive", "reason": "AUC may be worse."}
@@ -117,3 +119,14 @@ def test_a_fork_is_known_by_its_repository(head: Any, is_fork: bool) -> None:
     """A fork that was deleted is one too."""
     event = {"pull_request": {"head": {"repo": head}, "base": {"repo": {"full_name": "o/r"}}}}
     assert Run("pull_request", event, "", None, False).is_fork is is_fork
+
+
+@pytest.mark.parametrize("rules", [[PASS], [PASS, OPEN], [PASS, OPEN, WORSE]])
+def test_comment_and_report_show_a_verdict_by_the_same_sign(rules: list[dict[str, str]]) -> None:
+    """Whoever reads both sees one thing."""
+    found = decision(*rules)
+    changes = Changes("main", {}, {}, (None, found["verdict"]), "The same days of data.")
+    assert f"{found['verdict']} {MARKS[found['verdict']]}" in render(changes, found, ("x", "y"), "")
+    about = {"window": {"rows": 1, "predictions": 1, "positives": 1, "start": "a", "end": "b"}}
+    said = verdict(found | {"champion": "v", "reference": "champion", "as_of": "a"}, {"about": about}, "planted")
+    assert f"{found['verdict']} {MARKS[found['verdict']]}" in said

@@ -48,11 +48,12 @@ def week(name: str, first: int) -> Evidence:
     """The service in one week."""
     return {
         "week": name,
+        "days": 6 - 2 * first,
         "predictions": 1000 + first,
         "error_rate": 0.0123 + first / 1000,
         "latency_p50_ms": 41.0 + first,
         "latency_p95_ms": 87.0 + first,
-        "mean_rating": 0.31 + first / 100,
+        "mean_rating": triple(0.31 + first / 100),
         "feedback": {"outcome": 311 + first, "ticket": 13 + first},
     }
 
@@ -152,11 +153,9 @@ def evidence(champion: bool = True) -> Evidence:
             },
             "current": {"start": "2030-01-25", "end": "2030-01-31", "rows": 333},
             "threshold": 0.15,
-            "max_share": 0.45,
             "columns": 3,
             "drifted": 1,
             "drifted_share": 0.333,
-            "is_drifted": False,
             "by_column": [
                 column("size", 0.412, True),
                 column("age", 0.061, False),
@@ -363,7 +362,7 @@ def test_without_a_champion_the_candidate_stands_beside_what_was_served() -> Non
     text = render(evidence(champion=False), PARAMS.project, PARAMS.report)
     assert "| metric | candidate | served | candidate − served |" in text.splitlines()
     assert "against the served score, on 1,811 labelled predictions (62% of 2,903)" in text
-    assert "| 2030-01-07 | 1,000 | 0.612 | – |" in text
+    assert "| 2030-01-07 (6 days) | 1,000 | 0.612 | – |" in text
 
 
 def test_the_table_has_the_champion_where_there_is_one() -> None:
@@ -411,6 +410,15 @@ def test_the_service_table_ends_with_the_last_week() -> None:
     assert (False, True) == ("2030-01-07" in found, "2030-01-14" in found)
 
 
+def test_a_part_of_a_week_says_so_and_a_mean_rating_has_its_interval() -> None:
+    """The first week is whole, the second one has four days."""
+    found = evidence()["monitor"]
+    found["service"][0]["days"] = 7
+    lines = service(found, 2).splitlines()
+    assert ["2030-01-07", "2030-01-14 (4 days)"] == [line.split(" | ")[0][2:] for line in lines if "| 2030" in line]
+    assert "+0.32 [+0.31, +0.34]" in lines[5]
+
+
 def test_many_unusual_days_are_counted_after_the_tenth() -> None:
     """Twelve days: ten are listed, two are counted."""
     found = evidence()["quality"]
@@ -455,11 +463,48 @@ def test_a_picture_has_the_same_bytes_when_it_is_drawn_twice() -> None:
     assert pictures(evidence()) == pictures(evidence())
 
 
+def test_a_part_of_a_week_is_drawn_hollow() -> None:
+    """The second week has four days, the first one seven: only its points are white inside, and the axis says why."""
+    found = evidence()["monitor"]
+    found["service"][0]["days"] = 7
+    figure = plots.weekly(found)
+    hollow = [
+        line.get_xdata().tolist()
+        for panel in figure.axes
+        for line in panel.lines
+        if line.get_markerfacecolor() == "white"
+    ]
+    assert [[1]] * 7 == hollow  # AUC and Brier score of two scores each, satisfaction, two latencies
+    assert "hollow" in figure.axes[2].get_xlabel()
+
+
+def test_whole_weeks_are_all_drawn_alike() -> None:
+    """Nothing is hollow, and nothing is explained."""
+    found = evidence()["monitor"]
+    for one in found["service"]:
+        one["days"] = 7
+    figure = plots.weekly(found)
+    assert [] == [line for panel in figure.axes for line in panel.lines if line.get_markerfacecolor() == "white"]
+    assert "week starting" == figure.axes[2].get_xlabel()
+
+
+def test_the_axis_says_the_year_wherever_it_changes() -> None:
+    """Two years of weeks: the year stands below the first label and below the first of each new one."""
+    found = plots.tick_labels(["2012-12-24", "2012-12-31", "2013-07-01", "2014-01-06"])
+    assert ["12-24\n2012", "12-31", "07-01\n2013", "01-06\n2014"] == found
+
+
+def test_the_weekly_picture_labels_its_weeks_with_their_year() -> None:
+    """As the reader sees it."""
+    figure = plots.weekly(evidence()["monitor"])
+    assert ["01-07\n2030", "01-14"] == [label.get_text() for label in figure.axes[2].get_xticklabels()]
+
+
 def test_a_picture_follows_its_numbers() -> None:
     """Another point, another week, another distribution: every picture changes."""
     changed, curves = evidence(), copy.deepcopy(CURVES)
     curves["candidate"]["roc"][1]["recall"] = 0.7
-    changed["monitor"]["service"][0]["mean_rating"] = -0.5
+    changed["monitor"]["service"][0]["mean_rating"]["value"] = -0.5
     changed["drift"]["by_column"][0]["histogram"]["current"] = [0.9, 0.1]
     before, after = pictures(evidence()), pictures(changed, curves)
     assert [] == [name for name in before if before[name] == after[name]]
