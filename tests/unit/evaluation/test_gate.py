@@ -363,6 +363,7 @@ def test_better_needs_all_of_the_interval(low: float, high: float, expected: str
         (-0.01, -0.005, 0.005, "inconclusive"),  # it may be just the margin
         (-0.02, -0.006, 0.005, "fail"),
         (0.0, 0.0, 0.0, "pass"),  # identical models, no margin: nothing is lost
+        (-0.005, -0.005, 0.005, "pass"),  # just the margin, for sure: nothing is lost beyond it
         (-0.001, 0.01, 0.0, "inconclusive"),
     ],
 )
@@ -471,6 +472,43 @@ def test_a_champion_that_cannot_be_compared_says_why() -> None:
     found = comparable({"version": "v0.1.0", "identity": "decade", "why_not_compared": why})
     expected = ("inconclusive", "The champion needs features that no longer exist: size.")
     assert expected == (found["verdict"], found["reason"])
+
+
+@pytest.mark.parametrize(
+    ("version", "identity", "reason"),
+    [
+        ("v0.1.0", "decade", "The champion v0.1.0 is measured on the same rows."),
+        (None, "decade", "The champion (no version) is measured on the same rows."),
+        (None, None, "There is no champion yet; the served score stands in for it."),
+    ],
+)
+def test_what_is_compared_is_said(version: str | None, identity: str | None, reason: str) -> None:
+    """A released champion by its version, one that was put there by hand without, and no champion at all."""
+    found = comparable({"version": version, "identity": identity, "why_not_compared": None})
+    assert ("pass", reason) == (found["verdict"], found["reason"])
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (
+            behaviour(0.95),
+            "With late_rate = 0.9, 60.0% of the scores move, 95.0% of these higher (mean +0.100); "
+            "at least 20% must move, and 80% of these higher.",
+        ),
+        (
+            behaviour(None, moved=0.0, shift=0.0),
+            "With late_rate = 0.9, 0.0% of the scores move; at least 20% must move, and 80% of these higher.",
+        ),
+        (
+            behaviour(0.9, moved=0.1, expect="same"),
+            "With late_rate = 0.9, 10.0% of the scores move; at least 80% must not.",
+        ),
+    ],
+)
+def test_the_reason_of_a_behaviour_has_its_numbers(found: dict[str, Any], reason: str) -> None:
+    """How many move, how many of these as expected, and what is needed."""
+    assert reason == behaves("late hub", found, GATE)["reason"]
 
 
 def test_the_decision_says_what_was_compared() -> None:
