@@ -502,7 +502,7 @@ def test_what_is_compared_is_said(version: str | None, identity: str | None, rea
         ),
         (
             behaviour(0.9, moved=0.1, expect="same"),
-            "With late_rate = 0.9, 10.0% of the scores move; at least 80% must not.",
+            "With late_rate = 0.9, 10.0% of the scores move; at least 80% must stay the same.",
         ),
     ],
 )
