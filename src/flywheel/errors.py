@@ -29,3 +29,36 @@ class RemoteError(FlywheelError):
     """Git's origin or GitHub did not answer, or refused for a reason that may pass. The same command may work later."""
 
     exit_code = 5
+
+
+# The environment variable that names the file in which a stage that fails leaves its exit code and message, for whoever asks:
+# DVC hands on neither.
+FAILURE = "FLYWHEEL_FAILURE"
+
+# What the disk, the calendar or a file's bytes may raise anywhere: problems that a person can mend, not mistakes of this code.
+OUTSIDE = (OSError, OverflowError, UnicodeDecodeError)
+
+
+def told(error: OSError | OverflowError | UnicodeDecodeError) -> FlywheelError:
+    """An error from outside in a sentence that says what to do."""
+    if isinstance(error, OverflowError):
+        return ConfigError(f"a number of days is beyond the calendar ({error}). Look at the windows and days in conf/.")
+    if isinstance(error, UnicodeDecodeError):
+        return DataError(f"a file is not UTF-8 ({error}). Save it as UTF-8.")
+    named = f"{error.filename}: " if error.filename else ""
+    return DataError(
+        f"{named}{error.strerror or error}. See that it is what it should be, that you may write to this folder, and that the "
+        "disk has room; then run again."
+    )
+
+
+def chain(error: BaseException) -> str:
+    """An error and its causes in one sentence, the cause last; what repeats is said once."""
+    said: list[str] = []
+    at: BaseException | None = error
+    while at is not None:
+        text = " ".join(str(at).split()).rstrip(".") or type(at).__name__
+        if not any(text in before for before in said):
+            said.append(text)
+        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+    return ": ".join(said)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flywheel.errors import DataError
+from flywheel.errors import DataError, told
 
 if TYPE_CHECKING:  # the libraries of tables load slowly, and the commands use only paths and JSON
     import pandas as pd
@@ -60,10 +60,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            reason += "; free some space"
+        is_full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        mend = "Free some space" if is_full else "See that you may write there"
         raise DataError(
-            f"{path} could not be written: {reason}, then run again. What was there is unchanged."
+            f"{path} could not be written: {reason}. {mend}, then run again. What was there is unchanged."
         ) from error
     finally:
         with contextlib.suppress(OSError):  # the reason why it could not be written says more
@@ -87,13 +87,19 @@ def write_json(path: Path, value: Any, digits: int = 6) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON. DataError when the file is missing or broken."""
+    """Read JSON. DataError when the file is missing or broken, or holds NaN or Infinity, which are no JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError:
         raise DataError(f"{path} is missing. Make it with: flywheel run") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise told(error) from None
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON ({error}). Delete it and make it again with: flywheel run") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}")
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> None:

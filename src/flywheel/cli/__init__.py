@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
 from flywheel.cli import collaborating, releasing, turning
-from flywheel.errors import FlywheelError
+from flywheel.errors import OUTSIDE, FlywheelError, told
+from flywheel.loop.pipeline import in_the_root
 
 app = typer.Typer(
     help="Closes the loop between users and a model. Start with: flywheel run",
@@ -23,11 +25,19 @@ for commands in (turning, releasing, collaborating):
 def main() -> None:
     """Run the command. A problem that a person can fix is one message and an exit code, never a traceback."""
     try:
+        if len(sys.argv) > 1 and "--help" not in sys.argv:
+            in_the_root()
         app()
     except FlywheelError as error:
-        from flywheel.github.actions import summary
-        from flywheel.report.markdown import escape
+        _say(error)
+    except OUTSIDE as error:
+        _say(told(error))
 
-        print(f"flywheel: {error}", file=sys.stderr)
-        summary(f"**flywheel:** {escape(str(error))}")
-        sys.exit(error.exit_code)
+
+def _say(error: FlywheelError) -> NoReturn:
+    from flywheel.github.actions import summary
+    from flywheel.report.markdown import escape
+
+    print(f"flywheel: {error}", file=sys.stderr)
+    summary(f"**flywheel:** {escape(str(error))}")
+    sys.exit(error.exit_code)

@@ -8,21 +8,25 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from flywheel import files
-from flywheel.errors import ConfigError, DataError, FlywheelError
+from flywheel.errors import FAILURE, ConfigError, DataError, FlywheelError, RemoteError, chain
+from flywheel.loop import objects
+
+FAILED = files.LOCAL / "failed.json"
 
 
 class StageFailed(FlywheelError):
-    """A stage ended with an error of its own, which it has said already."""
+    """A stage ended with an error; `stage` is its name, None where it was broken off and could not say anything."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int = 1, stage: str | None = None) -> None:
         """Say `message` and exit with the stage's own code."""
         super().__init__(message)
         self.exit_code = exit_code
+        self.stage = stage
 
 
 def in_the_root() -> None:
@@ -48,16 +52,18 @@ def alone() -> Iterator[None]:
         yield
 
 
-def run(force: bool = False, verify: bool = False) -> tuple[bool, float]:
+def run(force: bool = False, verify: bool = False, say: Callable[[str], object] = print) -> tuple[bool, float]:
     """Bring the pipeline up to date; returns whether anything ran, and the seconds it took.
 
     A clone without data runs every stage, also those whose results are in Git: that is the proof that they can be made
     again. Later runs do only what is stale. With `verify`, training and all that follows from it run in any case: what
-    is committed is then measured, not believed.
+    is committed is then measured, not believed, and neither is data that is not what `dvc.lock` says.
     """
     started = time.perf_counter()
-    everything = force or not files.FEATURES.exists()
     with _repository() as repo:
+        if verify:
+            _distrust(repo, say)
+        everything = force or not files.FEATURES.exists()
         if not everything and not verify and not _call(repo.status):
             return False, time.perf_counter() - started
         if everything or not verify:
@@ -76,40 +82,65 @@ def run_until(stage: str) -> float:
     return time.perf_counter() - started
 
 
-def restore() -> str:
+def restore(say: Callable[[str], object] = print) -> str:
     """Bring the data of `dvc.lock` here, from the cache and, where one is configured, from the DVC remote.
 
-    What is nowhere is left out: a run makes it again. Says what came. DataError when the remote cannot be reached.
+    What is nowhere is left out: a run makes it again. So is what has other bytes than its name says. Says what came.
+    RemoteError when the remote cannot be reached.
     """
     with _repository() as repo:
+        _clean_cache(repo, say)
         remote = repo.config["core"].get("remote")
         if remote:
-            for attempt in range(3):
-                try:
-                    _call(repo.fetch)
-                    break
-                except ImportError as error:
-                    raise ConfigError(
-                        f"the DVC remote '{remote}': {error}. Add it to the dependencies in pyproject.toml, then: make setup"
-                    ) from None
-                except DataError as error:
-                    # What the remote lacks can be collected again; a remote that does not answer may come back.
-                    if "missing" in str(error).lower():
-                        break
-                    if attempt == 2:
-                        raise DataError(
-                            f"the DVC remote '{remote}' did not give the data in 3 tries: {error} "
-                            "Look at its address and credentials, or remove it: dvc remote remove"
-                        ) from None
-                    time.sleep(2**attempt)
+            _fetch(repo, remote)
+            _clean_cache(repo, say)
         _call(repo.checkout, allow_missing=True, force=False)
-        here = [out for stage in repo.index.stages for out in stage.outs if out.use_cache and out.exists]
-        n = sum(1 for stage in repo.index.stages for out in stage.outs if out.use_cache)
+        outs = [out for stage in repo.index.stages for out in stage.outs if out.use_cache]
+        n_here = sum(1 for out in outs if out.exists)
     source = f"the remote '{remote}' and the cache" if remote else "the cache"
-    again = (
-        "" if len(here) == n else "; a run makes the others again"
-    )  # DVC does not tell an empty remote from a dead one
-    return f"{len(here)} of {n} data folders are here, from {source}{again}"
+    again = "" if n_here == len(outs) else "; a run makes the others again"
+    return f"{n_here} of {len(outs)} data folders are here, from {source}{again}"
+
+
+def _fetch(repo: Any, remote: str) -> None:
+    """Fetch from the DVC remote. What it lacks is no error: DVC does not tell an empty remote from a dead one."""
+    from dvc.exceptions import DownloadError
+
+    for attempt in range(3):
+        try:
+            repo.fetch()
+            return
+        except ImportError as error:
+            raise ConfigError(
+                f"the DVC remote '{remote}': {error}. Add it to the dependencies in pyproject.toml, then: make setup"
+            ) from None
+        except DownloadError:
+            if attempt == 2:
+                return
+        except Exception as error:  # each kind of remote has errors of its own
+            if attempt == 2:
+                raise RemoteError(
+                    f"the DVC remote '{remote}' did not give the data in 3 tries: {chain(error)}. "
+                    "Look at its address and credentials, or remove it: dvc remote remove"
+                ) from None
+        time.sleep(2**attempt)
+
+
+def _clean_cache(repo: Any, say: Callable[[str], object]) -> None:
+    n = objects.clean_cache(Path(repo.cache.legacy.path))
+    if n:
+        say(f"cache     {n} {'object was' if n == 1 else 'objects were'} not what the name says, and dropped")
+
+
+def _distrust(repo: Any, say: Callable[[str], object]) -> None:
+    """Drop from cache and `data/` what is not what `dvc.lock` says."""
+    _clean_cache(repo, say)
+    outs = [out for stage in repo.index.stages for out in stage.outs if out.use_cache and out.hash_info]
+    held = [(Path(out.fs_path).relative_to(Path(repo.root_dir)), out.hash_info.value) for out in outs]
+    dropped = objects.clean_workspace(held, Path(repo.cache.legacy.path))
+    if dropped:
+        named = ", ".join(dropped[:3]) + (f" and {len(dropped) - 3} more" if len(dropped) > 3 else "")
+        say(f"data      not what dvc.lock says, so not believed: {named}")
 
 
 def quiet() -> None:
@@ -123,6 +154,8 @@ def _repository() -> Iterator[Any]:
     # Stages run `python`: it must be this one, also where the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to others
+    files.LOCAL.mkdir(exist_ok=True)
+    os.environ[FAILURE] = str(FAILED.resolve())
     files.CHAMPION.mkdir(parents=True, exist_ok=True)
     repo = _open()
     try:
@@ -145,16 +178,30 @@ def _open() -> Any:
 
 
 def _call(function: Any, **arguments: Any) -> Any:
+    """Call DVC; what a stage or DVC itself has to say against it is raised as one of our errors."""
     from dvc.exceptions import DvcException
-    from dvc.stage.exceptions import StageCmdFailedError
 
+    FAILED.unlink(missing_ok=True)
     try:
         return function(**arguments)
     except DvcException as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, StageCmdFailedError):
-                status = int(str(cause).rsplit(" ", 1)[-1]) if "exited with" in str(cause) else 1
-                raise StageFailed(f"the run stopped: {cause}. Mend it and run again.", abs(status)) from None
-            cause = cause.__cause__
-        raise DataError(f"DVC could not go on: {error}. Mend it and run again.") from None
+        raise _failure(error) from None
+
+
+def _failure(error: BaseException) -> FlywheelError:
+    """What went wrong: the stage's own error, as it left it in a file; else all that DVC knows, in one sentence."""
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    if FAILED.exists():
+        left = files.read_json(FAILED)
+        FAILED.unlink()
+        return StageFailed(f"{left['stage']}: {left['message']}", left["exit_code"], left["stage"])
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, StageCmdFailedError):
+            return StageFailed(
+                f"the run was broken off: {chain(error)}. What the stage said stands above; if it said nothing, it was killed, "
+                "perhaps for want of memory. Run again: nothing is lost."
+            )
+        at = at.__cause__
+    return DataError(f"DVC could not go on: {chain(error)}. Mend it and run again.")

@@ -51,7 +51,7 @@ def run(overrides: Sequence[str] = (), force: bool = False, verify: bool = False
 
 
 def _go(now: Composition, force: bool, verify: bool, say: Say) -> Outcome:
-    ran, seconds = pipeline.run(force, verify)
+    ran, seconds = pipeline.run(force, verify, say)
     if verify:
         taken = follow_production(now.params.project.name)
         if taken is not None:
