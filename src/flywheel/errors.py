@@ -1,5 +1,7 @@
 """What can go wrong, in four families. Each message says what was found, what is allowed and what to do next."""
 
+import errno
+
 
 class FlywheelError(Exception):
     """A problem that a person can fix. `exit_code` is what the command exits with; no traceback is shown."""
@@ -39,6 +41,14 @@ FAILURE = "FLYWHEEL_FAILURE"
 OUTSIDE = (OSError, OverflowError, UnicodeDecodeError)
 
 
+MENDING = (
+    ((errno.EROFS, errno.EACCES, errno.EPERM), "Give yourself the right to read and write there"),
+    ((errno.ENOSPC, errno.EFBIG, errno.EDQUOT), "Free some space"),
+    ((errno.EISDIR, errno.ENOTDIR), "Put a file where a folder stands, or a folder where a file stands"),
+    ((errno.ENOENT,), "Restore it with Git"),
+)
+
+
 def told(error: OSError | OverflowError | UnicodeDecodeError) -> FlywheelError:
     """An error from outside in a sentence that says what to do."""
     if isinstance(error, OverflowError):
@@ -46,10 +56,13 @@ def told(error: OSError | OverflowError | UnicodeDecodeError) -> FlywheelError:
     if isinstance(error, UnicodeDecodeError):
         return DataError(f"a file is not UTF-8 ({error}). Save it as UTF-8.")
     named = f"{error.filename}: " if error.filename else ""
-    return DataError(
-        f"{named}{error.strerror or error}. See that it is what it should be, that you may write to this folder, and that the "
-        "disk has room; then run again."
-    )
+    return DataError(f"{named}{refusal(error)}")
+
+
+def refusal(error: OSError) -> str:
+    """Why the system refused, and what to do about it, without the file's name."""
+    mend = next((words for kinds, words in MENDING if error.errno in kinds), "Look at it")
+    return f"{error.strerror or error}. {mend}, then run again."
 
 
 def chain(error: BaseException) -> str:

@@ -7,7 +7,6 @@ A write goes to `.flywheel/tmp/` first and is then moved over its target in one 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -16,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flywheel.errors import DataError, told
+from flywheel.errors import DataError, refusal, told
 
 if TYPE_CHECKING:  # the libraries of tables load slowly, and the commands use only paths and JSON
     import pandas as pd
@@ -59,12 +58,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        is_full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        mend = "Free some space" if is_full else "See that you may write there"
-        raise DataError(
-            f"{path} could not be written: {reason}. {mend}, then run again. What was there is unchanged."
-        ) from error
+        raise DataError(f"{path} could not be written: {refusal(error)} What was there is unchanged.") from error
     finally:
         with contextlib.suppress(OSError):  # the reason why it could not be written says more
             temporary.unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -340,3 +342,32 @@ def test_a_number_that_json_does_not_have_is_refused(
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(Path("x.json"), {"a": [value]})
     assert not Path("x.json").exists()
+
+
+@pytest.mark.parametrize("text", ["NaN", '{"auc": NaN}', "[1, Infinity]", "-Infinity"])
+def test_a_number_that_is_no_json_is_refused_with_the_name_of_the_file(text: str) -> None:
+    """Python would read it, and a rule that compares with it would decide nothing."""
+    TARGET.parent.mkdir(parents=True)
+    TARGET.write_text(text)
+    with pytest.raises(DataError, match=r"^reports/found\.json is not JSON \(it holds -?(NaN|Infinity)\)"):
+        files.read_json(TARGET)
+
+
+def test_a_folder_in_place_of_a_file_is_no_traceback() -> None:
+    """The message names it and says what to do."""
+    TARGET.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"^reports/found\.json: Is a directory\. Put a file where a folder stands"):
+        files.read_json(TARGET)
+
+
+def test_a_tree_that_cannot_be_written_is_a_data_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a read-only disk; what was there is unchanged."""
+    files.write_text(TARGET, "old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(DataError, match=r"could not be written: Read-only file system\. Give yourself the right"):
+        files.write_text(TARGET, "new")
+    assert TARGET.read_text() == "old"

@@ -165,16 +165,16 @@ def _repository() -> Iterator[Any]:
 
 
 def _open() -> Any:
-    from dvc.exceptions import NotDvcRepoError
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
     quiet()
     try:
         return Repo()
     except NotDvcRepoError:
-        raise ConfigError(
-            "This is not the root of a Flywheel repository: there is no .dvc/ here. Change to it."
-        ) from None
+        raise ConfigError("there is no .dvc/ here. Restore it with: git checkout .dvc") from None
+    except DvcException as error:
+        raise ConfigError(f"DVC cannot be used here: {chain(error)}. Mend it, then run again.") from None
 
 
 def _call(function: Any, **arguments: Any) -> Any:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from flywheel import files, shapes
+from flywheel import files, git, shapes
 from flywheel.data.evidence import read_quality
 from flywheel.data.identity import world_differs
 from flywheel.errors import ConfigError, DataError
@@ -41,6 +41,7 @@ class Outcome:
 
 def run(overrides: Sequence[str] = (), force: bool = False, verify: bool = False, say: Say = print) -> Outcome:
     """Compose, and bring the pipeline up to date. With `verify`, the candidate is made again and compared with what serves."""
+    git.run("rev-parse", "--git-dir")  # refuses a folder without Git, which DVC and the tags need
     now = composed(overrides)
     check_world(now)
     before = remembered()

@@ -164,6 +164,15 @@ def test_what_is_to_be_reviewed_comes_from_conf_alone(tree: Path) -> None:
         turn.as_before(print, may_override=False)
 
 
+def test_a_folder_without_git_is_refused_before_anything_moves(tree: Path) -> None:
+    """As when the files were unpacked from an archive."""
+    shutil.rmtree(".git")
+    before = contents(tree)
+    with pytest.raises(ConfigError, match="not in a Git repository"):
+        turn.run()
+    assert before == contents(tree)
+
+
 @pytest.mark.parametrize("line", ["# Overrides: size=tiny", "# Overrides: 3"])
 def test_a_broken_note_of_the_overrides_is_said(tree: Path, line: str) -> None:
     """Somebody edited params.yaml by hand."""
