@@ -19,6 +19,7 @@ import yaml
 
 from flywheel import files
 from flywheel.files import PIPELINE
+from flywheel.params import SafeLoader
 
 
 def open_ledger(path: Path, mark: str) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def digest_of(path: Path) -> str | None:
 
 def fingerprint(stage: str, settings: Any, *upstream: str) -> str:
     """What decides a stage's output besides the days: its code (as `dvc.yaml` lists it), settings, and what it builds on."""
-    pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
+    pipeline = yaml.load(PIPELINE.read_bytes(), SafeLoader)  # noqa: S506 - it is a safe loader
     code: list[Path] = []
     for dep in pipeline["stages"][stage]["deps"]:
         path = Path(dep)

@@ -5,10 +5,9 @@ Run it with `python -m flywheel.stages.collect`.
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
-
-from rich.console import Console
-from rich.progress import track
+from collections.abc import Iterable, Sequence
 
 from flywheel import files
 from flywheel.data.collection import (
@@ -55,8 +54,7 @@ def main(params: CollectParams) -> str:
         )
     days = [day for day in complete_days(source, as_of) if day not in here]
     dropped = 0
-    console = Console(stderr=True)
-    for day in track(days, "collect", console=console, transient=True, disable=not sys.stderr.isatty()):
+    for day in shown(days):
         dropped += collect_day(source, day, key)
         ledger[day.isoformat()] = digests(day)
         files.write_json(LEDGER, dict(sorted(ledger.items())))
@@ -64,6 +62,16 @@ def main(params: CollectParams) -> str:
     behind = (as_of - source.last_day).days - 1
     late = f"; the source ends {behind} days before the clock" if behind > 0 else ""
     return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped{late}"
+
+
+def shown(days: Sequence[dt.date]) -> Iterable[dt.date]:
+    """The days, with a bar that moves on for a person who waits. Where nobody looks, nothing is loaded to draw it."""
+    if not sys.stderr.isatty():
+        return days
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(days, "collect", console=Console(stderr=True), transient=True)
 
 
 if __name__ == "__main__":
