@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ def this_run() -> Run:
         event = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError) as error:
         raise DataError(f"GITHUB_EVENT_PATH: {path} cannot be read as JSON ({error}).") from None
+    if not isinstance(event, dict):
+        raise DataError(f"GITHUB_EVENT_PATH: {path} holds no event: it must be a JSON object.")
     server, repository, number = (os.environ.get(f"GITHUB_{n}") for n in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     address = f"{server}/{repository}/actions/runs/{number}" if server and repository and number else None
     return Run(
@@ -60,18 +63,24 @@ def say(text: str) -> None:
 
 
 def summary(text: str) -> None:
-    """Add Markdown to the summary of the job, if there is one."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"{text.rstrip()}\n\n")
+    """Add Markdown to the summary of the job, if there is one that can be written: the log has the same text."""
+    with contextlib.suppress(OSError):
+        _append("GITHUB_STEP_SUMMARY", f"{text.rstrip()}\n\n")
 
 
 def set_output(name: str, value: str) -> None:
     """Set an output of the step. DataError if the value has several lines, which could set other outputs."""
     if "\n" in value or "\r" in value:
         raise DataError(f"the output {name} would have several lines.")
-    path = os.environ.get("GITHUB_OUTPUT")
+    try:
+        _append("GITHUB_OUTPUT", f"{name}={value}\n")
+    except OSError as error:
+        raise DataError(f"GITHUB_OUTPUT: {error.filename} cannot be written ({error.strerror}).") from None
+
+
+def _append(variable: str, text: str) -> None:
+    """Add a text to the file that a variable of the environment names, where it names one."""
+    path = os.environ.get(variable)
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"{name}={value}\n")
+            file.write(text)

@@ -30,7 +30,7 @@ def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
     decision = read_decision()
     pull = run.pull_request
     head = git.run("rev-parse", "HEAD").strip()
-    base = git.run("merge-base", "HEAD", pull["base"]["sha"]).strip() if pull else _before(run)
+    base = _fork_of(pull["base"]["sha"]) if pull else _before(run)
     found = changes(base)
     problem = f"the loop is halted: {halted}" if halted else None
     outdated = stale()
@@ -81,6 +81,17 @@ def start_checks(hub: GitHub, branch: str) -> None:
 def _check_open(hub: GitHub, number_of_pull: int) -> None:
     if hub.get(f"/pulls/{number_of_pull}")["state"] != "open":
         raise DataError(f"pull request #{number_of_pull} was closed in the meantime. Nothing is pushed or posted.")
+
+
+def _fork_of(base: str) -> str:
+    """Where the commit that is checked out left a branch. DataError where the history here is too short to tell."""
+    code, found, _ = git.ask("merge-base", "--end-of-options", "HEAD", base)
+    if code:
+        raise DataError(
+            f"HEAD and {base[:10]} have no commit in common here. Fetch the whole history: git fetch --unshallow, "
+            "or fetch-depth: 0 where a workflow checks out."
+        )
+    return git.text(found).strip()
 
 
 def _before(run: Run) -> str:
