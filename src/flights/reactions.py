@@ -12,7 +12,7 @@ The people
 - 40 of the more active users always say "disrupted", whatever happened.
 - For three days 30 users send coordinated false "disrupted" reports: three on each of half of the flights from one airport
   that were not disrupted.
-- All speak some time after landing (log-normal, median 40 minutes, at most two days). For a flight that was cancelled or
+- Everybody speaks some time after landing (log-normal, median 40 minutes, at most two days). For a flight that was cancelled or
   diverted, its scheduled arrival stands for the landing, here and below.
 
 The feedback
@@ -196,7 +196,7 @@ def react(
     """All feedback about the predictions of one served day, sorted by received_at and feedback_id, with raw source ids.
 
     `served` is the table of predictions plus what became of the flights: is_disrupted (0 or 1) and settled_at (UTC). Each
-    channel has random numbers of its own, so that an option of one changes nothing in the others.
+    channel has its own random numbers, so an option of one changes nothing in the others.
     """
     for_reports, for_burst, for_ratings, for_tickets, for_annotations, for_delivery = rng.spawn(6)
     has_answer = served["score"].notna().to_numpy()

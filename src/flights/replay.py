@@ -79,7 +79,7 @@ def open_source(options: Mapping[str, object]) -> Replay:
 
 
 class Replay:
-    """Predictions and feedback by day of arrival. The same day is always given the same, whatever was asked before."""
+    """Predictions and feedback by day of arrival. The same day always gives the same rows, whatever was asked before."""
 
     def __init__(
         self, flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame, options: ReplayOptions
@@ -141,7 +141,7 @@ class Replay:
         return self._reactions[day]
 
     def _served(self, day: dt.date) -> pd.DataFrame:
-        """The predictions of a day and what became of the flights: is_disrupted, and settled_at, when that was plain."""
+        """The predictions of a day and what became of the flights: is_disrupted, and settled_at, the moment that was known."""
         if self._last_served is None or self._last_served[0] != day:
             self._last_served = day, self._serve(day)
         return self._last_served[1]

@@ -1,7 +1,7 @@
-"""What each stage may be told: frozen, strict, typed views of `params.yaml`.
+"""The parameters of the stages: frozen, strict, typed views of `params.yaml`.
 
 A stage's class names the sections of `params.yaml` that it reads, and `dvc.yaml` lists the same sections. A value of the
-wrong type is an error, never a guess: "5" is not 5, and a key that nobody reads is a spelling mistake.
+wrong type is an error, never a guess: "5" is not 5, and an unknown key is a spelling mistake.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Params(BaseModel):
 
 
 class Clock(Params):
-    """The section `clock`, which every stage that knows of days reads."""
+    """The section `clock`, which every stage reads that works by day."""
 
     follow: Literal["replay", "today"]
     as_of: Day
 
 
 class Project(Params):
-    """The section `project`: what the project is called and says about itself."""
+    """The section `project`: its name, and what it says about itself."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     event: str
@@ -74,7 +74,7 @@ def sections(params_class: type[Params]) -> list[str]:
 def parse(params_class: type[P], values: Mapping[str, Any], where: Callable[[str], str] = lambda _: AGAIN) -> P:
     """Check `values` against a class; ConfigError names each wrong key, its value and what is allowed.
 
-    `where` tells for a dotted key where it is to be mended.
+    `where` says, for a dotted key, where to fix it.
     """
     try:
         return params_class.model_validate(dict(values))
@@ -103,12 +103,12 @@ def load(params_class: type[P], path: Path = PARAMS_FILE) -> P:
 def _say(problem: Mapping[str, Any], where: Callable[[str], str]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     about = re.match(r"Value error, ([\w.]+): ", problem["msg"])
-    if about is not None:  # a check across keys names the one that is wrong
+    if about is not None:  # a check across keys names the wrong one
         return f"{problem['msg'].removeprefix('Value error, ')}. {where(about[1])}"
     if problem["type"] == "missing":
         return f"{key}: the key is missing. {where(key)}"
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (value {problem['input']!r}); remove it or mend its spelling. {where(key)}"
+        return f"{key}: unknown key (value {problem['input']!r}); remove it or correct its spelling. {where(key)}"
     allowed = problem["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     found = f" found {problem['input']!r};" if key else ""
     return f"{key + ':' if key else ''}{found} {allowed}. {where(key)}".strip()

@@ -1,4 +1,4 @@
-"""How the loop, which knows no project, finds the project's own functions: by the names in `conf/`."""
+"""The loop knows no project; it finds the project's own functions by their names in `conf/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flywheel.errors import ConfigError
 
 
 def load_function(name: str, key: str) -> Any:
-    """The function behind `package.module:function`. ConfigError names the key of the configuration when there is none."""
+    """The function behind `package.module:function`. ConfigError names the key in `conf/` if there is none."""
     module, _, function = name.partition(":")
     try:
         return getattr(importlib.import_module(module), function)

@@ -24,12 +24,12 @@ def read(path: Path, shape: type[T]) -> T:
 
 
 def read_if_there(path: Path, shape: type[T]) -> T | None:
-    """Like `read`; None where there is no file."""
+    """Like `read`; None if there is no file."""
     return read(path, shape) if path.exists() else None
 
 
 def check(value: Any, shape: type[T], place: str) -> T:
-    """The value itself, where it has the shape. DataError names the place, the key, what was found and what is expected."""
+    """The value itself, if it has the shape. DataError names the file, the key, what was found and what is expected."""
     try:
         _adapter(cast("Hashable", shape)).validate_python(value, strict=True)
     except ValidationError as error:
@@ -59,7 +59,7 @@ def having(names: Iterable[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def of_length(n: int) -> Callable[[list[Any]], list[Any]]:
-    """A validator for a list that must have so many entries."""
+    """A validator for a list with a fixed number of entries."""
 
     def has_length(value: list[Any]) -> list[Any]:
         if len(value) != n:

@@ -37,7 +37,7 @@ def test_wind_is_a_vector() -> None:
 
 
 def test_calm_air_has_no_direction() -> None:
-    """Without wind both components are zero, also where the direction is missing."""
+    """Without wind both components are zero, even if the direction is missing."""
     derived = derive(predictions(in_wind_speed_mph=[0.0], in_wind_direction_deg=[None]))
     assert derived[["wind_north_mph", "wind_east_mph"]].to_numpy().tolist() == [[0, 0]]
 

@@ -90,7 +90,7 @@ def test_reliability_differs(population: Population) -> None:
 
 
 def test_groups_of_users(population: Population) -> None:
-    """The always-yes users are 40 of the active ones; the burst has 30 users of its own."""
+    """The always-yes users are 40 of the active ones; the burst has 30 other users."""
     weight = np.diff(population.activity, prepend=0)
     assert population.is_always_yes.sum() == 40
     assert weight[population.is_always_yes].min() > np.median(weight)

@@ -1,4 +1,4 @@
-"""Bringing data here: from a DVC remote where there is one; what is nowhere is made again by a run."""
+"""Restoring data: from a DVC remote if there is one; a run makes the others again."""
 
 from __future__ import annotations
 

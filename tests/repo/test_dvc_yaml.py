@@ -98,7 +98,7 @@ def test_every_data_dependency_is_an_output_of_an_earlier_stage() -> None:
 
 
 def test_the_loop_knows_no_project() -> None:
-    """Nothing in flywheel imports flights, and no module beside the stages imports a stage."""
+    """Nothing in flywheel imports flights, and no module outside stages/ imports a stage."""
     for path in (ROOT / "src/flywheel").rglob("*.py"):
         names = imported(path)
         assert not {name for name in names if name.startswith("flights")}, path

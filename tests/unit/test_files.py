@@ -1,4 +1,4 @@
-"""Files: a write is whole or not at all, and what cannot be read or written is said so that a person can mend it."""
+"""Files: a write is whole or not at all, and an error about a file says how to fix it."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_a_folder_that_cannot_be_written_keeps_the_old_one_and_leaves_nothing_el
 
 
 def test_an_emptied_folder_is_there_and_holds_nothing() -> None:
-    """Also where it was not there before."""
+    """Even if it was not there before."""
     files.write_text(Path("reports/curves/candidate/roc.json"), "[]")
     for folder in (Path("reports/curves"), Path("reports/new")):
         files.empty_folder(folder)

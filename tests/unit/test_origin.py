@@ -1,4 +1,4 @@
-"""Pushing to origin: all or nothing, never over somebody else's work, and errors that say what to mend."""
+"""Pushing to origin: all or nothing, never over somebody else's work, and errors that say what to fix."""
 
 from __future__ import annotations
 

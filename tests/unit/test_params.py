@@ -1,4 +1,4 @@
-"""Params: what is wrong in the configuration is said with its key, its value, what is allowed and the file to mend."""
+"""Params: an error in the configuration names the key, its value, what is allowed and the file to fix."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_every_choice_of_the_groups_is_accepted(size: str, model: str) -> None:
 def test_an_unknown_key_is_named_with_its_value_and_the_file(key: str, value: object, file: str) -> None:
     """A key that nobody reads is a spelling mistake."""
     dotted = key.replace("/", ".")
-    expected = f"{dotted}: unknown key (value {value!r}); remove it or mend its spelling. Fix {file}."
+    expected = f"{dotted}: unknown key (value {value!r}); remove it or correct its spelling. Fix {file}."
     assert expected == complaint(key, value)
 
 
@@ -349,7 +349,7 @@ def test_a_folder_without_configuration_says_where_to_run(tmp_path: Path) -> Non
 
 
 def test_a_mistake_in_conf_is_found_in_the_folder_that_was_composed(tmp_path: Path) -> None:
-    """A key with a wrong value in a small `conf/` of its own: the message names that file."""
+    """A key with a wrong value in its own small `conf/`: the message names that file."""
     conf = tmp_path / "conf"
     (conf / "project").mkdir(parents=True)
     (conf / "config.yaml").write_text("defaults: [_self_, project: mine]\nclock: {as_of: 2013-05-01}\n")
@@ -369,7 +369,7 @@ def test_a_mistake_in_conf_is_found_in_the_folder_that_was_composed(tmp_path: Pa
 def test_a_bad_value_is_blamed_on_where_it_comes_from(
     overrides: list[str], file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same key stands in two files and on the command line: the one that decides is to be mended."""
+    """The same key stands in two files and on the command line: the message names the one that decides."""
     copy_of_conf = tmp_path / "conf"
     shutil.copytree(ROOT / "conf", copy_of_conf)
     for name in ("config.yaml", "size/tiny.yaml"):
@@ -392,7 +392,7 @@ def test_a_bad_value_is_blamed_on_the_option_that_was_chosen(model: str, file: s
 
 @pytest.mark.parametrize("name", ["config.yaml", "model/fast.yaml"])
 def test_a_file_that_is_not_utf_8_is_named(name: str, tmp_path: Path) -> None:
-    """Written by an editor with another idea of ü; also where it is an option that is not chosen."""
+    """Written by an editor with another encoding; even if the option is not chosen."""
     conf = tmp_path / "conf"
     shutil.copytree(ROOT / "conf", conf)
     (conf / name).write_bytes((conf / name).read_bytes() + b"# M\xfcnchen\n")

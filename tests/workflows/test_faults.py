@@ -95,7 +95,7 @@ def test_a_branch_that_moved_on_meanwhile_is_not_overwritten(actions: Actions, p
 
 
 def test_a_tag_that_exists_at_origin_is_kept(actions: Actions) -> None:
-    """Somebody released the same version meanwhile: nothing is pushed or published, and the error names the tag."""
+    """Somebody released the same version in the meantime: nothing is pushed or published, and the error names the tag."""
     theirs = actions.sha("refs/heads/main~1")
     actions.work.flywheel("release")
     actions.github.git("tag", "flight-disruption@v0.2.0", theirs)

@@ -1,1 +1,1 @@
-"""The two tables of the outside world: where they come from, how they are stored, and which rows are good."""
+"""The two tables from outside: where they come from, how they are stored, and which rows are good."""

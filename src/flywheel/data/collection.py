@@ -1,4 +1,4 @@
-"""Bringing a day of both tables in, without personal data, so that it can be checked that it never changes."""
+"""Bringing in a day of both tables without personal data, and checking that a stored day never changes."""
 
 from __future__ import annotations
 
@@ -30,19 +30,17 @@ def collect_day(source: Source, day: dt.date, key: str) -> int:
         try:
             files.write_parquet(path, storable(expected(frame, table)), {"duplicates": str(dropped)})
         except (ValueError, OverflowError, TypeError) as error:  # Arrow's errors are ValueErrors and TypeErrors
-            raise DataError(
-                f"{table} of {day} hold a value that cannot be stored: {error}. Mend the source."
-            ) from error
+            raise DataError(f"{table} of {day} hold a value that cannot be stored: {error}. Fix the source.") from error
     return twice_predicted + twice_said
 
 
 def digests(day: dt.date) -> dict[str, str | None]:
-    """What the two files of a day are, in short."""
+    """Short digests of a day's two files."""
     return {table: digest_of(tables.day_path(files.EVENTS, table, day)) for table in tables.TABLES}
 
 
 def whole_days(ledger: dict[str, dict[str, str]]) -> set[dt.date]:
-    """The days that were collected and are still there. DataError when one is not what it was: a day never changes."""
+    """The days that were collected and are still there. DataError if one has changed: a day never changes."""
     whole = set()
     for name, was in ledger.items():
         day = dt.date.fromisoformat(name)
@@ -51,7 +49,7 @@ def whole_days(ledger: dict[str, dict[str, str]]) -> set[dt.date]:
         if changed:
             path = tables.day_path(files.EVENTS, changed[0], day)
             raise DataError(
-                f"{path} is not what was collected; an arrived day never changes. Restore it with `dvc checkout`, or "
+                f"{path} is not what was collected, but an arrived day never changes. Restore it with `dvc checkout`, or "
                 "delete it and run `flywheel run`, which collects it again."
             )
         if None not in found.values():
@@ -60,9 +58,9 @@ def whole_days(ledger: dict[str, dict[str, str]]) -> set[dt.date]:
 
 
 def hash_key(params: Collect) -> str:
-    """The key that user ids are hashed with. ConfigError when there is none and the public one may not stand in.
+    """The key that user ids are hashed with. ConfigError if there is none and the public demo key is not allowed.
 
-    Empty is the same as unset: that is what a workflow sees of a secret that is not there.
+    Empty is the same as unset: a workflow sees a missing secret as an empty text.
     """
     key = os.environ.get(params.hash_key_env)
     if key:
@@ -71,12 +69,12 @@ def hash_key(params: Collect) -> str:
         return DEMO_KEY
     raise ConfigError(
         f"{params.hash_key_env} is empty or unset, and collect.allow_demo_key is false. Set it to the secret key; "
-        "the public demo key is right for the example only."
+        "the public demo key is only right for the example."
     )
 
 
 def check_clock(clock: Clock, source: Source) -> None:
-    """ConfigError when the clock is outside of what the source has.
+    """ConfigError when the clock is outside the days of the source.
 
     A clock that follows the calendar may be ahead of a source that is late or has fallen silent: that is for monitoring to
     see.
@@ -99,7 +97,7 @@ def complete_days(source: Source, as_of: dt.date) -> list[dt.date]:
 
 
 def check_identity(now: dict[str, object]) -> None:
-    """DataError when `data/events/` was collected from another source or with another key; notes the identity if new."""
+    """DataError when `data/events/` was collected from another source or with another key; writes the identity if new."""
     said = differences(now)
     if said:
         raise DataError(
@@ -111,7 +109,7 @@ def check_identity(now: dict[str, object]) -> None:
 
 
 def key_check(key: str) -> str:
-    """A few digits that tell whether the hash key is still the same; the key cannot be read from them."""
+    """A few digits that show whether the hash key is still the same; the key cannot be derived from them."""
     return str(hash_ids(pd.Series(["key check"]), key).iloc[0])[:8]
 
 
@@ -134,12 +132,12 @@ def hide_people(feedback: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 def expected(frame: pd.DataFrame, table: str) -> pd.DataFrame:
-    """Only the columns of the two tables, and inputs (`in_`): whatever else a source sends may be personal."""
+    """Only the columns of the two tables, and inputs (`in_`): anything else a source sends may be personal."""
     return frame[[name for name in frame.columns if name in REQUIRED[table] or name.startswith("in_")]]
 
 
 def drop_duplicates(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, int]:
-    """The rows whose id comes for the first time, and how many came again."""
+    """The rows whose id is new, and how many came twice."""
     if tables.ID[table] not in frame:
         return frame, 0
     is_again = frame.duplicated(tables.ID[table])
@@ -147,7 +145,7 @@ def drop_duplicates(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, int]
 
 
 def storable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns that mix types become text: they are kept as they came, and `validate` will say what is wrong with them."""
+    """Columns that mix types become text: they are kept as they came, and `validate` says what is wrong with them."""
     objects = [name for name in frame.columns if pd.api.types.is_object_dtype(frame[name].dtype)]
     mixed = [name for name in objects if len(set(frame[name].dropna().map(type))) > 1]
     return frame.assign(**{name: frame[name].astype("str") for name in mixed})

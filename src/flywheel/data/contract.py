@@ -15,7 +15,7 @@ from flywheel.data.settings import Column
 
 
 def coerce(raw: pd.DataFrame, columns: dict[str, Column]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows in the contract's types, and one record (row, column, rule) for each value that is not of its type."""
+    """Rows in the contract's types, and one record (row, column, rule) for each value of another type."""
     rows, broken = {}, [no_breaks()]
     for name, column in columns.items():
         found = raw[name]
@@ -36,7 +36,7 @@ def coerce(raw: pd.DataFrame, columns: dict[str, Column]) -> tuple[pd.DataFrame,
 
 
 def moments(found: pd.Series) -> pd.Series:
-    """Moments in UTC; text must be ISO 8601, and a bare number is no moment."""
+    """Moments in UTC. Text must be ISO 8601; a bare number is not a moment."""
     if pd.api.types.is_numeric_dtype(found.dtype):
         found = found.where(found.isna(), "a number").astype("str")
     elif not isinstance(found.dtype, pd.DatetimeTZDtype):
@@ -56,7 +56,7 @@ def broken_rules(rows: pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame
 
 
 def broken_across(rows: pd.DataFrame, table: str, arrival: pd.Series, known: pd.Series) -> pd.DataFrame:
-    """Records (row, column, rule) for the rules that one value alone cannot break.
+    """Records (row, column, rule) for rules that concern more than one value.
 
     `arrival` is the day of the file a row came in; `known` maps each known prediction to the moment it was served.
     """
@@ -67,10 +67,10 @@ def broken_across(rows: pd.DataFrame, table: str, arrival: pd.Series, known: pd.
     if table == "predictions":
         # A score is null where nothing was served, or the answer failed; what failed was not served.
         is_both = rows["score"].notna() & rows["error"].notna()
-        found.append(breaks(rows.index[is_both], "score", "there in spite of an error"))
+        found.append(breaks(rows.index[is_both], "score", "present despite an error"))
     else:
         served_at = pd.Series(known.reindex(rows["prediction_id"]).array, index=rows.index)
-        # What is served tomorrow is not known today, also where both days are checked together.
+        # What is served tomorrow is not known today, even if both days are checked together.
         is_known = served_at.dt.floor("D") <= arrival
         found.append(breaks(rows.index[~is_known], "prediction_id", "no such prediction"))
         is_early = is_known & (rows["received_at"] < served_at)
@@ -85,7 +85,7 @@ def broken_across(rows: pd.DataFrame, table: str, arrival: pd.Series, known: pd.
 
 
 def came_before(rows: pd.DataFrame, key: str, seen: pd.Series) -> pd.DataFrame:
-    """Records (row, column, rule) for good rows whose value another good row had first, in these days or earlier ones."""
+    """Records (row, column, rule) for good rows whose value an earlier good row already had, in these days or before."""
     is_seen = pc.is_in(pyarrow.array(rows[key], "string"), pyarrow.array(seen, "string")).to_numpy(zero_copy_only=False)
     return breaks(rows.index[rows[key].notna() & (rows.duplicated(key) | is_seen)], key, "came before")
 

@@ -1,4 +1,4 @@
-"""How healthy the data is, as types: what `validate` writes into `reports/`, and the ledgers beside the day files."""
+"""How healthy the data is, as types: what `validate` writes into `reports/`, and the ledgers next to the day files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CountedTable(TypedDict):
 
 
 class CheckedTable(CountedTable):
-    """The same, with the first row that broke each rule, and how many good rows each channel of feedback gave."""
+    """The same, with the first row that broke each rule, and how many good rows each feedback channel had."""
 
     examples: dict[str, Example]
     channels: dict[str, int]
@@ -133,7 +133,7 @@ class UnusualDay(TypedDict):
 
 
 class Silence(TypedDict):
-    """For how long a feed has been silent: its last day with good rows, the whole days since, and what is usual."""
+    """How long a feed has been silent: its last day with good rows, the whole days since, and what is usual."""
 
     last_day: str | None
     days: int | None

@@ -1,4 +1,4 @@
-"""Which world the collected days come from, so that two worlds never mix."""
+"""Which source and key the collected days come from, so that two worlds never mix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def identity(source: Source) -> dict[str, object]:
 
 
 def differences(now: dict[str, object]) -> str:
-    """How `data/events/` was collected otherwise than `now`, in words; empty where it was not, or nothing is there."""
+    """How `data/events/` was collected differently from `now`, in words; empty if it was not, or if nothing is there."""
     if not IDENTITY.exists():
         return ""
     before = files.read_json(IDENTITY)
@@ -26,6 +26,6 @@ def differences(now: dict[str, object]) -> str:
 
 
 def world_differs(source: Source) -> str:
-    """The same for what `conf/` says alone, without the hash key."""
+    """The same for what `conf/` alone says, without the hash key."""
     here = files.read_json(IDENTITY).get(KEY_CHECK) if IDENTITY.exists() else None
     return differences(identity(source) | {KEY_CHECK: here})

@@ -1,9 +1,9 @@
-"""Which days must be made again: what each day was made from, and what was made of it, in digests.
+"""Which days must be made again: digests of what each day was made from, and of what came out.
 
-A stage that works day by day keeps a ledger beside its output. A day is done while three things are what the ledger says:
-the fingerprint (code, settings, and whatever else decides all days), the day's inputs, and its outputs. A later day rests
-on the inputs of all days before it (an id may come only once, history looks back), so from the first day whose inputs have
-changed on, every day is made again. A day of which only the output was damaged or lost is made again alone.
+A stage that works day by day keeps a ledger next to its output. A day is done as long as the ledger agrees with three things:
+the fingerprint (code, settings, and whatever else decides all days), the day's inputs, and its outputs. A day depends on the
+inputs of all days before it (an id may come only once, history looks back). So every day from the first one with changed
+inputs on is made again. If only a day's output was damaged or lost, that day alone is made again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from flywheel.params import SafeLoader
 
 
 def open_ledger(path: Path, mark: str) -> dict[str, Any]:
-    """The ledger at `path`; one without days where there is none, or where it was kept under another fingerprint."""
+    """The ledger at `path`; one without days if there is none, or if its fingerprint is another one."""
     found: dict[str, Any] = files.read_json(path) if path.exists() else {}
     return found if found.get("fingerprint") == mark else {"fingerprint": mark, "days": {}}
 
@@ -34,7 +34,7 @@ def to_do(
     """Those of `days` (in order) that must be made: from the first whose inputs changed on, and each whose output did.
 
     `inputs` and `outputs` give the digests of a day as it is now; the ledger has them as they were. A day that the ledger
-    knows and that is gone counts as changed: those after it were made with it.
+    knows and that is gone counts as changed, because later days were made with it.
     """
     known = {dt.date.fromisoformat(name): entry for name, entry in ledger["days"].items()}
     changed = [
@@ -53,18 +53,18 @@ def digest(paths: Iterable[Path]) -> str:
 
 
 def digest_at(paths: Iterable[Path]) -> str:
-    """A short SHA-256 over the places and bytes of files; one that is not there counts as such."""
+    """A short SHA-256 over the paths and bytes of files; a missing file counts too."""
     found = {path.as_posix(): digest_of(path) for path in paths}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def digest_of(path: Path) -> str | None:
-    """A short SHA-256 of a file's bytes; None where there is no file."""
+    """A short SHA-256 of a file's bytes; None if there is no file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else None
 
 
 def fingerprint(stage: str, settings: Any, *upstream: str) -> str:
-    """What decides a stage's output besides the days: its code (as `dvc.yaml` lists it), settings, and what it builds on."""
+    """What decides a stage's output apart from the days: its code (as in `dvc.yaml`), its settings, and what it builds on."""
     pipeline = yaml.load(PIPELINE.read_bytes(), SafeLoader)  # noqa: S506 - it is a safe loader
     code: list[Path] = []
     for dep in pipeline["stages"][stage]["deps"]:

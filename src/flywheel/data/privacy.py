@@ -1,4 +1,4 @@
-"""What leaves the outside world without its owner: keyed hashes for user ids, placeholders for personal data in texts."""
+"""Hiding people: keyed hashes for user ids, placeholders for personal data in texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 import pandas as pd
 
-# For the example and for tests. It hides nothing: whoever runs this for real users sets a secret of their own.
+# For the example and for tests. It hides nothing: with real users, set a secret of your own.
 DEMO_KEY = "flywheel-demo-key"
 
 
@@ -44,14 +44,14 @@ def hash_ids(ids: pd.Series, key: str) -> pd.Series:
 
 
 def _as_text(item: object) -> str:
-    """An id as text; 7 and 7.0 are one user, whose column had a gap on some day."""
+    """An id as text; 7 and 7.0 are the same user: a gap in the column made the numbers floats."""
     return str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
 
 
 def scrub(texts: pd.Series) -> pd.Series:
     """Put placeholders where a text has an e-mail address, a phone number, a booking code or a signed name.
 
-    Names are found by the words around them ("my name is", "Regards,"), so a name in the middle of a sentence stays.
+    Names are found by the words around them ("my name is", "Regards,"), so a name in mid-sentence stays.
     """
     clean = [None if pd.isna(text) else _scrub(str(text)) for text in texts]
     return pd.Series(clean, texts.index, dtype="str")

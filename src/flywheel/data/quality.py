@@ -57,12 +57,12 @@ def summarize(days: Mapping[str, CheckedDay], as_of: dt.date, params: Validate) 
 
 
 def of(table: str, day: CheckedDay) -> CheckedTable:
-    """What a day says of one table."""
+    """What a day's entry says about one table."""
     return day["predictions"] if table == "predictions" else day["feedback"]
 
 
 def listed(found: CheckedTable, volume: str) -> DayOfTable:
-    """What `reports/quality.json` says of one table on one day."""
+    """What `reports/quality.json` says about one table on one day."""
     return {
         "rows": found["rows"],
         "rejected": found["rejected"],
@@ -118,7 +118,7 @@ def in_words(worst: Sequence[BrokenRule]) -> str:
 
 
 def feeds(days: Mapping[str, CheckedDay]) -> dict[str, list[dt.date]]:
-    """The days with good rows of each feed, in order: of the two tables, and of each channel of feedback that ever spoke."""
+    """The days with good rows of each feed, in order: both tables, and each feedback channel that was ever heard."""
     heard: dict[str, list[dt.date]] = {table: [] for table in tables.TABLES}
     for name, entry in days.items():
         day = dt.date.fromisoformat(name)

@@ -1,4 +1,4 @@
-"""What the room of the data may be told: the sections source, collect, contract and validate."""
+"""Settings of the data: the sections source, collect, contract and validate."""
 
 from __future__ import annotations
 

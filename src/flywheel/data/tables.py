@@ -1,7 +1,7 @@
-"""The two tables of the outside world, predictions and feedback, and their day files.
+"""The two tables from outside, predictions and feedback, and their day files.
 
 Both are stored by day of arrival, one Parquet file a day: `data/events/predictions/2013-03-01.parquet`. A day that has
-arrived is never changed.
+arrived never changes.
 """
 
 from __future__ import annotations
@@ -34,42 +34,42 @@ def day_range(start: dt.date, end: dt.date) -> list[dt.date]:
 
 
 def day_path(folder: Path, table: str, day: dt.date) -> Path:
-    """Where a table's rows of one day are."""
+    """The file with one day of a table."""
     return folder / table / f"{day.isoformat()}.parquet"
 
 
 def stored_days(folder: Path, table: str) -> list[dt.date]:
-    """The days of which a file is there, in order. DataError names a file that is no day's."""
+    """The days that have a file, in order. DataError names a file that is not a day's."""
     return days_in(folder / table)
 
 
 def days_in(folder: Path) -> list[dt.date]:
-    """The days whose Parquet files are in a folder, in order. DataError names a file that is no day's."""
+    """The days whose Parquet files are in a folder, in order. DataError names a file that is not a day's."""
     return sorted(day_of(path) for path in folder.glob("*.parquet"))
 
 
 def day_of(path: Path) -> dt.date:
-    """The day that a file such as `2013-03-01.parquet` is of. DataError where its name says none."""
+    """The day of a file such as `2013-03-01.parquet`. DataError if its name is not a day."""
     try:
         day = dt.date.fromisoformat(path.stem)
     except ValueError:
         day = None
-    if day is None or day.isoformat() != path.stem:  # 20130301 is a day too, and another name for it
+    if day is None or day.isoformat() != path.stem:  # 20130301 is the same day under another name
         raise DataError(
-            f"{path} is not the file of a day: those are named like 2013-03-01.parquet. Nothing else belongs in this "
+            f"{path} is not the file of a day; those have names like 2013-03-01.parquet. Nothing else belongs in this "
             "folder: move it away and run again."
         )
     return day
 
 
 def drop_other_days(folder: Path, days: Iterable[dt.date]) -> None:
-    """Delete the day files that are of none of `days`: nothing would ever look at them, and a full run has none."""
+    """Delete the day files of other days than `days`: nothing would ever read them, and a full run has none."""
     for day in set(days_in(folder)) - set(days):
         (folder / f"{day}.parquet").unlink()
 
 
 def write_days(folder: Path, table: str, frame: pd.DataFrame, days: Iterable[dt.date]) -> None:
-    """Split a frame by its day of arrival and write one file for each of `days`, also where a day is empty."""
+    """Split a frame by day of arrival and write one file for each of `days`, even if a day is empty."""
     arrived = frame[ARRIVED_AT[table]].dt.date
     by_day = dict(list(frame.groupby(arrived, sort=False)))
     nothing = frame.iloc[:0]
@@ -96,9 +96,9 @@ def in_order(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def read_raw_day(folder: Path, table: str, day: dt.date, nullable: Mapping[str, bool]) -> pa.Table:
-    """The rows of a day that nobody has checked, in the columns of `nullable`; the footer's metadata comes with them.
+    """The unchecked rows of a day, in the columns of `nullable`, with the footer's metadata.
 
-    A column that may be null and is not there reads as null: the day is older than the column. DataError when another is
+    A missing column that may be null reads as null: the day is older than the column. DataError when any other column is
     missing.
     """
     path = day_path(folder, table, day)
@@ -107,7 +107,7 @@ def read_raw_day(folder: Path, table: str, day: dt.date, nullable: Mapping[str, 
     if missing:
         raise DataError(
             f"{path}: required columns are missing: {', '.join(missing)}. Found: {', '.join(found.column_names)}. "
-            "Mend the source, delete this file and run again; or let the contract say nullable: true, so that days "
+            "Fix the source, delete this file and run again; or set nullable: true in the contract, so that days "
             "without the column read as null."
         )
     for name in nullable.keys() - set(found.column_names):
@@ -116,7 +116,7 @@ def read_raw_day(folder: Path, table: str, day: dt.date, nullable: Mapping[str, 
 
 
 def together(parts: Sequence[pa.Table]) -> pd.DataFrame:
-    """Days that nobody has checked as one frame: types may differ from day to day."""
+    """Unchecked days as one frame: types may differ from day to day."""
     try:
         return files.as_frame(pa.concat_tables(parts, promote_options="permissive"))
     except (pa.ArrowTypeError, pa.ArrowInvalid):  # a column is text on one day and a number on another

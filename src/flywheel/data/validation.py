@@ -1,4 +1,4 @@
-"""Checking days against the contract: good rows, rejected rows with the rules that they broke, and counts."""
+"""Checking days against the contract: good rows, rejected rows with the rules they broke, and counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flywheel.data.settings import Column, Contract
 LEDGER = files.VALID / "ledger.json"
 
 Days = Mapping[dt.date, pa.Table]
-# Columns of which no value is ever shown: who people are, and what they write.
+# Columns whose values are never shown: who people are, and what they write.
 PERSONAL = ("user_id", "source_id", "text")
 LONGEST_EXAMPLE = 40
 NOTHING_SERVED = pd.Series(dtype="datetime64[us, UTC]")
@@ -29,7 +29,7 @@ NOTHING_SERVED = pd.Series(dtype="datetime64[us, UTC]")
 
 @dataclass(frozen=True)
 class Checked:
-    """One table of some days: good rows, rejected rows by day as they came, and what is counted of each day."""
+    """One table over some days: good rows, rejected rows by day as they came, and the counts of each day."""
 
     good: pd.DataFrame
     rejected: dict[dt.date, pd.DataFrame]
@@ -37,12 +37,12 @@ class Checked:
 
 
 def inputs(day: dt.date) -> str:
-    """What arrived on a day, in short."""
+    """A short digest of what arrived on a day."""
     return digest_at(tables.day_path(files.EVENTS, table, day) for table in tables.TABLES)
 
 
 def outputs(day: dt.date) -> str:
-    """What the good and the rejected rows of a day are, in short."""
+    """A short digest of a day's good and rejected rows."""
     return digest_at(
         tables.day_path(folder, table, day) for folder in (files.VALID, files.REJECTED) for table in tables.TABLES
     )
@@ -64,7 +64,7 @@ def check_days(declared: Contract, new: list[dt.date], before: list[dt.date]) ->
     predictions = check_table(
         "predictions", raw["predictions"], contract["predictions"], seen["predictions"], NOTHING_SERVED
     )
-    # When each known prediction was served, by its id.
+    # When each known prediction was served, by id.
     served = [frame.set_index("prediction_id")["served_at"] for frame in (seen["predictions"], predictions.good)]
     known = pd.concat([one.astype("datetime64[us, UTC]") for one in served])
     feedback = check_table("feedback", raw["feedback"], contract["feedback"], seen["feedback"], known)
@@ -106,7 +106,7 @@ def check_table(table: str, raw: Days, columns: dict[str, Column], seen: pd.Data
     arrival = pd.Series(moments.repeat([part.num_rows for part in raw.values()]), index=came.index)
     rows, mistyped = coerce(came, columns)
     found = pd.concat([broken_rules(rows, columns), broken_across(rows, table, arrival, known)])
-    # A value that is not of its type has become null: that is one mistake, not two.
+    # A value of the wrong type has become null: that is one mistake, not two.
     is_echo = pd.MultiIndex.from_frame(found[["row", "column"]]).isin(
         pd.MultiIndex.from_frame(mistyped[["row", "column"]])
     )
@@ -131,7 +131,7 @@ def earlier(table: str, days: list[dt.date], unique: list[str]) -> pd.DataFrame:
 
 
 def rejected_rows(raw: Days, rules: pd.Series, arrival: pd.Series) -> dict[dt.date, pd.DataFrame]:
-    """The rejected rows of each day that has some: as they came, as text, with the rules that they broke."""
+    """The rejected rows of each day that has any: as they came, as text, with the rules they broke."""
     place = arrival.groupby(arrival).cumcount()
     found = {}
     for moment, mine in rules.groupby(arrival.loc[rules.index]):
@@ -142,7 +142,7 @@ def rejected_rows(raw: Days, rules: pd.Series, arrival: pd.Series) -> dict[dt.da
 
 
 def broken_by_rule(rejected: pd.DataFrame, table: str, columns: list[str]) -> tuple[dict[str, int], dict[str, Example]]:
-    """How many of the rejected rows of a day broke each rule, and the first of them with the value that it had."""
+    """How many of a day's rejected rows broke each rule, and the first of them with its value."""
     rules: dict[str, int] = {}
     examples: dict[str, Example] = {}
     for row in rejected.to_dict("records"):
@@ -156,7 +156,7 @@ def broken_by_rule(rejected: pd.DataFrame, table: str, columns: list[str]) -> tu
 
 
 def shown(value: object, column: str) -> str:
-    """A value of a rejected row as an example may show it: nothing personal, and not for long."""
+    """A value of a rejected row, fit to be shown as an example: nothing personal, nothing long."""
     if not isinstance(value, str):
         return "null"
     if column in PERSONAL:

@@ -34,7 +34,7 @@ Verdict = Literal["pass", "fail", "inconclusive"]
 
 
 class Interval(TypedDict):
-    """A value with the ends of its interval; null where it is not defined."""
+    """A value with its interval; null where undefined."""
 
     value: float | None
     low: float | None
@@ -53,7 +53,7 @@ class CandidateSaid(TypedDict):
 
 
 class ChampionSaid(TypedDict):
-    """Which champion it was compared with, or why it was not; all null where there is none."""
+    """Which champion it was compared with, or why not; all null if there is none."""
 
     version: str | None
     identity: str | None
@@ -81,7 +81,7 @@ class About(TypedDict):
 
 
 class Measured(TypedDict):
-    """`reports/metrics.json`: the metrics of each model on the same rows, and the candidate's differences to the others."""
+    """`reports/metrics.json`: the metrics of each model on the same rows, and the candidate's differences from the others."""
 
     about: About
     candidate: ByMetric
@@ -108,7 +108,7 @@ Cohorts = dict[str, dict[str, CohortMeasured]]
 
 
 class Shift(TypedDict):
-    """How a model's scores answer to a changed input."""
+    """How a model's scores respond to a changed input."""
 
     share_moved: float
     share_as_expected: float | None
@@ -116,7 +116,7 @@ class Shift(TypedDict):
 
 
 class BehaviourMeasured(TypedDict):
-    """One behaviour: what was set, what is expected, and how the models answer."""
+    """One behaviour: what was set, what is expected, and how the models respond."""
 
     column: str
     set: float

@@ -1,7 +1,7 @@
 """Which retrains were started: refs at `origin`, one for each day, `refs/flywheel/retrains/DAY`.
 
-Making such a ref is one atomic step, so that of two retrains of the same data one goes on, and the refs that are there are
-the record that cool-down and budget count.
+Making such a ref is one atomic step, so of two retrains of the same day only one continues. The refs are also the record that
+cool-down and budget count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def started() -> list[dt.date]:
     """The days as of which a retrain was started, oldest first, as `origin` knows them."""
     days = []
     for ref in origin.refs(f"{CLAIMS}*"):
-        with contextlib.suppress(ValueError):  # a ref of another form is nobody's claim
+        with contextlib.suppress(ValueError):  # a ref of another form is not a claim
             days.append(dt.date.fromisoformat(ref.removeprefix(CLAIMS)[:10]))
     return sorted(days)
 
@@ -28,7 +28,7 @@ def started() -> list[dt.date]:
 @contextlib.contextmanager
 def claim(day: dt.date, again: bool) -> Iterator[bool]:
     """Claim a day for one retrain; yields whether it is ours. A retrain that fails gives its claim back."""
-    if origin.url() is None:  # a tree without origin has nobody to race with
+    if origin.url() is None:  # without an origin there is nobody to race with
         yield True
         return
     ref = f"{CLAIMS}{day.isoformat()}"

@@ -1,7 +1,7 @@
-"""How the clock follows the calendar, without anything stored but Git's history of `conf/state.yaml`.
+"""How the clock follows the calendar. Nothing is stored for it but Git's history of `conf/state.yaml`.
 
-The clock of the example replays a year that is over: each calendar day since the clock was committed is a day of data. The
-farthest of all commits wins, so that a pull request that is merged late does not turn the clock back.
+With `replay`, each calendar day since the clock was committed is a day of data, as for the example's past year. The
+furthest of all commits counts, so a pull request that is merged late does not turn the clock back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOOK_BACK = 200
 
 
 def follow(how: str, history: Sequence[tuple[dt.date, dt.date]], now: dt.date, today: dt.date) -> dt.date:
-    """The day to which the clock moves: never back, also where this machine's own clock is wrong.
+    """The day to which the clock moves: never back, even if this machine's own clock is wrong.
 
     `history` holds, for each commit that set the clock, the day it was set to and the day on which that was done; `now` is
     the clock of the tree.
@@ -34,7 +34,7 @@ def follow(how: str, history: Sequence[tuple[dt.date, dt.date]], now: dt.date, t
 
 
 def history() -> list[tuple[dt.date, dt.date]]:
-    """The days to which commits set the clock, with the UTC days on which they were written. DataError without commits."""
+    """The days to which commits set the clock, with the UTC days of these commits. DataError if there are none."""
     listed = git.run("log", f"--max-count={LOOK_BACK}", "--format=%H %at", "--", STATE).split("\n")
     found = []
     for line in filter(None, listed):
@@ -42,7 +42,7 @@ def history() -> list[tuple[dt.date, dt.date]]:
         try:
             as_of = yaml.safe_load(git.run("show", f"{commit}:{STATE}"))["clock"]["as_of"]
         except (DataError, yaml.YAMLError, KeyError, TypeError):
-            continue  # a commit that broke or deleted the file set no clock
+            continue  # a commit that broke or deleted the file did not set the clock
         if isinstance(as_of, dt.date):
             found.append((as_of, dt.datetime.fromtimestamp(int(at), dt.UTC).date()))
     if not found:

@@ -1,7 +1,7 @@
-"""Hydra composes `conf/` into `params.yaml`: the only place where Hydra is used.
+"""Hydra composes `conf/` into `params.yaml`. This is the only place that uses Hydra.
 
-What was given on the command line, such as `size=tiny`, is noted at the top of `params.yaml`. So whoever moves this tree on
-composes it as it was composed before.
+What was given on the command line, such as `size=tiny`, is noted at the top of `params.yaml`, so the next command composes this
+tree in the same way.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Composition:
 
 
 def composed(overrides: Sequence[str] = (), conf: Path = CONF_FOLDER) -> Composition:
-    """The composition of `conf/` with Hydra overrides such as `size=tiny`, checked. ConfigError when it is wrong."""
+    """The composition of `conf/` with Hydra overrides such as `size=tiny`, checked. ConfigError when something is wrong."""
     from hydra import compose as hydra_compose
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -56,7 +56,7 @@ def composed(overrides: Sequence[str] = (), conf: Path = CONF_FOLDER) -> Composi
 
 
 def compose(overrides: Sequence[str] = (), conf: Path = CONF_FOLDER) -> dict[str, Any]:
-    """The values of a composition. ConfigError when it is wrong."""
+    """The values of a composition. ConfigError when something is wrong."""
     return composed(overrides, conf).values
 
 
@@ -96,12 +96,12 @@ def write(composition: Composition) -> bool:
 
 
 def where(conf: Path = CONF_FOLDER, overrides: Sequence[str] = ()) -> Callable[[str], str]:
-    """A function that says where a dotted key is to be mended: in the override or the file that its value comes from.
+    """A function that says where to fix a dotted key: in the override or the file that its value comes from.
 
-    A key that stands nowhere belongs into the first file that has the keys around it.
+    A missing key belongs into the first file that has the keys around it.
     """
 
-    def mend(key: str) -> str:
+    def fix(key: str) -> str:
         parts = key.split(".")
         for override in reversed(overrides):
             name = override.lstrip("+~").partition("=")[0]
@@ -118,7 +118,7 @@ def where(conf: Path = CONF_FOLDER, overrides: Sequence[str] = ()) -> Callable[[
                 best, depth = path, found
         return f"Fix {best.relative_to(conf.parent).as_posix()}." if key else f"Fix {conf.name}/."
 
-    return mend
+    return fix
 
 
 def _order(conf: Path, overrides: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:

@@ -1,4 +1,4 @@
-"""Stage `collect`: bring in the days that are not here yet, without personal data. The only stage that talks to the outside.
+"""Stage `collect`: fetch the days that are missing, without personal data. The only stage that talks to the outside.
 
 Run it with `python -m flywheel.stages.collect`.
 """
@@ -49,7 +49,7 @@ def main(params: CollectParams) -> str:
     here = whole_days(ledger)
     if here and max(here) >= as_of:
         raise ConfigError(
-            f"clock.as_of: found {as_of}, but data/events holds days up to {max(here)}. The clock does not turn back over "
+            f"clock.as_of: found {as_of}, but data/events holds days up to {max(here)}. The clock cannot go back over "
             "collected days. Fix conf/state.yaml, or look back in a fresh clone (or here, after `make clean`)."
         )
     days = [day for day in complete_days(source, as_of) if day not in here]

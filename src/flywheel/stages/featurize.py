@@ -1,4 +1,4 @@
-"""Stage `featurize`: turn each prediction into features that use only what had arrived when it was served.
+"""Stage `featurize`: turn each prediction into features, using only what had arrived when it was served.
 
 Run it with `python -m flywheel.stages.featurize`.
 """

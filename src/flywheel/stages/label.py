@@ -1,4 +1,4 @@
-"""Stage `label`: conclude from all feedback what happened, how sure that is, and since when it is known.
+"""Stage `label`: conclude from all feedback what happened, how certain that is, and since when it is known.
 
 Run it with `python -m flywheel.stages.label`.
 """

@@ -1,4 +1,4 @@
-"""Stage `monitor`: has the world moved since the champion was trained, and how is the service doing?
+"""Stage `monitor`: has the data moved since the champion was trained, and how is the service doing?
 
 Run it with `python -m flywheel.stages.monitor`.
 """

@@ -1,4 +1,4 @@
-"""Stage `report`: what a reviewer reads in the pull request, from the JSON files alone, so that it cannot disagree with them.
+"""Stage `report`: what a reviewer reads in the pull request, made from the JSON files alone, so it cannot disagree with them.
 
 Run it with `python -m flywheel.stages.report`.
 """

@@ -1,4 +1,4 @@
-"""Stage `validate`: split what arrived into good rows and rejected rows, and say how healthy the data is.
+"""Stage `validate`: split what arrived into good and rejected rows, and say how healthy the data is.
 
 Run it with `python -m flywheel.stages.validate`.
 """
@@ -34,7 +34,7 @@ def main(params: ValidateParams) -> str:
     ledger = open_ledger(LEDGER, mark)
     collected = [day for day in tables.stored_days(files.EVENTS, "feedback") if day < params.clock.as_of]
     stale = to_do(collected, ledger, {day: inputs(day) for day in collected}, outputs)
-    # A day is checked against the ids of all days before it: from the first one to do, everything is to do.
+    # A day is checked against the ids of all earlier days, so every day after the first stale one is stale too.
     new = [day for day in collected if stale and day >= stale[0]]
     before = [day for day in collected if day not in new]
     made = check_days(params.contract, new, before) if new else {}
@@ -50,8 +50,8 @@ def main(params: ValidateParams) -> str:
         raise DataError(
             f"{recent['rejected_share']:.1%} of the rows of the last {params.validate_.recent_days} days were "
             f"rejected; allowed is {params.validate_.max_rejected_share:.1%} (validate.max_rejected_share). "
-            f"Broken most: {in_words(recent['worst'])}. All of them are in {files.REJECTED} with the rule that each broke. "
-            "Mend the source, or the contract where the world has changed."
+            f"Broken most often: {in_words(recent['worst'])}. All are in {files.REJECTED}, with the rule each one broke. "
+            "Fix the source, or the contract if the data has changed for good."
         )
     return f"{total['rows'] - total['rejected']:,} good rows, {total['rejected']:,} rejected, {len(new)} new days"
 

@@ -77,7 +77,7 @@ def test_a_stored_day_is_never_changed() -> None:
 
 
 def test_a_day_that_was_changed_after_it_arrived_stops_the_run() -> None:
-    """An arrived day never changes: the message names the file and how to mend it; a deleted day is collected again."""
+    """An arrived day never changes: the message names the file and how to fix it; a deleted day is collected again."""
     collect(three_days(), as_of=3)
     path = tables.day_path(files.EVENTS, "feedback", day(1))
     before = path.read_bytes()

@@ -82,13 +82,13 @@ def plain(frame: pd.DataFrame) -> Rows:
         ({"in_size": 0}, "in_size: below 1"),
         ({"in_size": 10}, "in_size: above 9"),
         ({"in_place": "east"}, "in_place: not an allowed value"),
-        ({"error": "timeout"}, "score: there in spite of an error"),
+        ({"error": "timeout"}, "score: present despite an error"),
         ({"served_at": at("02T10")}, "served_at: not on the day of its file"),
         ({"score": 2.0, "in_place": "east"}, "score: above 1; in_place: not an allowed value"),
     ],
 )
 def test_a_prediction_that_breaks_a_rule_is_rejected_with_it(changes: dict[str, Any], rule: str) -> None:
-    """The bad row goes, with the rule it broke and no other; the good row beside it stays."""
+    """The bad row goes, with the rule it broke and no other; the good row next to it stays."""
     write_events({1: [prediction("good", "01T10"), prediction("bad", "01T11") | changes]}, {})
     validate()
     assert ["good"] == good("predictions")
@@ -115,7 +115,7 @@ def test_a_prediction_that_breaks_a_rule_is_rejected_with_it(changes: dict[str, 
     ],
 )
 def test_feedback_that_breaks_a_rule_is_rejected_with_it(changes: dict[str, Any], rule: str) -> None:
-    """The bad row goes, with the rule it broke and no other; the good row beside it stays."""
+    """The bad row goes, with the rule it broke and no other; the good row next to it stays."""
     write_events(
         {1: [prediction("p1", "01T10"), prediction("bad", "01T10", score=7.0)]},
         {1: [feedback("good", "p1", "01T12"), feedback("f", "p1", "01T13") | changes]},
@@ -182,7 +182,7 @@ def test_an_id_that_comes_again_on_a_later_day_is_kept_once(clocks: list[int]) -
 
 @pytest.mark.parametrize("clocks", [[10], [2, 10]])
 def test_a_row_that_is_sent_again_after_it_was_rejected_is_good(clocks: list[int]) -> None:
-    """A mended row comes in for the first time, whether its bad version was checked in the same run or in an earlier one."""
+    """A corrected row is new, whether its bad version was checked in the same run or in an earlier one."""
     write_events({1: [prediction("p1", "01T10", score=7.0)], 2: [prediction("p1", "02T10")]}, {})
     for as_of in clocks:
         validate(as_of)
@@ -191,7 +191,7 @@ def test_a_row_that_is_sent_again_after_it_was_rejected_is_good(clocks: list[int
 
 @pytest.mark.parametrize("clocks", [[10], [2, 10]])
 def test_a_rejected_row_reads_the_same_whatever_other_days_are_like(clocks: list[int]) -> None:
-    """A 3 is a 3, also where the sizes of another day have gaps or words and its column is of another type."""
+    """A 3 is a 3, even if gaps or words in another day's sizes give that day's column another type."""
     write_events(
         {1: [prediction("p1", "01T10", score=7.0, in_size=3)], 2: [prediction(f"p{n}", "02T10") for n in (2, 3)]}, {}
     )
@@ -332,7 +332,7 @@ def test_a_day_that_was_collected_again_is_checked_again_with_all_later_days() -
 
 
 def test_rejected_rows_of_a_day_that_came_again_without_them_are_gone() -> None:
-    """The mended day has nothing to reject, and neither has the folder."""
+    """The corrected day has nothing to reject, and the folder is empty."""
     write_events({1: [prediction("p1", "01T10", score=7.0)], 2: []}, {})
     validate(as_of=3)
     collect_again("predictions", 1, [prediction("p1", "01T10")])
@@ -404,9 +404,9 @@ def test_a_run_that_stops_says_which_rules_were_broken_most_with_an_example() ->
     with pytest.raises(DataError) as caught:
         validate(validate={"max_rejected_share": 0.25})
     assert (
-        "Broken most: predictions, score: above 1 (4 rows, such as '1.5' in late on 2030-01-02); predictions, "
+        "Broken most often: predictions, score: above 1 (4 rows, such as '1.5' in late on 2030-01-02); predictions, "
         "in_place: null (2 rows, such as null in p4 on 2030-01-01); feedback, prediction_id: no such prediction (1 rows, "
-        "such as 'p9' in f1 on 2030-01-02). All of them are in data/rejected"
+        "such as 'p9' in f1 on 2030-01-02). All are in data/rejected"
     ) in str(caught.value)
     worst = files.read_json(files.QUALITY)["recent"]["worst"]
     assert ["score: above 1", "in_place: null", "prediction_id: no such prediction"] == [one["rule"] for one in worst]

@@ -325,7 +325,7 @@ def test_drawing_the_same_days_for_both_models_takes_the_luck_of_the_days_out() 
 
 
 def test_many_distinct_scores_are_resampled_in_blocks_with_the_same_result() -> None:
-    """20,000 distinct scores do not fit into one block; the last sample is still that of its own days."""
+    """20,000 distinct scores do not fit into one block; the last sample still belongs to its own days."""
     rng = np.random.default_rng(15)
     score, day = np.arange(1, 20_001) / 20_001, rng.integers(0, 5, 20_000)
     label = (rng.random(20_000) < score).astype("int64")
@@ -401,7 +401,7 @@ def test_a_difference_of_calibration_errors_may_be_below_zero() -> None:
 
 
 def test_days_without_rows_are_not_drawn() -> None:
-    """Two days a month apart are two days, not thirty: whoever asks gets the same interval of the same rows."""
+    """Two days a month apart are two days, not thirty: the same rows always give the same interval."""
     moments = pd.to_datetime(["2030-01-01T10", "2030-01-31T10", "2030-01-31T12"], utc=True).to_series()
     codes, n = day_codes(moments)
     assert ([0, 1, 1], 2) == (codes.tolist(), n)

@@ -170,7 +170,7 @@ def test_a_comment_is_made_once_and_then_updated(server: GitHub) -> None:
 def test_a_comment_that_was_made_in_spite_of_an_error_is_not_made_twice(
     server: GitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is looked for again before it is made again."""
+    """The client looks for it before it posts again."""
     answer = GitHub.answer
 
     def made_but_unanswered(self: GitHub, method: str, *rest: Any) -> Any:

@@ -176,7 +176,7 @@ def test_the_highest_tier_counts_and_every_alert_is_listed() -> None:
     ],
 )
 def test_what_holds_a_retrain_back(tier: str, ages: list[int], day: dt.date, why: str | None) -> None:
-    """Cool-down, budget and freeze at their edges; urgent has a cool-down of its own and knows no budget or freeze."""
+    """Cool-down, budget and freeze at their edges; urgent has its own cool-down, and no budget or freeze."""
     assert why == held_back(tier, [day - dt.timedelta(days=n) for n in ages], PARAMS.trigger, day)
 
 

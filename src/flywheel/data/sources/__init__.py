@@ -1,4 +1,4 @@
-"""Where the two tables come from: what a source must be able to do, and how the one named in `conf/` is opened."""
+"""Where the two tables come from: what a source must be able to do, and how the one in `conf/` is opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Part", "Source", "open_source"]
 def open_source(params: SourceParams) -> Source:
     """Open the source that `source.factory` names, such as `flights.replay:open_source`, or the part of it that is asked for.
 
-    ConfigError when there is none.
+    ConfigError if there is none.
     """
     factory = load_function(params.factory, "source.factory")
     source: Source = factory(params.options)
