@@ -431,3 +431,11 @@ def test_a_config_that_holds_anything_else_is_a_config_error(text: str, tmp_path
     (conf / "config.yaml").write_text(text)
     with pytest.raises(ConfigError):
         compose(conf=conf)
+
+
+@pytest.mark.parametrize("name", ["train", "evaluation", "current"])
+def test_a_window_that_starts_before_the_calendar_is_refused(name: str) -> None:
+    """When it is composed, not when a stage has emptied what it is about to make."""
+    found = complaint(f"windows/{name}_days", 4_000_000)
+    assert found.startswith("windows.")
+    assert found.endswith("_days: the window starts before the calendar does. Fix conf/config.yaml.")

@@ -173,6 +173,17 @@ def test_a_folder_without_git_is_refused_before_anything_moves(tree: Path) -> No
     assert before == contents(tree)
 
 
+def test_a_clock_does_not_move_where_params_cannot_be_written(tree: Path) -> None:
+    """A folder stands in the way; conf/state.yaml is as it was."""
+    turn.run()
+    Path("params.yaml").unlink()
+    Path("params.yaml").mkdir()
+    before = Path("conf/state.yaml").read_bytes()
+    with pytest.raises(DataError, match=r"params\.yaml could not be written"):
+        turn.tick(7)
+    assert before == Path("conf/state.yaml").read_bytes()
+
+
 @pytest.mark.parametrize("line", ["# Overrides: size=tiny", "# Overrides: 3"])
 def test_a_broken_note_of_the_overrides_is_said(tree: Path, line: str) -> None:
     """Somebody edited params.yaml by hand."""
