@@ -12,7 +12,7 @@ import pytest
 from flywheel import files
 from flywheel.data.evidence import read_quality
 from flywheel.errors import DataError
-from flywheel.evaluation.evidence import read_decision, read_evidence
+from flywheel.evaluation.evidence import read_curves, read_decision, read_evidence
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
 from flywheel.model.card import read_card, read_champion
 from flywheel.monitoring.evidence import read_drift, read_health, read_triggered
@@ -77,3 +77,11 @@ def test_what_has_the_shape_comes_back_as_it_is() -> None:
     """Also with keys that nobody named: what is compared later is the whole file."""
     write(files.DECISION, DECISION | {"more": 1})
     assert DECISION | {"more": 1} == read_decision()
+
+
+@pytest.mark.parametrize("wrong", [{}, [{}], [{"fall_out": "0", "recall": 1.0}]], ids=repr)
+def test_a_curve_of_another_shape_names_its_file(wrong: Any) -> None:
+    """The report draws points, and says which file has none."""
+    write(files.CURVES / "candidate/roc.json", wrong)
+    with pytest.raises(DataError, match=r"^reports/curves/candidate/roc\.json: "):
+        read_curves("candidate")

@@ -148,6 +148,58 @@ class Decision(TypedDict):
     rules: list[Rule]
 
 
+def by_model(found: Measured) -> dict[str, ByMetric]:
+    """The metrics of each model that was measured, by the model's name."""
+    champion = {"champion": found["champion"]} if "champion" in found else {}
+    return {"candidate": found["candidate"], **champion, "served": found["served"], "base_rate": found["base_rate"]}
+
+
+def values_by_model(found: CohortMeasured) -> dict[str, ValueByMetric]:
+    """The metrics of each model that was measured in a cohort, by the model's name."""
+    champion = {"champion": found["champion"]} if "champion" in found else {}
+    return {"candidate": found["candidate"], **champion, "served": found["served"]}
+
+
+class Score(TypedDict):
+    """A point of the score histogram: the middle of a bin, and the share of the rows in it."""
+
+    score: float
+    share: float
+
+
+class Reliable(TypedDict):
+    """A point of the reliability curve: mean score, share of positives and rows of a bin."""
+
+    score: float
+    rate: float
+    n: int
+
+
+class Roc(TypedDict):
+    """A point of the ROC curve."""
+
+    fall_out: float
+    recall: float
+
+
+class Curves(TypedDict):
+    """`reports/curves/MODEL/`: the points of the curves of one model that the report draws."""
+
+    roc: list[Roc]
+    reliability: list[Reliable]
+    scores: list[Score]
+
+
+def read_curves(model: str) -> Curves:
+    """The curves of one model. DataError when a file is missing or has another shape."""
+    folder = files.CURVES / model
+    return {
+        "roc": shapes.read(folder / "roc.json", list[Roc]),
+        "reliability": shapes.read(folder / "reliability.json", list[Reliable]),
+        "scores": shapes.read(folder / "scores.json", list[Score]),
+    }
+
+
 def read_evidence() -> tuple[Measured, Cohorts, Behaviours]:
     """What `evaluate` wrote. DataError when a file is missing or has another shape."""
     return (

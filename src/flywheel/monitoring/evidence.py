@@ -163,6 +163,12 @@ class Triggered(TypedDict):
     rules: list[TriggerRule]
 
 
+def realised_by_model(found: QualityOfWeek) -> dict[str, Realised | None]:
+    """The realised quality of a week by the model's name: of what was served, and of the champion where it is judged."""
+    champion = {"champion": found["champion"]} if "champion" in found else {}
+    return {**({"served": found["served"]} if "served" in found else {}), **champion}
+
+
 def read_health() -> Health:
     """What `monitor` wrote about champion and service. DataError when the file is missing or has another shape."""
     return shapes.read(files.MONITOR, Health)

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
-from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
+from flywheel.data.evidence import Quality
+from flywheel.evaluation.evidence import (
+    HIGHER_IS_BETTER,
+    IN_WORDS,
+    Cohorts,
+    Decision,
+    Measured,
+    by_model,
+    values_by_model,
+)
+from flywheel.labels.evidence import FeedbackSaid, LabelsMade
+from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 from flywheel.params import Project
 from flywheel.report.markdown import MARKS, escape, number, percent, table, with_interval
 from flywheel.report.settings import Report
 
 DIGITS = {"precision": 3, "recall": 3, "alert_rate": 3, "utility": 1}
 WEEK = 7
-Evidence = dict[str, Any]
+
+
+class Evidence(TypedDict):
+    """What the report is made from: each JSON file in its shape."""
+
+    quality: Quality
+    labels: LabelsMade
+    feedback: FeedbackSaid
+    metrics: Measured
+    cohorts: Cohorts
+    decision: Decision
+    monitor: Health
+    drift: Drift
 
 
 def render(evidence: Evidence, project: Project, params: Report) -> str:
@@ -28,7 +51,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
     return "\n".join(parts)
 
 
-def verdict(decision: Evidence, measured: Evidence, name: str, note: str | None = None) -> str:
+def verdict(decision: Decision, measured: Measured, name: str, note: str | None = None) -> str:
     """The title, the verdict and every rule of the gate."""
     window = measured["about"]["window"]
     version = escape(decision["champion"] or "without a version")
@@ -51,15 +74,16 @@ def verdict(decision: Evidence, measured: Evidence, name: str, note: str | None 
     return "\n".join([*lines, *rules, ""])
 
 
-def comparison(measured: Evidence, reference: str) -> str:
+def comparison(measured: Measured, reference: str) -> str:
     """The metric table with intervals."""
-    others = [name for name in ("champion", "served") if name in measured]
+    models = by_model(measured)
+    others = [name for name in ("champion", "served") if name in models]
     header = ["metric", "candidate", *others, f"candidate − {reference}"]
     rows = []
     for metric, name in IN_WORDS.items():
         digits = DIGITS.get(metric, 4)
         words = name if HIGHER_IS_BETTER.get(metric, True) else f"{name} (lower is better)"
-        values = [with_interval(measured[one][metric], digits) for one in ("candidate", *others)]
+        values = [with_interval(models[one][metric], digits) for one in ("candidate", *others)]
         rows.append([words, *values, with_interval(measured["difference"][reference][metric], digits, sign=True)])
     base = measured["base_rate"]
     return (
@@ -72,17 +96,21 @@ def comparison(measured: Evidence, reference: str) -> str:
     )
 
 
-def cohorts(found: Evidence, reference: str, confidence: float) -> str:
+def cohorts(found: Cohorts, reference: str, confidence: float) -> str:
     """The cohorts whose log loss moved (the interval excludes zero), worst first; the others are only counted."""
     rows, n = [], 0
     for group, members in found.items():
         for value, one in members.items():
             gap = one["difference"][reference]["log_loss"]
             n += 1
-            if gap["low"] is not None and (gap["low"] > 0 or gap["high"] < 0):
-                aucs = [number(one[name]["auc"], 3) for name in ("candidate", reference)]
+            low, high = gap["low"], gap["high"]
+            if low is not None and high is not None and (low > 0 or high < 0):
+                aucs = [number(values_by_model(one)[name]["auc"], 3) for name in ("candidate", reference)]
                 rows.append(
-                    (gap["value"], [f"{group} = {value}", f"{one['rows']:,}", *aucs, with_interval(gap, 4, sign=True)])
+                    (
+                        gap["value"] or 0,
+                        [f"{group} = {value}", f"{one['rows']:,}", *aucs, with_interval(gap, 4, sign=True)],
+                    )
                 )
     rows.sort(key=lambda row: -row[0])
     said = f"In {len(rows)} of {n} cohorts the log loss moved by more than chance ({confidence:.0%} interval; lower is better)."
@@ -92,7 +120,7 @@ def cohorts(found: Evidence, reference: str, confidence: float) -> str:
     return f"## Cohorts that moved\n\n{said}\n\n" + table(header, [row for _, row in rows])
 
 
-def drift(found: Evidence, n: int) -> str:
+def drift(found: Drift, n: int) -> str:
     """The most drifted columns."""
     reference, current = found["reference"], found["current"]
     rows = [
@@ -116,7 +144,7 @@ def drift(found: Evidence, n: int) -> str:
     )
 
 
-def labels(made: Evidence, said: Evidence, event: str) -> str:
+def labels(made: LabelsMade, said: FeedbackSaid, event: str) -> str:
     """Where labels come from, and how far to trust them."""
     rows = [
         [source, f"{one['labels']:,}", f"{percent(one['share'], 1)}", f"{percent(one['positive_share'], 1)}"]
@@ -142,15 +170,16 @@ def labels(made: Evidence, said: Evidence, event: str) -> str:
     )
 
 
-def service(monitor: Evidence, weeks: int) -> str:
+def service(monitor: Health, weeks: int) -> str:
     """Quality of what was served, errors, latency, satisfaction and feedback in recent weeks."""
     quality = {one["week"]: one for one in monitor["quality"]}
     rows = []
     shown = monitor["service"][-weeks:]
     channels = sorted({channel for one in shown for channel in one["feedback"]})
     for one in shown:
-        judged = quality.get(one["week"], {})
-        aucs = [number((judged.get(name) or {}).get("auc"), 3) for name in ("served", "champion")]
+        judged = realised_by_model(quality[one["week"]]) if one["week"] in quality else {}
+        realised = [judged.get(name) for name in ("served", "champion")]
+        aucs = [number(found["auc"] if found else None, 3) for found in realised]
         rows.append(
             [
                 one["week"] if one["days"] == WEEK else f"{one['week']} ({one['days']} days)",
@@ -182,7 +211,7 @@ def service(monitor: Evidence, weeks: int) -> str:
     )
 
 
-def data_quality(found: Evidence) -> str:
+def data_quality(found: Quality) -> str:
     """What was rejected, and which days had an unusual volume."""
     total, recent = found["total"], found["recent"]
     rules = [

@@ -15,6 +15,9 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from flywheel.evaluation.evidence import Curves
+from flywheel.monitoring.evidence import Drift, Health, realised_by_model
+
 mpl.use("Agg")
 
 
@@ -49,7 +52,7 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def roc_and_reliability(curves: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]) -> Figure:
+def roc_and_reliability(curves: Mapping[str, Curves]) -> Figure:
     """ROC, reliability and the scores of each model."""
     with plt.rc_context(RC):
         figure, (roc, reliability, scores) = plt.subplots(1, 3, figsize=(12, 4))
@@ -74,7 +77,7 @@ def roc_and_reliability(curves: Mapping[str, Mapping[str, Sequence[Mapping[str, 
         return figure
 
 
-def weekly(monitor: Mapping[str, Any]) -> Figure:
+def weekly(monitor: Health) -> Figure:
     """Quality, errors, latency and satisfaction by week."""
     quality, service = monitor["quality"], monitor["service"]
     with plt.rc_context(RC):
@@ -86,7 +89,8 @@ def weekly(monitor: Mapping[str, Any]) -> Figure:
             ("brier", axes[0, 1], "Brier score (lower is better)"),
         ):
             for name in ("served", "champion"):
-                points = [(place[one["week"]], one[name][metric]) for one in quality if one.get(name)]
+                judged = [(place[one["week"]], realised_by_model(one).get(name)) for one in quality]
+                points = [(at, found["auc"] if metric == "auc" else found["brier"]) for at, found in judged if found]
                 if points:
                     _line(panel, points, is_part, label=name, **STYLES[name])
             panel.set_title(title)
@@ -131,7 +135,7 @@ def _line(panel: Axes, points: Sequence[tuple[int, Any]], is_part: Sequence[bool
         panel.plot(*zip(*hollow, strict=True), markersize=5, marker=style["marker"], **face)
 
 
-def drift(found: Mapping[str, Any], n: int = 6) -> Figure:
+def drift(found: Drift, n: int = 6) -> Figure:
     """The most drifted columns as distributions, before and now."""
     columns = [one for one in found["by_column"] if one["distance"] is not None][:n]
     with plt.rc_context(RC):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from flywheel import files
 from flywheel.data.evidence import read_quality
-from flywheel.evaluation.evidence import read_decision, read_evidence
+from flywheel.evaluation.evidence import by_model, read_curves, read_decision, read_evidence
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.params import Params, Project
 from flywheel.report import plots
-from flywheel.report.page import render
+from flywheel.report.page import Evidence, render
 from flywheel.report.settings import Report
 from flywheel.stages import run_stage
 
@@ -26,25 +26,18 @@ class ReportParams(Params):
 
 def main(params: ReportParams) -> str:
     """Write `reports/report.md` and the pictures in `reports/plots/`."""
-    metrics, cohorts, behaviour = read_evidence()
-    evidence = {
+    metrics, cohorts, _ = read_evidence()
+    evidence: Evidence = {
         "quality": read_quality(),
         "labels": read_labels_made(),
         "feedback": read_feedback_said(),
         "metrics": metrics,
         "cohorts": cohorts,
-        "behaviour": behaviour,
         "decision": read_decision(),
         "monitor": read_health(),
         "drift": read_drift(),
     }
-    models: list[str] = [name for name in ("candidate", "champion", "served") if name in metrics]
-    curves = {
-        name: {
-            curve: files.read_json(files.CURVES / name / f"{curve}.json") for curve in ("roc", "reliability", "scores")
-        }
-        for name in models
-    }
+    curves = {name: read_curves(name) for name in by_model(metrics) if name != "base_rate"}
     files.empty_folder(files.PLOTS)
     figures = {
         "models": plots.roc_and_reliability(curves),
