@@ -43,7 +43,7 @@ ON_DISK = hypothesis_settings(
 # The planted project: a place and a size are all that is known of a prediction.
 PROJECT: dict[str, Any] = {
     "clock": {"follow": "today", "as_of": "2030-01-03"},
-    "project": {"name": "planted", "event": "late", "derive": None},
+    "project": {"name": "planted", "code": "src/planted", "event": "late", "derive": None},
     "source": {
         "factory": "tests.planted:open_source",
         "first_day": None,

@@ -58,6 +58,7 @@ class Project(Params):
     """The section `project`: its name, and what it says about itself."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    code: Annotated[str, Field(pattern=r"^src/[\w/]*\w$")]
     event: str
     note: str | None = None
     derive: str | None

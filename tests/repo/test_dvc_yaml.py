@@ -13,35 +13,31 @@ from flywheel.params import sections
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+PROJECT = "${project.code}"  # what the stages that load the project's code depend on
 
 
 def source_of(module: str) -> Path | None:
-    """The file of one of our modules."""
-    if not module.startswith(("flywheel", "flights")):
+    """The file in src/ of a module; None for a module of another library."""
+    if not (ROOT / "src" / module.split(".", maxsplit=1)[0]).exists():
         return None
-    spec = util.find_spec(module)
+    try:
+        spec = util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
     return Path(spec.origin) if spec and spec.origin else None
 
 
 def imported(path: Path) -> set[str]:
-    """Our modules that a file imports, wherever in the file."""
+    """The modules in src/ that a file imports, wherever in the file."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.module and source_of(node.module):
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                is_module = node.module.split(".")[0] in ("flywheel", "flights") and _is_module(name)
-                found.add(name if is_module else node.module)
+                found.add(name if source_of(name) else node.module)
     return {name for name in found if source_of(name)}
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def closure(modules: set[str]) -> set[str]:
@@ -57,7 +53,7 @@ def closure(modules: set[str]) -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in files if path and len(path.read_text().splitlines()) > 1}
 
 
-def loaded_by_name(stage: str) -> set[str]:
+def project_modules(stage: str) -> set[str]:
     """The project's modules that a stage loads by a name in the configuration."""
     wanted = {"collect": PARAMS["source"]["factory"], "featurize": PARAMS["project"]["derive"]}
     return {wanted[stage].split(":")[0]} if wanted.get(stage) else set()
@@ -67,7 +63,16 @@ def loaded_by_name(stage: str) -> set[str]:
 def test_code_dependencies_are_exactly_the_imports(stage: str) -> None:
     """A stage reruns when code that it uses changes, and only then."""
     declared = {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")}
-    assert closure({f"flywheel.stages.{stage}"} | loaded_by_name(stage)) == declared
+    assert closure({f"flywheel.stages.{stage}"}) == declared
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_project_where_it_loads_its_code(stage: str) -> None:
+    """The project's own modules are in its folder, and what they use of the loop the stage depends on anyway."""
+    declared = set(STAGES[stage]["deps"])
+    assert (PROJECT in declared) == (stage in ("collect", "featurize"))
+    needed = closure(project_modules(stage)) - declared
+    assert [path for path in needed if not path.startswith(f"{PARAMS['project']['code']}/")] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -91,16 +96,23 @@ def test_every_data_dependency_is_an_output_of_an_earlier_stage() -> None:
     """The order of the file is the order of the pipeline; only the champion comes from outside."""
     made: set[str] = {"models/champion"}
     for stage in STAGES.values():
-        needed = {dep for dep in stage["deps"] if not dep.startswith("src/")}
+        needed = {dep for dep in stage["deps"] if not dep.startswith("src/") and dep != PROJECT}
         assert needed <= made
         outs = stage.get("outs", []) + stage.get("metrics", [])
         made |= {next(iter(out)) if isinstance(out, dict) else out for out in outs}
 
 
 def test_the_loop_knows_no_project() -> None:
-    """Nothing in flywheel imports flights, and no module outside stages/ imports a stage."""
+    """Nothing in flywheel imports a project, and no module outside stages/ imports a stage."""
     for path in (ROOT / "src/flywheel").rglob("*.py"):
         names = imported(path)
-        assert not {name for name in names if name.startswith("flights")}, path
+        assert {name for name in names if not name.startswith("flywheel")} == set(), path
         if path.parent.name != "stages":
             assert not {name for name in names if name.startswith("flywheel.stages")}, path
+
+
+def test_dvc_yaml_names_no_project() -> None:
+    """It is the same file for every project: the folder of its code and its name come from params.yaml."""
+    text = (ROOT / "dvc.yaml").read_text()
+    packages = [path.name for path in (ROOT / "src").iterdir() if path.is_dir() and path.name != "flywheel"]
+    assert [name for name in [*packages, PARAMS["project"]["name"]] if name in text] == []

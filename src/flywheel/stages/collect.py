@@ -26,6 +26,7 @@ from flywheel.data.settings import Collect, Source
 from flywheel.data.sources import open_source
 from flywheel.errors import ConfigError
 from flywheel.params import Clock, Params, Project
+from flywheel.project import own_files
 from flywheel.stages import run_stage
 
 
@@ -40,6 +41,9 @@ class CollectParams(Params):
 
 def main(params: CollectParams) -> str:
     """Write one file a day and table to `data/events/`, from the first day up to the clock."""
+    own_files(
+        params.source.factory, "source.factory", params.project.code
+    )  # all of them are where DVC sees them change
     source = open_source(params.source)
     key = hash_key(params.collect)
     as_of = params.clock.as_of

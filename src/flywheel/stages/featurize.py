@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from flywheel import files
 from flywheel.data import tables
+from flywheel.data.ledger import digest as digest_code
 from flywheel.data.ledger import fingerprint, open_ledger, to_do
 from flywheel.features.days import LEDGER, inputs, outputs
 from flywheel.features.settings import Features
 from flywheel.features.table import compute_days
 from flywheel.params import Clock, Params, Project
+from flywheel.project import own_files
 from flywheel.stages import run_stage
 
 
@@ -26,7 +28,8 @@ class FeaturizeParams(Params):
 def main(params: FeaturizeParams) -> str:
     """Write one file a day to `data/features/`; computes only the days that are new, and from a changed day on."""
     upstream = files.read_metadata(files.LABELS)["fingerprint"]
-    settings = {"features": params.features.model_dump(), "derive": params.project.derive}
+    code = own_files(params.project.derive, "project.derive", params.project.code)
+    settings = {"features": params.features.model_dump(), "derive": params.project.derive, "code": digest_code(code)}
     ledger = open_ledger(LEDGER, fingerprint("featurize", settings, upstream))
     stored = [day for day in tables.stored_days(files.VALID, "predictions") if day < params.clock.as_of]
     came = inputs(stored, files.read_parquet(files.LABELS))
