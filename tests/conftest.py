@@ -1,7 +1,8 @@
-"""What several tests use: clones of this repository, and its real configuration."""
+"""What several tests use: clones of this repository, in which the example has made way for the engine's own small project."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -18,6 +19,14 @@ import yaml
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests at once on two cores: more threads only wait for each other
 
+# What goes when the example goes; what a run makes; and what comes instead, from tests/project/.
+EXAMPLE = ("src/flights/", "conf/project/flights.yaml", "tests/flights/", "docs/example.md")
+RESULTS = ("dvc.lock", "params.yaml", "models/", "reports/")
+PROJECT = {"parcels": "src/parcels", "parcels.yaml": "conf/project/parcels.yaml"}
+NAME = "parcel-delay"  # the project's, in conf/project/parcels.yaml
+AS_OF = "2031-04-12"  # six weeks of parcels; the data ends on 29 April
+CHAMPION_AS_OF = "2031-03-22"  # the champion has seen a week of them
+
 
 class Clone:
     """A clone of the working tree in a temporary folder, with its own HOME, in which commands are run."""
@@ -25,7 +34,7 @@ class Clone:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.home = path.parent / f"{path.name}-home"
-        self.home.mkdir()
+        self.home.mkdir(exist_ok=True)
         self.env = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.home),
@@ -55,19 +64,6 @@ class Clone:
         """What a Git command prints in the clone."""
         return self.run("git", *arguments).stdout.strip()
 
-    def shrink(self) -> None:
-        """Make size=tiny the default, as a person would who edits conf/config.yaml; clock and version are the example's.
-
-        So the tests are about the same days, however far this tree has moved on.
-        """
-        config = self.path / "conf/config.yaml"
-        config.write_text(config.read_text().replace("- size: full", "- size: tiny"))
-        self.move_clock("2013-05-01")
-        card = self.path / "models/champion/card.json"
-        if card.exists():
-            card.write_text(re.sub(r'"version": "[^"]+"', '"version": "v0.1.0"', card.read_text()))
-        self.git("commit", "-qa", "--amend", "--no-edit")  # no commit knows of a later clock
-
     def install(self) -> None:
         """Let `make` find what is installed for this tree, and nothing to install."""
         (self.path / ".venv").symlink_to(ROOT / ".venv")
@@ -94,47 +90,140 @@ class Clone:
         self.git("commit", "-q", "--allow-empty", "-m", message)
 
 
+def tracked_files() -> list[str]:
+    """The files of this tree that Git tracks or would track."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
 def copy_of_this_tree(target: Path) -> Clone:
-    """A new repository with the files of this tree that Git tracks or would track, in one commit."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in listed.decode().split("\0"):
-        if name and (ROOT / name).is_file():
+    """A new repository with the files of this tree, in one commit: the parcels instead of the example, and no results."""
+    for name in tracked_files():
+        if not name.startswith((*EXAMPLE, *RESULTS)):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
+    plant_project(target)
     clone = Clone(target)
-    clone.git("init", "-q", "-b", "main")
+    clone.move_clock(AS_OF)
+    clone.git("-c", "init.templateDir=", "init", "-q", "-b", "main")
     clone.commit("start")
     return clone
 
 
+def plant_project(target: Path) -> None:
+    """Make the parcels the default project of a tree, as a person does who makes the template theirs."""
+    for name, place in PROJECT.items():
+        found = ROOT / "tests/project" / name
+        (target / place).parent.mkdir(parents=True, exist_ok=True)
+        if found.is_dir():
+            shutil.copytree(found, target / place, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(found, target / place)
+    config = target / "conf/config.yaml"
+    text = re.sub(r"(?m)^  - project: .*$", "  - project: parcels", config.read_text())
+    config.write_text(text.replace("  - model: lightgbm", "  - model: fast"))
+
+
+def shared(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Clone]) -> Clone:
+    """A clone that is built once, by the first worker that needs it, and used by all. Tests must not change it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "built").exists():
+            shutil.rmtree(folder / "clone", ignore_errors=True)
+            (folder / "built").write_text(getattr(build(folder / "clone"), "stdout", ""))
+    clone = Clone(folder / "clone")
+    clone.stdout = (folder / "built").read_text()
+    return clone
+
+
+# Some weeks earlier the loop had learned from few days, and what it had learned was released. In one process, without DVC.
+CHAMPION = """
+import importlib, json, pathlib, shutil
+from flywheel.loop.compose import write_params
+from flywheel.params import load
+write_params([f"clock.as_of={as_of}"])
+for stage in ("collect", "validate", "label", "featurize", "train"):
+    module = importlib.import_module(f"flywheel.stages.{stage}")
+    module.main(load(getattr(module, f"{stage.title()}Params")))
+shutil.move("models/candidate", "models/champion")
+card = pathlib.Path("models/champion/card.json")
+card.write_text(card.read_text().replace('"version": null', '"version": "v0.1.0"'))
+for made in ("data", "reports", "params.yaml"):
+    shutil.rmtree(made) if pathlib.Path(made).is_dir() else pathlib.Path(made).unlink()
+"""
+
+
+def seeded(target: Path) -> Clone:
+    """A clone with a champion, in which nothing has been run."""
+    clone = copy_of_this_tree(target)
+    clone.run(sys.executable, "-c", f"as_of = {CHAMPION_AS_OF!r}\n{CHAMPION}")
+    clone.commit("a champion")
+    return clone
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone with a champion, in which nothing has been run. Tests must not change it."""
+    return shared(tmp_path_factory, "start", seeded)
+
+
 @pytest.fixture
-def new_clone(tmp_path: Path) -> Iterator[Callable[[str], Clone]]:
-    """Makes clones of this tree by name."""
+def new_clone(start: Clone, tmp_path: Path) -> Iterator[Callable[[str], Clone]]:
+    """Makes clones with a champion, in which nothing has been run, by name."""
 
     def make(name: str) -> Clone:
-        return copy_of_this_tree(tmp_path / name)
+        shutil.copytree(start.path, tmp_path / name, symlinks=True)
+        return Clone(tmp_path / name)
 
     yield make
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which all stages ran on size=tiny, and whose results are committed. Tests must not change it."""
-    clone = copy_of_this_tree(Path(tmp_path_factory.mktemp("tiny")) / "clone")
-    clone.shrink()
-    clone.stdout = clone.flywheel("run").stdout
-    clone.commit("a tiny run")
-    return clone
+def tiny(start: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which all stages ran, and whose results are committed. Tests must not change it."""
+
+    def build(target: Path) -> Clone:
+        shutil.copytree(start.path, target, symlinks=True)
+        clone = Clone(target)
+        clone.stdout = clone.flywheel("run").stdout
+        clone.commit("a run")
+        return clone
+
+    return shared(tmp_path_factory, "tiny", build)
 
 
 @pytest.fixture
-def tiny_copy(tiny: Clone, tmp_path: Path) -> Clone:
-    """A copy of the tiny run, data included, that a test may change."""
+def tiny_copy(tiny: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A copy of that clone, data included, that a test may change."""
     shutil.copytree(tiny.path, tmp_path / "copy", symlinks=True)
-    return Clone(tmp_path / "copy")
+    yield Clone(tmp_path / "copy")
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def losing(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """That clone with a planted regression: a candidate that may hardly split, and loses. Tests must not change it."""
+
+    def build(target: Path) -> Clone:
+        shutil.copytree(tiny.path, target, symlinks=True)
+        clone = Clone(target)
+        model = clone.path / "conf/model/fast.yaml"
+        model.write_text(model.read_text().replace("min_child_samples: 20", "min_child_samples: 900"))
+        clone.stdout = clone.flywheel("run").stdout
+        clone.commit("a regression")
+        return clone
+
+    return shared(tmp_path_factory, "losing", build)
+
+
+@pytest.fixture
+def losing_copy(losing: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A copy of the clone with the regression, data included, that a test may change."""
+    shutil.copytree(losing.path, tmp_path / "copy", symlinks=True)
+    yield Clone(tmp_path / "copy")
+    shutil.rmtree(tmp_path, ignore_errors=True)

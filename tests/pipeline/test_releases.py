@@ -12,32 +12,32 @@ from tests.conftest import Clone
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two")]
 
 
-def test_a_release_is_two_tags_and_a_tick_takes_it_over(tiny_copy: Clone) -> None:
+def test_a_release_is_two_tags_and_a_tick_takes_it_over(losing_copy: Clone) -> None:
     """Every link holds; the next tick compares with that model under that version; an edit after the run is refused."""
-    assert tiny_copy.json("reports/decision.json")["verdict"] != "pass"
-    refused = tiny_copy.flywheel("release", check=False)
+    assert losing_copy.json("reports/decision.json")["verdict"] != "pass"
+    refused = losing_copy.flywheel("release", check=False)
     assert refused.returncode == 4
     assert "Traceback" not in refused.stderr
-    said = tiny_copy.flywheel(
+    said = losing_copy.flywheel(
         "release", "--force", "größer 日本", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"
     ).stdout
     name, version = said.split()[0].split("@")
-    assert set(tiny_copy.git("tag").splitlines()) == {f"{name}@{version}", f"{name}#prod#1"}
-    assert "forced: größer 日本" in tiny_copy.git("tag", "-n9")
-    assert "BROKEN" not in tiny_copy.flywheel("audit").stdout
-    trees = (tiny_copy.path / "models/candidate/model.txt").read_bytes()
+    assert set(losing_copy.git("tag").splitlines()) == {f"{name}@{version}", f"{name}#prod#1"}
+    assert "forced: größer 日本" in losing_copy.git("tag", "-n9")
+    assert "BROKEN" not in losing_copy.flywheel("audit").stdout
+    trees = (losing_copy.path / "models/candidate/model.txt").read_bytes()
 
-    said = tiny_copy.flywheel("tick", "--days", "1").stdout
+    said = losing_copy.flywheel("tick", "--days", "1").stdout
     assert f"champion  {version}, from its tag" in said
-    assert (tiny_copy.path / "models/champion/model.txt").read_bytes() == trees
-    assert tiny_copy.json("models/champion/card.json")["version"] == version
-    assert tiny_copy.json("reports/decision.json")["champion"] == version
-    assert version in tiny_copy.flywheel("status").stdout
+    assert (losing_copy.path / "models/champion/model.txt").read_bytes() == trees
+    assert losing_copy.json("models/champion/card.json")["version"] == version
+    assert losing_copy.json("reports/decision.json")["champion"] == version
+    assert version in losing_copy.flywheel("status").stdout
 
-    tiny_copy.commit("the next turn")
-    with (tiny_copy.path / "src/flywheel/stages/train.py").open("a") as code:
+    losing_copy.commit("the next turn")
+    with (losing_copy.path / "src/flywheel/stages/train.py").open("a") as code:
         code.write("# changed after the run\n")
-    tiny_copy.commit("an edit")
-    refused = tiny_copy.flywheel("release", "--force", "x", check=False)
+    losing_copy.commit("an edit")
+    refused = losing_copy.flywheel("release", "--force", "x", check=False)
     assert refused.returncode == 3
     assert "src/flywheel/stages/train.py is not what train read" in refused.stderr

@@ -161,35 +161,6 @@ def collected(pipe: Path) -> Iterator[list[str]]:
         os.close(end)
 
 
-@pytest.fixture(scope="session")
-def winning(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A tiny run whose champion is planted to be bad (it always says 0.9), so that the candidate is better; committed."""
-    path = Path(tmp_path_factory.mktemp("winning")) / "clone"
-    shutil.copytree(tiny.path, path, symlinks=True)
-    clone = Clone(path)
-    clone.run(sys.executable, "-c", PLANT)
-    config = path / "conf/config.yaml"  # five hundred rows are too few for the limits of the full size
-    text = config.read_text()
-    for key, value in (("max_ece", 0.3), ("auc", 0.5), ("average_precision", 0.5)):
-        text = re.sub(rf"(?m)^(\s+{key}): [\d.]+$", rf"\1: {value}", text)
-    config.write_text(text)
-    project = path / "conf/project/flights.yaml"
-    project.write_text(re.sub(r"(?m)^  behaviours:\n(    .*\n)+", "  behaviours: {}\n", project.read_text()))
-    clone.stdout = clone.flywheel("run").stdout
-    assert clone.json("reports/decision.json")["verdict"] == "pass", clone.stdout
-    clone.commit("a champion that is easily beaten")
-    return clone
-
-
-PLANT = """
-import dataclasses
-from flywheel import files
-from flywheel.model import artifact
-champion = artifact.load(files.CHAMPION)
-artifact.save(dataclasses.replace(champion, calibration={"x": [0.0, 1.0], "y": [0.9, 0.9]}), files.CHAMPION)
-"""
-
-
 def actions_for(seed: Clone, folder: Path) -> Iterator[Actions]:
     """A repository that begins with a seed; in the end the stand-in must have known every call."""
     origin = folder / "origin.git"
@@ -201,12 +172,12 @@ def actions_for(seed: Clone, folder: Path) -> Iterator[Actions]:
 
 
 @pytest.fixture
-def actions(winning: Clone, tmp_path: Path) -> Iterator[Actions]:
+def actions(tiny: Clone, tmp_path: Path) -> Iterator[Actions]:
     """A repository whose candidate passes the gate."""
-    yield from actions_for(winning, tmp_path)
+    yield from actions_for(tiny, tmp_path)
 
 
 @pytest.fixture
-def failing(tiny: Clone, tmp_path: Path) -> Iterator[Actions]:
-    """A repository whose candidate harms a cohort."""
-    yield from actions_for(tiny, tmp_path)
+def failing(losing: Clone, tmp_path: Path) -> Iterator[Actions]:
+    """A repository whose candidate harms cohorts."""
+    yield from actions_for(losing, tmp_path)

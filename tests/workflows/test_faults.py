@@ -98,13 +98,13 @@ def test_a_tag_that_exists_at_origin_is_kept(actions: Actions) -> None:
     """Somebody released the same version in the meantime: nothing is pushed or published, and the error names the tag."""
     theirs = actions.sha("refs/heads/main~1")
     actions.work.flywheel("release")
-    actions.github.git("tag", "flight-disruption@v0.2.0", theirs)
+    actions.github.git("tag", "parcel-delay@v0.2.0", theirs)
     done = actions.work.flywheel("release", "--publish", check=False)
     assert done.returncode == 3
-    assert "flight-disruption@v0.2.0" in done.stderr
+    assert "parcel-delay@v0.2.0" in done.stderr
     assert "Traceback" not in done.stderr
-    assert actions.github.git("tag") == "flight-disruption@v0.2.0"
-    assert actions.sha("refs/tags/flight-disruption@v0.2.0") == theirs
+    assert actions.github.git("tag") == "parcel-delay@v0.2.0"
+    assert actions.sha("refs/tags/parcel-delay@v0.2.0") == theirs
     assert actions.github.releases == []
 
 
@@ -136,7 +136,7 @@ def test_an_interrupted_release_is_finished_when_run_again(actions: Actions) -> 
     broken = actions.work.flywheel("release", "--publish", check=False)
     assert broken.returncode == 5
     tags = actions.github.git("tag").splitlines()
-    assert tags == ["flight-disruption#prod#1", "flight-disruption@v0.2.0"]
+    assert tags == ["parcel-delay#prod#1", "parcel-delay@v0.2.0"]
     actions.work.flywheel("release", "--publish")
     assert actions.github.git("tag").splitlines() == tags
     [release] = actions.github.releases
@@ -169,7 +169,7 @@ def test_the_chain_of_a_release_is_whole_until_somebody_edits_it(actions: Action
     metrics.write_text(metrics.read_text().replace('"value"', '"value" ', 1))
     actions.work.run("python", "-m", "flywheel.stages.gate")
     actions.push("main")
-    actions.work.git("tag", "-a", "-m", "v0.9.0: gate: pass, as of 2013-05-01", "flight-disruption@v0.9.0")
+    actions.work.git("tag", "-a", "-m", "v0.9.0: gate: pass, as of 2031-04-12", "parcel-delay@v0.9.0")
     torn = actions.work.flywheel("audit", "v0.9.0", check=False)
     assert torn.returncode == 3
     assert "reports/metrics.json is not what" in torn.stdout

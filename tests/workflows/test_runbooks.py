@@ -48,11 +48,11 @@ def test_roll_back(actions: Actions) -> None:
     actions.push("main")
     actions.work.flywheel("release", "--force", "to have a second version")
     actions.work.git("push", "-q", "--tags", "origin")
-    assert actions.sha("flight-disruption#prod#2^{commit}") == actions.sha("flight-disruption@v0.3.0^{commit}")
+    assert actions.sha("parcel-delay#prod#2^{commit}") == actions.sha("parcel-delay@v0.3.0^{commit}")
     [block] = commands("roll-back")
     said = follow(actions.work, block)
     assert re.search(r"prod\s+v0\.2\.0 \(#3", said)
-    assert actions.sha("flight-disruption#prod#3^{commit}") == actions.sha("flight-disruption@v0.2.0^{commit}")
+    assert actions.sha("parcel-delay#prod#3^{commit}") == actions.sha("parcel-delay@v0.2.0^{commit}")
     [issue] = actions.github.issues
     assert "alerts doubled since 3 May" in issue["body"]
     actions.work.commit("something else")

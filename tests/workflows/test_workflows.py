@@ -47,11 +47,11 @@ def test_the_first_push_of_a_new_repository_passes_and_releases(actions: Actions
 
     ended(actions.act("release.yml", "push", push_to_main(actions)))
     tags = actions.github.git("tag").splitlines()
-    assert tags == ["flight-disruption#prod#1", "flight-disruption@v0.2.0"]
+    assert tags == ["parcel-delay#prod#1", "parcel-delay@v0.2.0"]
     assert {actions.sha(f"refs/tags/{tag}^{{commit}}") for tag in tags} == {head}
     assert actions.sha() == head
     [release] = actions.github.releases
-    assert release["tag_name"] == "flight-disruption@v0.2.0"
+    assert release["tag_name"] == "parcel-delay@v0.2.0"
     assert set(release["assets"]) == {
         "model.txt", "calibration.json", "card.json", "report.md", "metrics.json", "decision.json",
     }  # fmt: skip
@@ -94,7 +94,7 @@ def test_a_better_change_is_proposed_merged_released_and_rolled_back(actions: Ac
     actions.work.flywheel("checked", "success")
     merged = actions.github.merge(number)
     ended(actions.act("release.yml", "push", push_to_main(actions, first)))
-    assert actions.sha("refs/tags/flight-disruption@v0.2.0^{commit}") == merged
+    assert actions.sha("refs/tags/parcel-delay@v0.2.0^{commit}") == merged
 
     # The next change has to beat what serves now. It does not: it is the same model with one more tree at most.
     actions.work.git("fetch", "-q", "origin", "main", "--tags")
@@ -126,14 +126,14 @@ def test_a_better_change_is_proposed_merged_released_and_rolled_back(actions: Ac
     actions.work.flywheel("checked", "success")
     merged = actions.github.merge(number)
     ended(actions.act("release.yml", "push", push_to_main(actions, merged)))
-    assert actions.sha("refs/tags/flight-disruption#prod#2^{commit}") == merged
+    assert actions.sha("refs/tags/parcel-delay#prod#2^{commit}") == merged
 
     event = {"inputs": {"why": 'alerts doubled "; touch pwned', "to": ""}}
     done = ended(actions.act("rollback.yml", "workflow_dispatch", event))
     assert "prod was v0.3.0, is v0.2.0" in done.summary
-    serving = actions.sha("refs/tags/flight-disruption#prod#3^{commit}")
-    assert serving == actions.sha("refs/tags/flight-disruption@v0.2.0^{commit}")
-    said = actions.github.git("tag", "--list", "--format=%(contents)", "flight-disruption#prod#3")
+    serving = actions.sha("refs/tags/parcel-delay#prod#3^{commit}")
+    assert serving == actions.sha("refs/tags/parcel-delay@v0.2.0^{commit}")
+    said = actions.github.git("tag", "--list", "--format=%(contents)", "parcel-delay#prod#3")
     assert said == 'rollback to v0.2.0: alerts doubled "; touch pwned'
     [issue] = actions.github.issues
     assert "v0.3.0 and is v0.2.0" in issue["body"]
@@ -251,7 +251,7 @@ def test_of_two_racing_retrains_one_opens_a_pull_request(actions: Actions) -> No
     late = re.compile("was already started|the last retrain was 0 days ago")  # which, depends on how late
     assert sum(bool(late.search(one.summary)) for one in results) == 1
     [pull] = actions.github.pulls.values()
-    day = "2013-05-04"
+    day = "2031-04-15"
     assert pull["title"] == f"Retrain (drift): pass, as of {day}"
     assert "the world has moved &lt;script>" in pull["body"]
     assert pull["head"]["ref"] == f"retrain/{day}-drift"
@@ -259,7 +259,7 @@ def test_of_two_racing_retrains_one_opens_a_pull_request(actions: Actions) -> No
     head = actions.github.shown(pull["number"])["head"]["sha"]
     assert actions.github.status_of(head) == {"flywheel/gate": "success"}
     [comment] = actions.github.comments[pull["number"]]
-    assert "3 days new (2013-05-01 to 2013-05-03)" in comment["body"]
+    assert "3 days new (2031-04-12 to 2031-04-14)" in comment["body"]
     assert actions.sha(f"refs/flywheel/retrains/{day}") == base
     assert actions.sha() == base
     assert actions.github.dispatched == [{"workflow": "checks.yml", "ref": f"retrain/{day}-drift"}]
@@ -328,6 +328,6 @@ def test_the_site_is_published_where_pages_is_on(actions: Actions) -> None:
     actions.github.has_pages = True
     ended(actions.act("pages.yml", "push", push_to_main(actions)))
     site = actions.artifacts / "published"
-    assert "flight-disruption" in (site / "index.html").read_text()
+    assert "parcel-delay" in (site / "index.html").read_text()
     assert "champion_score" in (site / "drift.html").read_text()  # all columns of the report
     assert (site / "plots/models.png").exists()

@@ -1,0 +1,1 @@
+"""A small planted project: how likely is a parcel to be late?"""
