@@ -47,10 +47,12 @@ class Clone:
             "OMP_NUM_THREADS": "1",
         }
 
-    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, check: bool = True, timeout: float = 300, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone; with `check` a failure shows what it printed."""
         done = subprocess.run(
-            command, cwd=self.path, env=self.env | env, capture_output=True, text=True, check=False, timeout=300
+            command, cwd=self.path, env=self.env | env, capture_output=True, text=True, check=False, timeout=timeout
         )
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -99,20 +101,28 @@ def tracked_files() -> list[str]:
 
 def copy_of_this_tree(target: Path) -> Clone:
     """A new repository with the files of this tree, in one commit: the parcels instead of the example, and no results."""
-    for name in tracked_files():
-        if not name.startswith((*EXAMPLE, *RESULTS)):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    copy_files(target, [name for name in tracked_files() if not name.startswith((*EXAMPLE, *RESULTS))])
     plant_project(target)
+    return begin(target)
+
+
+def copy_files(target: Path, names: list[str]) -> None:
+    """Copy some files of this tree."""
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+
+
+def begin(target: Path) -> Clone:
+    """Make a folder a Git repository with one commit."""
     clone = Clone(target)
-    clone.move_clock(AS_OF)
     clone.git("-c", "init.templateDir=", "init", "-q", "-b", "main")
     clone.commit("start")
     return clone
 
 
 def plant_project(target: Path) -> None:
-    """Make the parcels the default project of a tree, as a person does who makes the template theirs."""
+    """Make the parcels the default project of a tree, on their own day, as a person does who makes the template theirs."""
     for name, place in PROJECT.items():
         found = ROOT / "tests/project" / name
         (target / place).parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +133,8 @@ def plant_project(target: Path) -> None:
     config = target / "conf/config.yaml"
     text = re.sub(r"(?m)^  - project: .*$", "  - project: parcels", config.read_text())
     config.write_text(text.replace("  - model: lightgbm", "  - model: fast"))
+    state = target / "conf/state.yaml"
+    state.write_text(re.sub(r"as_of: \S+", f"as_of: {AS_OF}", state.read_text()))
 
 
 def shared(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Clone]) -> Clone:
@@ -143,9 +155,9 @@ def shared(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], C
 # Some weeks earlier the loop had learned from few days, and what it had learned was released. In one process, without DVC.
 CHAMPION = """
 import importlib, json, pathlib, shutil
-from flywheel.loop.compose import write_params
+from flywheel.loop.compose import composed, write
 from flywheel.params import load
-write_params([f"clock.as_of={as_of}"])
+write(composed([f"clock.as_of={as_of}"]))
 for stage in ("collect", "validate", "label", "featurize", "train"):
     module = importlib.import_module(f"flywheel.stages.{stage}")
     module.main(load(getattr(module, f"{stage.title()}Params")))

@@ -52,6 +52,8 @@ Hour = Annotated[int, Field(ge=0, le=24)]
 
 
 class Service(Params):
+    """How long answers take, and when they fail."""
+
     latency_median_ms: Positive
     latency_sigma: Annotated[float, Field(ge=0)]
     incident_day: Day
@@ -63,6 +65,8 @@ class Service(Params):
 
 
 class People(Params):
+    """Who uses the app."""
+
     users: Count
     activity_tail: Positive
     reliability_mean: Annotated[float, Field(gt=0, lt=1)]
@@ -71,23 +75,31 @@ class People(Params):
 
 
 class Lag(Params):
+    """How long people take to say something."""
+
     median_min: Positive
     sigma: Annotated[float, Field(ge=0)]
     max_h: Positive
 
 
 class Outcomes(Params):
+    """Which airlines tell what became of a flight."""
+
     carriers: Names
     delay_min: Annotated[int, Field(ge=0)]
 
 
 class Reports(Params):
+    """How many reports a flight gets."""
+
     mean_disrupted: Annotated[float, Field(ge=0)]
     mean_on_time: Annotated[float, Field(ge=0)]
     orphan_share: Share
 
 
 class Burst(Params):
+    """Coordinated false reports."""
+
     first_day: Day
     days: Annotated[int, Field(ge=0)]
     origin: str
@@ -98,6 +110,8 @@ class Burst(Params):
 
 
 class Ratings(Params):
+    """Thumbs up and down."""
+
     share: Share
     alert_threshold: Share
     up_when_right: Share
@@ -105,12 +119,16 @@ class Ratings(Params):
 
 
 class Tickets(Params):
+    """Complaints and questions."""
+
     share: Share
     more_when_wrong: Share
     more_when_disrupted: Share
 
 
 class Annotations(Params):
+    """People who look flights up."""
+
     share: Share
     accuracy: dict[str, Share]
     min_lag_days: Annotated[float, Field(ge=0)]

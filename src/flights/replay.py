@@ -41,11 +41,15 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Weather(Params):
+    """When an observation of the weather is known, and for how long it counts."""
+
     delay_min: Annotated[int, Field(ge=0)]
     max_age_h: Count
 
 
 class Incumbent(Params):
+    """The rule that answered before there was a model."""
+
     model_version: str
     delay_min: Annotated[int, Field(ge=0)]
     days: Count
@@ -84,6 +88,7 @@ class Replay:
     def __init__(
         self, flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame, options: ReplayOptions
     ) -> None:
+        """Look up once what each flight needs: its score by the rule, its weather, its plane."""
         self._options = options
         self._raw = flights, planes, weather
         plane_of_tail = np.append(planes.index.get_indexer(flights["tailnum"].cat.categories), -1)

@@ -102,3 +102,23 @@ def test_at_the_end_of_the_data_a_tick_says_so_and_changes_nothing(tiny_copy: Cl
     assert {*before.splitlines(), "M params.yaml", " M params.yaml"} >= set(
         tiny_copy.git("status", "--porcelain").splitlines()
     )
+
+
+def test_a_changed_source_brings_nothing_in_again(tiny_copy: Clone) -> None:
+    """DVC sees that the project's code has changed; arrived days stay as they are, and so does all that rests on them."""
+    code = tiny_copy.path / "src/parcels/source.py"
+    code.write_text(code.read_text() + "# changed\n")
+    out = tiny_copy.flywheel("run").stdout
+    assert "collect   0 new days of 42" in out
+    assert "featurize 0 new days of 42" in out
+    assert "train" not in out.split("verdict")[0]
+
+
+def test_a_changed_derived_feature_is_computed_again_by_dvc_alone(tiny_copy: Clone) -> None:
+    """`dvc repro`, without `flywheel`, notices as well; nothing is brought in or checked again."""
+    code = tiny_copy.path / "src/parcels/features.py"
+    code.write_text(code.read_text() + "# changed\n")
+    out = tiny_copy.run("dvc", "repro", "featurize").stdout
+    assert "collect   0 new days of 42" in out
+    assert "featurize 42 new days of 42" in out
+    assert "Running stage 'validate'" not in out
