@@ -8,15 +8,19 @@ digest that an earlier stage made.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import yaml
 
 from flywheel.errors import DataError
 from flywheel.release.commits import Commit
 
 PIPELINE = "dvc.yaml"
 LOCK = "dvc.lock"
+PLACE = re.compile(r"\$\{([\w.]+)\}")
 PARAMS = "params.yaml"
 KEYS = {"cmd", "desc", "deps", "params", "outs", "metrics", "plots", "meta", "frozen", "always_changed"}
 
@@ -29,6 +33,28 @@ class Stage:
     deps: tuple[str, ...]
     outs: Mapping[str, bool]
     params: tuple[tuple[str, str], ...]
+
+
+def stages_at(commit: Commit) -> dict[str, Stage]:
+    """The stages of a commit's `dvc.yaml`, in its order, with the values of its `params.yaml` in the places of `${...}`.
+
+    DataError for what this check does not understand.
+    """
+    text = commit.content(PIPELINE).decode("utf-8", "replace")
+    values = commit.yaml(PARAMS) if PLACE.search(text) else {}
+
+    def value(match: re.Match[str]) -> str:
+        found = values
+        for part in match[1].split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        if not isinstance(found, str):
+            raise DataError(f"{PIPELINE} names {match[0]}, which {PARAMS} does not have.")
+        return found
+
+    try:
+        return stages_of(yaml.safe_load(PLACE.sub(value, text)))
+    except yaml.YAMLError as error:
+        raise DataError(f"{PIPELINE} of {commit.sha[:10]} is not YAML ({error}).") from None
 
 
 def stages_of(pipeline: Any) -> dict[str, Stage]:

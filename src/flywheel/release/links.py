@@ -114,7 +114,7 @@ def no_evidence(commit: Commit, error: FlywheelError) -> Link:
 
 def decides_like(commit: Commit) -> bool:
     """Whether the gate of this flywheel is the one of the commit, so that deciding again must give the same."""
-    stages = derivation.stages_of(commit.yaml(derivation.PIPELINE))
+    stages = derivation.stages_at(commit)
     if "gate" not in stages:
         raise DataError(f"{derivation.PIPELINE} has no stage gate.")
     code = [dep for dep in stages["gate"].deps if dep.startswith("src/flywheel/")]
@@ -238,7 +238,7 @@ def _pull_request(commit: Commit) -> Link:
 
 def _derivation(commit: Commit) -> list[Link]:
     """Code, models and reports are those of the run, and each stage read what an earlier one made."""
-    stages = derivation.stages_of(commit.yaml(derivation.PIPELINE))
+    stages = derivation.stages_at(commit)
     locked = derivation.locked_stages(commit.yaml(derivation.LOCK))
     problems = derivation.torn(commit, stages, locked)
     found = f"{len(stages)} stages of {derivation.LOCK}, with the code, models and reports of {commit.sha[:10]}"
@@ -252,7 +252,7 @@ def _derivation(commit: Commit) -> list[Link]:
 
 def _params(commit: Commit, evidence: Evidence, compose: Compose) -> Link:
     """The stages ran with the parameters of the commit, and those are what its conf/ says."""
-    stages = derivation.stages_of(commit.yaml(derivation.PIPELINE))
+    stages = derivation.stages_at(commit)
     problems = derivation.other_params(commit, stages, derivation.locked_stages(commit.yaml(derivation.LOCK)))
     text = git.text(commit.content(derivation.PARAMS))
     try:

@@ -32,7 +32,7 @@ NAME = "planted"
 EVENTS, FEATURES = "1" * 32 + ".dir", "2" * 32 + ".dir"
 PARAMS: dict[str, Any] = {
     "clock": {"as_of": "2030-02-01"},
-    "project": {"name": NAME, "event": "late", "derive": None},
+    "project": {"name": NAME, "code": "src/rooms", "event": "late", "derive": None},
     "train": {"trees": 3, "rate": 1.0, "stop": {"rounds": 5, "days": 2}},
     "gate": yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["gate"],
 }
@@ -50,7 +50,7 @@ PIPELINE: dict[str, Any] = {
         "outs": [{"data/events": {"persist": True}}],
     },
     "validate": {"cmd": "validate", "deps": ["data/events"], "outs": [{"reports/quality.json": IN_GIT}]},
-    "featurize": {"cmd": "featurize", "deps": ["data/events", "src/rooms"], "outs": ["data/features"]},
+    "featurize": {"cmd": "featurize", "deps": ["data/events", "${project.code}"], "outs": ["data/features"]},
     "train": {
         "cmd": "train",
         "deps": ["data/features", "src/train.py"],
@@ -142,7 +142,8 @@ def run_pipeline() -> None:
             for part in key.split("."):
                 value = value[part]
             values[key] = value
-        listed = {"deps": stage.get("deps", []), "outs": outs}
+        deps = [path.replace("${project.code}", params["project"]["code"]) for path in stage.get("deps", [])]
+        listed = {"deps": deps, "outs": outs}
         stages[name] = {"cmd": stage["cmd"]} | {
             kind: [{"path": path, "hash": "md5", "md5": data.get(path) or dvc_md5(Path(path))} for path in paths]
             for kind, paths in listed.items()
