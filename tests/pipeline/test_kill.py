@@ -23,7 +23,7 @@ STAGES = {
     "collect": ("data/events", "data/events/feedback/2031-03-12.parquet"),
     "validate": ("data/valid", "data/valid/predictions/2031-03-12.parquet"),
     "label": ("data/labels.parquet", None),
-    "featurize": ("data/features", "data/features/2013-04-12.parquet"),
+    "featurize": ("data/features", "data/features/2031-03-12.parquet"),
     "train": ("models/candidate", "reports/learning/plots"),
     "evaluate": ("reports/curves", "reports/metrics.json"),
     "gate": ("reports/decision.json", None),

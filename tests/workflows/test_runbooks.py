@@ -42,7 +42,7 @@ def test_halt(actions: Actions) -> None:
 def test_roll_back(actions: Actions) -> None:
     """prod is on the version before, at origin; the tag and an issue have the reason."""
     actions.work.flywheel("release", "--publish")
-    take_over = "from flywheel.release.champion import take_over_champion; take_over_champion('flight-disruption')"
+    take_over = "from flywheel.release.champion import take_over_champion; take_over_champion('parcel-delay')"
     actions.work.run("python", "-c", take_over)
     actions.work.flywheel("run")  # the same model again, which is no better than itself
     actions.push("main")

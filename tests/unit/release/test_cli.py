@@ -92,6 +92,7 @@ def test_without_a_repository_every_command_is_one_sentence(
     """Exit code 2: the folder is the wrong one."""
     (tmp_path / "bare").mkdir()
     write(str(tmp_path / "bare/params.yaml"), Path("params.yaml").read_text())
+    write(str(tmp_path / "bare/dvc.yaml"), Path("dvc.yaml").read_text())
     monkeypatch.chdir(tmp_path / "bare")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     for command in (["release"], ["rollback", "--why", "x"], ["audit"]):
