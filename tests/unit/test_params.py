@@ -433,9 +433,20 @@ def test_a_config_that_holds_anything_else_is_a_config_error(text: str, tmp_path
         compose(conf=conf)
 
 
-@pytest.mark.parametrize("name", ["train", "evaluation", "current"])
-def test_a_window_that_starts_before_the_calendar_is_refused(name: str) -> None:
-    """When it is composed, not when a stage has emptied what it is about to make."""
-    found = complaint(f"windows/{name}_days", 4_000_000)
-    assert found.startswith("windows.")
-    assert found.endswith("_days: the window starts before the calendar does. Fix conf/config.yaml.")
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("windows/evaluation_days", 4_000_000, "less than or equal to 36500"),
+        ("windows/train_days", 36_501, "less than or equal to 36500"),
+        ("validate/recent_days", 9_999_999, "less than or equal to 36500"),
+        ("features/history/0/windows/0", "9999999d", "at most 36500d"),
+        ("features/history/0/windows/0", "36501d", "at most 36500d"),
+        ("features/history/0/windows/0", "876001h", "at most 36500d"),
+        ("features/history/0/windows/0", "99999999999999999999d", "at most 36500d"),
+        ("clock/as_of", "0001-01-01", "must be a date"),
+        ("clock/as_of", "2200-01-01", "must be a date"),
+    ],
+)
+def test_a_stretch_of_days_beyond_the_calendar_is_a_mistake_in_conf(key: str, value: object, said: str) -> None:
+    """It is named when conf/ is composed, before any stage computes, or empties, anything."""
+    assert said in complaint(key, value)

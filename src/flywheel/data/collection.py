@@ -23,8 +23,14 @@ USER_CHANNELS = ("report", "rating", "ticket")
 
 def collect_day(source: Source, day: dt.date, key: str) -> int:
     """Store one day of both tables; returns how many duplicates were dropped."""
-    predictions, twice_predicted = drop_duplicates(hide_users(source.predictions(day), key), "predictions")
-    feedback, twice_said = drop_duplicates(hide_people(source.feedback(day), key), "feedback")
+    try:
+        served, said = source.predictions(day), source.feedback(day)
+    except OSError as error:  # a file that is gone, a server that does not answer
+        raise DataError(
+            f"the source did not give {day}: {error}. Mend it and run again; earlier days are kept."
+        ) from error
+    predictions, twice_predicted = drop_duplicates(hide_users(served, key), "predictions")
+    feedback, twice_said = drop_duplicates(hide_people(said, key), "feedback")
     for table, frame, dropped in (("predictions", predictions, twice_predicted), ("feedback", feedback, twice_said)):
         path = tables.day_path(files.EVENTS, table, day)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -21,11 +22,26 @@ _CODE_WORD = (
 )
 
 
+_DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
+# 2013-03-01 and 01/02/2013, with any of the usual separators, and no more digits behind them.
+_DATE = rf"(?:\d{{4}}[-/.]{_MONTH}[-/.]{_DAY}|{_DAY}[-/.]{_DAY}[-/.](?:\d{{4}}|\d\d))(?![-/.]?\d)"
+# Words that say of the bare number behind them what it is, so that it is nobody's telephone.
+_COUNTED = re.compile(
+    r"(?i:\b(?:order|invoice|case|ticket|claim|complaint|flight|transaction))(?i:s? number| id| no\.?| nr\.?)?(?: is)?:? ?#?$"
+)
+
+
+def _phone(found: re.Match[str]) -> str:
+    """The placeholder for a telephone number; what a word announces as another number stays."""
+    is_counted = found[0].isdigit() and _COUNTED.search(found.string, 0, found.start())
+    return found[0] if is_counted else "[phone]"
+
+
 # In this order: an e-mail address may contain what looks like a name or a number.
-_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+_PATTERNS: tuple[tuple[str | Callable[[re.Match[str]], str], re.Pattern[str]], ...] = (
     ("[email]", re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")),
     # Seven to fifteen digits with little between them, but not a date.
-    ("[phone]", re.compile(r"(?<![\w.$-])(?!\d{4}-\d\d-\d\d\b)\+?\(?\d(?:[ .\-/()]{0,2}\d){6,14}(?!\w)")),
+    (_phone, re.compile(rf"(?<![\w.$/-])(?!{_DATE})\+?\(?\d(?:[ .\-/()]{{0,2}}\d){{6,14}}(?!\w)")),
     (r"\1[booking]", re.compile(rf"({_CODE_WORD})\b(?=[A-Z0-9]*[A-Z])[A-Z0-9]{{6}}\b")),
     # Six letters and digits, but not a flight number: two for the airline and four digits.
     ("[booking]", re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{6}\b(?<!\b[A-Z0-9]{2}\d{4})")),

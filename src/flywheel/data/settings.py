@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from flywheel.params import Count, Day, Params, Share
+from flywheel.params import Day, Days, Params, Share
 
 
 class SourcePart(Params):
@@ -60,7 +60,7 @@ class Contract(Params):
 
 class Validate(Params):
     max_rejected_share: Share
-    recent_days: Count
-    trailing_days: Count
+    recent_days: Days
+    trailing_days: Days
     low_volume: Annotated[float, Field(ge=0, lt=1)]
     high_volume: Annotated[float, Field(gt=1)]

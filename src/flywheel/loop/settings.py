@@ -40,13 +40,6 @@ class AllParams(Params):
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> AllParams:
-        for window in (self.windows.evaluation, self.windows.training, self.windows.current):
-            try:
-                window(self.clock.as_of)
-            except OverflowError:
-                raise ValueError(
-                    f"windows.{window.__name__}_days: the window starts before the calendar does"
-                ) from None
         inputs = {name for name in self.contract.predictions if name.startswith("in_")}
         for group, allowed in (("numeric", ("number", "integer")), ("categorical", ("string",))):
             for column in getattr(self.features, group):

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flywheel.params import Count, Params
+from flywheel.params import Count, Days, Params
 
 
 class Windows(Params):
-    train_days: Count
-    evaluation_days: Count
-    current_days: Count
+    train_days: Days
+    evaluation_days: Days
+    current_days: Days
 
     def evaluation(self, as_of: dt.date) -> tuple[dt.date, dt.date]:
         """First day of the evaluation window and the day after its last."""
@@ -30,7 +30,7 @@ class Windows(Params):
 
 
 class Train(Params):
-    early_stopping_days: Count
+    early_stopping_days: Days
     early_stopping_rounds: Count
     calibrate_every_days: Annotated[int, Field(ge=2)]
     min_events_per_feature: Count

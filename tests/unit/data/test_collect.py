@@ -283,7 +283,7 @@ def test_a_failure_in_the_middle_of_a_day_leaves_no_file_of_that_day() -> None:
     """The source breaks after it gave the predictions of the second day: only the first day is there."""
     source = three_days()
     source.broken_on = 2
-    with pytest.raises(ConnectionError):
+    with pytest.raises(DataError, match="the source did not give 2030-01-02: the outside is gone"):
         collect(source, as_of=4)
     assert ["feedback/2030-01-01.parquet", "ledger.json", "predictions/2030-01-01.parquet", "source.json"] == sorted(
         contents(files.EVENTS)
@@ -294,7 +294,7 @@ def test_after_a_failure_the_next_run_goes_on_where_it_stopped() -> None:
     """The first day is not asked for again, and the others arrive."""
     source = three_days()
     source.broken_on = 2
-    with pytest.raises(ConnectionError):
+    with pytest.raises(DataError, match="the source did not give 2030-01-02: the outside is gone"):
         collect(source, as_of=4)
     source.broken_on = None
     source.asked.clear()

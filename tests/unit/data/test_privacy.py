@@ -58,6 +58,8 @@ def test_no_e_mail_address_survives(address: str) -> None:
         "06 12 34 56 78",
         "+33 6 12 34 56 78",
         "98765 43210",
+        "06.12.34.56.78",
+        "01/23 45 67 89",
     ],
 )
 def test_telephone_numbers_are_replaced(number: str) -> None:
@@ -107,6 +109,21 @@ def test_names_are_replaced_where_words_announce_them(text: str, expected: str) 
     assert expected == scrubbed(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("order 1234567, call 2125550123", "order 1234567, call [phone]"),
+        ("My order: +12125550123", "My order: [phone]"),
+        ("order 212-555-0123", "order [phone]"),
+        ("On 01/02/2013 call 555-0123", "On 01/02/2013 call [phone]"),
+        ("reorder 1234567", "reorder [phone]"),
+    ],
+)
+def test_a_date_or_an_order_hides_no_telephone_number_beside_it(text: str, expected: str) -> None:
+    """Only the bare number right behind the word is the order's; a number that is written like a telephone's is one."""
+    assert expected == scrubbed(text)
+
+
 def test_everything_in_one_ticket_is_replaced() -> None:
     """One pattern does not get in the way of another."""
     text = "Flight UA1545, booking X7K2PQ. Call 212-555-0123 or write to anna@example.com. Regards, Anna Schmidt"
@@ -129,6 +146,14 @@ def test_everything_in_one_ticket_is_replaced() -> None:
         "I paid $12.50 for it, or 1,200 dollars.",
         "A Boeing 737-800 with 149 seats",
         "The flight on 2013-03-01 to LAX",
+        "2013/3/1, 2013.03.01 or 2013-03-01 10:30",
+        "On 01/02/2013 and 1/2/2013 at 10:30",
+        "Am 01.02.2013 oder 31-12-13",
+        "From 01/02/2013 - 03/02/2013",
+        "order 1234567",
+        "Order #1234567 and invoice no. 12345678",
+        "flight 1234",
+        "Case number 1234567 is open.",
         "JFK to SFO is 2586 miles. Case 123456 is open.",
         "Thank you very much!",
         "DELAYED AGAIN, UNBELIEVABLE",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flywheel.data.settings import Source as SourceParams
 from flywheel.data.sources.part import Part
 from flywheel.data.sources.protocol import Source
+from flywheel.errors import DataError
 from flywheel.project import load_function
 
 __all__ = ["Part", "Source", "open_source"]
@@ -13,9 +14,12 @@ __all__ = ["Part", "Source", "open_source"]
 def open_source(params: SourceParams) -> Source:
     """Open the source that `source.factory` names, such as `flights.replay:open_source`, or the part of it that is asked for.
 
-    ConfigError if there is none.
+    ConfigError if there is none; DataError if it cannot be opened.
     """
     factory = load_function(params.factory, "source.factory")
-    source: Source = factory(params.options)
+    try:
+        source: Source = factory(params.options)
+    except OSError as error:
+        raise DataError(f"{params.factory} could not open the source: {error}. Mend it and run again.") from error
     is_whole = params.first_day is None and params.share == 1
     return source if is_whole else Part(source, params.first_day, params.share)
