@@ -1,7 +1,7 @@
 """Every path of the project, and all its reads and writes.
 
-A write goes to `.flywheel/tmp/` first and is then moved over its target in one step, so that a reader, or a run after
-`kill -9`, sees the old file or the new one, never a part of one.
+A write goes to `.flywheel/tmp/` first and is then moved over its target in one step. So a reader, or a run after
+`kill -9`, sees the old file or the new one, never part of one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flywheel.errors import DataError, refusal, told
 
-if TYPE_CHECKING:  # the libraries of tables load slowly, and the commands use only paths and JSON
+if TYPE_CHECKING:  # table libraries load slowly, and the commands use only paths and JSON
     import pandas as pd
     import pyarrow as pa
 
@@ -60,7 +60,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise DataError(f"{path} could not be written: {refusal(error)} What was there is unchanged.") from error
     finally:
-        with contextlib.suppress(OSError):  # the reason why it could not be written says more
+        with contextlib.suppress(OSError):  # the first error says more
             temporary.unlink(missing_ok=True)
 
 
@@ -135,7 +135,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata in the footer of a Parquet file; empty where there is none."""
+    """The metadata in the footer of a Parquet file; empty if there is none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -149,7 +149,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def write_folder(target: Path, texts: Mapping[str, str]) -> None:
-    """Make a folder hold just these files, written in their order, each in one step."""
+    """Make a folder hold exactly these files, written in their order, each in one step."""
     contents = {name: text.encode() for name, text in texts.items()}  # before anything is replaced
     for name, content in contents.items():
         write_bytes(target / name, content)
@@ -159,7 +159,7 @@ def write_folder(target: Path, texts: Mapping[str, str]) -> None:
 
 
 def empty_folder(path: Path) -> None:
-    """Make sure that the folder exists and holds nothing."""
+    """Make sure that the folder exists and is empty."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
 

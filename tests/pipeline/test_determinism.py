@@ -79,7 +79,7 @@ def test_two_commands_at_once_do_not_mix(tiny_copy: Clone) -> None:
         for command in (["run", "clock.as_of=2031-04-14"], ["tick"], ["compose", "size=full"]):
             refused = tiny_copy.flywheel(*command, check=False)
             assert (refused.returncode, refused.stdout) == (3, "")
-            assert "another flywheel command is at work" in refused.stderr
+            assert "another flywheel command is running" in refused.stderr
     assert tiny_copy.git("status", "--porcelain") == ""
 
 

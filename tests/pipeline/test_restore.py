@@ -1,4 +1,4 @@
-"""Restoring data: from a DVC remote if there is one; a run makes the others again."""
+"""Restoring data: from a DVC remote if there is one; a run makes the rest again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_does_not_come_is_said_and_is_no_error(tiny_copy: Clone, where: str
     lose(tiny_copy)
     said = tiny_copy.flywheel("restore").stdout
     assert said.startswith("0 of 5 data folders are here")
-    assert "a run makes the others again" in said
+    assert "a run makes the rest again" in said
 
 
 def test_a_remote_that_needs_a_library_says_which(tiny_copy: Clone) -> None:

@@ -20,7 +20,7 @@ FAILED = files.LOCAL / "failed.json"
 
 
 class StageFailed(FlywheelError):
-    """A stage ended with an error; `stage` is its name, None where it was broken off and could not say anything."""
+    """A stage ended with an error; `stage` is its name, None if it was killed before it could say."""
 
     def __init__(self, message: str, exit_code: int = 1, stage: str | None = None) -> None:
         """Say `message` and exit with the stage's own code."""
@@ -41,21 +41,21 @@ def in_the_root() -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Hold the lock of this folder, so that two commands never move the clock or the results under each other."""
+    """Hold this folder's lock, so that two commands never change the clock or the results at the same time."""
     in_the_root()
     files.LOCAL.mkdir(exist_ok=True)
     with (files.LOCAL / "lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise DataError("another flywheel command is at work in this folder. Wait for it to end.") from None
+            raise DataError("another flywheel command is running in this folder. Wait for it to end.") from None
         yield
 
 
 def run(force: bool = False, verify: bool = False, say: Callable[[str], object] = print) -> tuple[bool, float]:
     """Bring the pipeline up to date; returns whether anything ran, and the seconds it took.
 
-    A clone without data runs every stage, also those whose results are in Git: that is the proof that they can be made
+    A clone without data runs every stage, even those whose results are in Git: that proves that they can be made
     again. Later runs do only what is stale. With `verify`, training and all that follows from it run in any case: what
     is committed is then measured, not believed, and neither is data that is not what `dvc.lock` says.
     """
@@ -98,12 +98,12 @@ def restore(say: Callable[[str], object] = print) -> str:
         outs = [out for stage in repo.index.stages for out in stage.outs if out.use_cache]
         n_here = sum(1 for out in outs if out.exists)
     source = f"the remote '{remote}' and the cache" if remote else "the cache"
-    again = "" if n_here == len(outs) else "; a run makes the others again"
+    again = "" if n_here == len(outs) else "; a run makes the rest again"
     return f"{n_here} of {len(outs)} data folders are here, from {source}{again}"
 
 
 def _fetch(repo: Any, remote: str) -> None:
-    """Fetch from the DVC remote. What it lacks is no error: DVC does not tell an empty remote from a dead one."""
+    """Fetch from the DVC remote. What it lacks is no error: DVC cannot tell an empty remote from a dead one."""
     from dvc.exceptions import DownloadError
 
     for attempt in range(3):
@@ -140,20 +140,20 @@ def _distrust(repo: Any, say: Callable[[str], object]) -> None:
     dropped = objects.clean_workspace(held, Path(repo.cache.legacy.path))
     if dropped:
         named = ", ".join(dropped[:3]) + (f" and {len(dropped) - 3} more" if len(dropped) > 3 else "")
-        say(f"data      not what dvc.lock says, so not believed: {named}")
+        say(f"data      not what dvc.lock says, so it is dropped: {named}")
 
 
 def quiet() -> None:
-    """Let DVC say nothing but errors: each stage says one line of its own."""
+    """Let DVC print only errors: each stage prints one line of its own."""
     logging.getLogger("dvc").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
 def _repository() -> Iterator[Any]:
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    # Stages run `python`: it must be this one, also where the environment is not activated.
+    # Stages run `python`: it must be this one, even if the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to others
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads leave the cores to others
     files.LOCAL.mkdir(exist_ok=True)
     os.environ[FAILURE] = str(FAILED.resolve())
     files.CHAMPION.mkdir(parents=True, exist_ok=True)
@@ -174,11 +174,11 @@ def _open() -> Any:
     except NotDvcRepoError:
         raise ConfigError("there is no .dvc/ here. Restore it with: git checkout .dvc") from None
     except DvcException as error:
-        raise ConfigError(f"DVC cannot be used here: {chain(error)}. Mend it, then run again.") from None
+        raise ConfigError(f"DVC cannot be used here: {chain(error)}. Fix it, then run again.") from None
 
 
 def _call(function: Any, **arguments: Any) -> Any:
-    """Call DVC; what a stage or DVC itself has to say against it is raised as one of our errors."""
+    """Call DVC; an error of a stage or of DVC itself is raised as one of ours."""
     from dvc.exceptions import DvcException
 
     FAILED.unlink(missing_ok=True)
@@ -189,7 +189,7 @@ def _call(function: Any, **arguments: Any) -> Any:
 
 
 def _failure(error: BaseException) -> FlywheelError:
-    """What went wrong: the stage's own error, as it left it in a file; else all that DVC knows, in one sentence."""
+    """What went wrong: the error that the stage left in a file, else all that DVC knows, in one sentence."""
     from dvc.stage.exceptions import StageCmdFailedError
 
     if FAILED.exists():
@@ -200,8 +200,8 @@ def _failure(error: BaseException) -> FlywheelError:
     while at is not None:
         if isinstance(at, StageCmdFailedError):
             return StageFailed(
-                f"the run was broken off: {chain(error)}. What the stage said stands above; if it said nothing, it was killed, "
-                "perhaps for want of memory. Run again: nothing is lost."
+                f"the run was cut short: {chain(error)}. See above for what the stage said; if it said nothing, it was killed, "
+                "perhaps for lack of memory. Run again: nothing is lost."
             )
         at = at.__cause__
-    return DataError(f"DVC could not go on: {chain(error)}. Mend it and run again.")
+    return DataError(f"DVC stopped: {chain(error)}. Fix it and run again.")

@@ -44,7 +44,7 @@ def test_a_folder_that_is_in_no_repository_is_refused(tmp_path: Path, monkeypatc
 
 def test_two_commands_at_once_are_refused(root: Path) -> None:
     """The second one says that the first one is at work; after it, the folder is free again."""
-    with pipeline.alone(), pytest.raises(DataError, match="another flywheel command is at work"), pipeline.alone():
+    with pipeline.alone(), pytest.raises(DataError, match="another flywheel command is running"), pipeline.alone():
         pass
     with pipeline.alone():
         pass
@@ -137,7 +137,7 @@ def test_a_stage_that_was_killed_is_told_from_one_that_failed(tree: Path) -> Non
     failing("import os; os.kill(os.getpid(), 9)")
     pipeline.FAILED.parent.mkdir(exist_ok=True)
     pipeline.FAILED.write_text('{"stage": "old", "exit_code": 4, "message": "old"}')
-    with pytest.raises(pipeline.StageFailed, match=r"^the run was broken off: .*'collect'.*failing\.py") as caught:
+    with pytest.raises(pipeline.StageFailed, match=r"^the run was cut short: .*'collect'.*failing\.py") as caught:
         pipeline.run()
     assert (caught.value.exit_code, caught.value.stage) == (1, None)
 
@@ -178,7 +178,7 @@ def test_a_restore_does_not_believe_a_cache_by_its_names(tree: Path) -> None:
     plant(objects_of("today\n"), "wrong\n")
     shutil.rmtree("data")
     said: list[str] = []
-    assert pipeline.restore(said.append) == "0 of 2 data folders are here, from the cache; a run makes the others again"
+    assert pipeline.restore(said.append) == "0 of 2 data folders are here, from the cache; a run makes the rest again"
     assert ["cache     1 object was not what the name says, and dropped"] == said
     pipeline.run()
     assert Path("data/features/day.parquet").read_text() == "today\n"
@@ -212,7 +212,7 @@ def test_verify_does_not_believe_what_is_checked_out(tree: Path) -> None:
         plant(Path(f"data/{name}/day.parquet"), "wrong\n")
     said: list[str] = []
     pipeline.run(verify=True, say=said.append)
-    assert ["data      not what dvc.lock says, so not believed: data/events/day.parquet, data/features"] == said
+    assert ["data      not what dvc.lock says, so it is dropped: data/events/day.parquet, data/features"] == said
     assert Path("models/candidate/model.txt").read_text() == "today\n"
     assert Path("data/events/day.parquet").read_text() == "today\n"
 
