@@ -6,7 +6,7 @@ import re
 
 from flywheel.github.actions import Run
 from flywheel.github.client import GitHub
-from flywheel.github.settings import Automation
+from flywheel.loop.settings import Automation
 from flywheel.monitoring.evidence import Alert, Triggered
 from flywheel.release.tags import may_fall_back
 

@@ -16,9 +16,9 @@ from flywheel.github.actions import Run, say
 from flywheel.github.client import Forbidden, GitHub, Refused
 from flywheel.github.pulls import post, start_checks
 from flywheel.github.results import changes, commit_produced, stale
-from flywheel.github.settings import Automation
 from flywheel.loop import clock, pipeline
 from flywheel.loop.claims import claim, started
+from flywheel.loop.settings import Automation
 from flywheel.loop.turn import Say, advance, as_before
 from flywheel.monitoring.trigger import held_back
 from flywheel.release.acceptance import let_through

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from flywheel.data.settings import Collect, Contract, Source, Validate
 from flywheel.evaluation.settings import Evaluate, Gate
 from flywheel.features.settings import Features
-from flywheel.github.settings import Automation
 from flywheel.labels.settings import Label
 from flywheel.model.settings import Model, Train, Windows
 from flywheel.monitoring.settings import Monitor, Trigger
 from flywheel.params import Clock, Params, Project
 from flywheel.report.settings import Report
+
+Tier = Literal["routine", "drift", "urgent"]
+
+
+class Automation(Params):
+    auto_merge: Annotated[tuple[Tier, ...], Field(strict=False)]
+    urgent_rollback: bool
 
 
 class AllParams(Params):

@@ -11,7 +11,7 @@ from flywheel.release.audit import release_link
 from flywheel.release.commits import Commit, head
 from flywheel.release.links import Compose, Link, evidence_of, is_ours, links, no_evidence, why_accepted_at
 from flywheel.release.messages import Said, reason, rollback_text
-from flywheel.release.tags import _gto, next_version, previous, production, versions
+from flywheel.release.tags import make_tag, next_version, previous, production, versions
 
 
 def decide_again(params: Gate) -> Decision:
@@ -57,8 +57,8 @@ def release(name: str, compose: Compose, why: str | None = None) -> str:
             'To release anyway, with the reason in the tag: flywheel release --force "why"'
         )
     if not here:
-        _gto("register", name=name, ref="HEAD", version=version, message=said.text())
-    _gto("assign", name=name, version=version, stage="prod", message=said.prod_text(), force=True)
+        make_tag("register", name=name, ref="HEAD", version=version, message=said.text())
+    make_tag("assign", name=name, version=version, stage="prod", message=said.prod_text(), force=True)
     return version
 
 
@@ -100,5 +100,5 @@ def rollback(name: str, to: str | None, why: str) -> tuple[str, str]:
     serving = production(name)
     if serving and serving.version == to:
         raise ConfigError(f"--to: {to} already serves.")
-    _gto("assign", name=name, version=to, stage="prod", message=rollback_text(to, why), force=True)
+    make_tag("assign", name=name, version=to, stage="prod", message=rollback_text(to, why), force=True)
     return (serving.version if serving else "nothing"), to

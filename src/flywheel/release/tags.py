@@ -149,7 +149,8 @@ def _key(version: str) -> tuple[int, int, int]:
     return int(match[1]), int(match[2]), int(match[3])
 
 
-def _gto(action: str, **arguments: Any) -> None:
+def make_tag(action: str, **arguments: Any) -> None:
+    """Make a tag with GTO: `action` is register or assign. DataError when it refuses."""
     import gto.api
     from gto.exceptions import GTOException
     from scmrepo.exceptions import SCMError

@@ -15,9 +15,10 @@ from flywheel import files
 from flywheel.errors import DataError
 from flywheel.evaluation.evidence import read_decision
 from flywheel.features.days import read_features
-from flywheel.loop.settings import AllParams
+from flywheel.features.settings import Features
 from flywheel.monitoring.evidence import read_drift
-from flywheel.params import load
+from flywheel.monitoring.settings import Monitor
+from flywheel.params import Params, Project, load
 
 POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 STYLE = """
@@ -31,6 +32,14 @@ td[style*="right"], th[style*="right"] { white-space: nowrap; }
 img { max-width: 100%; background: white; border-radius: 4px; }
 footer, nav { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 0.5rem; font-size: 0.9rem; }
 """
+
+
+class SiteParams(Params):
+    """`params.yaml` as the command `flywheel site` sees it."""
+
+    project: Project
+    features: Features
+    monitor: Monitor
 
 
 def page(markdown: str, title: str, footer: str) -> str:
@@ -51,7 +60,7 @@ def page(markdown: str, title: str, footer: str) -> str:
 
 def build(target: Path) -> Path:
     """Build the site and replace the old one; a build that fails leaves the old one. DataError without data."""
-    params = load(AllParams)
+    params = load(SiteParams)
     if not files.FEATURES.exists():
         raise DataError(f"{files.FEATURES} is missing. Make it with: flywheel run")
     decision = read_decision()
@@ -70,7 +79,7 @@ def build(target: Path) -> Path:
     return target
 
 
-def drift_page(params: AllParams) -> str:
+def drift_page(params: SiteParams) -> str:
     """Evidently's own page about the windows that `reports/drift.json` names."""
     from flywheel.model import artifact
     from flywheel.monitoring import drift

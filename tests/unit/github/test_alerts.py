@@ -16,7 +16,7 @@ from flywheel.github import alerts
 from flywheel.github.actions import Run
 from flywheel.github.alerts import LABEL, TITLES, respond, say_that_monitoring_failed, sync_issues
 from flywheel.github.client import GitHub as Client
-from flywheel.github.settings import Automation
+from flywheel.loop.settings import Automation
 from tests.conftest import ROOT
 from tests.workflows.server import REPOSITORY, GitHub
 
