@@ -35,8 +35,9 @@ def succeeds(*arguments: str) -> bool:
 def main_branch() -> str | None:
     """The ref of the branch that is released from: `main` as `origin` has it, else `main` here; None where there is none."""
     places = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")
-    there = run("for-each-ref", "--format=%(refname)", *places).split()
-    return next((ref for ref in places if ref in there), None)
+    listed = run("for-each-ref", "--format=%(refname) %(symref)", *places).splitlines()
+    there = {line.split()[0]: line.split()[-1] for line in listed}  # a clone's origin/HEAD stands for another ref
+    return next((there[ref] for ref in places if ref in there), None)
 
 
 def ask(*arguments: str, sent: bytes = b"", env: Mapping[str, str] | None = None) -> tuple[int, bytes, str]:

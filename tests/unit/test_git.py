@@ -48,3 +48,20 @@ def test_an_old_message_that_is_not_utf8_is_readable() -> None:
         ["git", "hash-object", "-w", "--stdin"], input=b"caf\xe9\r\n", capture_output=True, check=True
     )
     assert git.run("cat-file", "blob", made.stdout.decode().strip()) == "caf�\r\n"
+
+
+def test_the_branch_that_is_released_from_is_the_default_one_of_origin(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is called; without an origin it is main, and without a main there is none."""
+    for name, value in git.BOT.items():
+        monkeypatch.setenv(name, value)
+    subprocess.run(["git", "init", "-q", "-b", "trunk", "theirs"], check=True)
+    monkeypatch.chdir(folder / "theirs")
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    assert git.main_branch() is None
+    subprocess.run(["git", "clone", "-q", ".", str(folder / "ours")], check=True)
+    subprocess.run(["git", "branch", "main"], check=True)
+    assert git.main_branch() == "refs/heads/main"
+    monkeypatch.chdir(folder / "ours")
+    assert git.main_branch() == "refs/remotes/origin/trunk"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from flywheel.errors import ConfigError, DataError, GateFailed
 from flywheel.release.acceptance import accept, accepted, evidence, let_through, path_of
@@ -95,3 +96,13 @@ def test_a_file_for_another_verdict_accepts_nothing(verdict: str) -> None:
     path_of(made).write_text(text)
     assert accepted(made) is None
     assert let_through(made) is (verdict == "pass")
+
+
+@pytest.mark.parametrize("why", ["", "   ", None])
+def test_an_acceptance_without_its_reason_is_damaged(why: str | None) -> None:
+    """All its keys are there, and it is about this decision; but nobody says why."""
+    accept(decision(), "cheaper")
+    path = path_of(decision())
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"why": why}))
+    with pytest.raises(ConfigError, match="flywheel accept"):
+        accepted(decision())
