@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-from flywheel import files
+from flywheel import files, shapes
 from flywheel.data import tables
 from flywheel.data.identity import IDENTITY, differences
-from flywheel.data.ledger import digest_of
+from flywheel.data.ledger import checked_days, digest_of
 from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
 from flywheel.data.settings import REQUIRED, Collect
 from flywheel.data.sources import Source
@@ -45,13 +47,19 @@ def digests(day: dt.date) -> dict[str, str | None]:
     return {table: digest_of(tables.day_path(files.EVENTS, table, day)) for table in tables.TABLES}
 
 
-def whole_days(ledger: dict[str, dict[str, str]]) -> set[dt.date]:
+def open_ledger() -> dict[str, Any]:
+    """The digests of each collected day, by its name; nothing if nothing was collected. DataError if it has another shape."""
+    found = shapes.read_if_there(LEDGER, dict[str, Any])
+    return checked_days(LEDGER, found or {}, dict[str, str])
+
+
+def whole_days(ledger: Mapping[str, Mapping[str, str]]) -> set[dt.date]:
     """The days that were collected and are still there. DataError if one has changed: a day never changes."""
     whole = set()
     for name, was in ledger.items():
         day = dt.date.fromisoformat(name)
         found = digests(day)
-        changed = [table for table in tables.TABLES if found[table] is not None and found[table] != was[table]]
+        changed = [table for table in tables.TABLES if found[table] is not None and found[table] != was.get(table)]
         if changed:
             path = tables.day_path(files.EVENTS, changed[0], day)
             raise DataError(

@@ -16,20 +16,6 @@ class Entry(TypedDict):
     outputs: str
 
 
-class Ledger(TypedDict):
-    """The ledger of a stage that works day by day. `fingerprint` stands for its code and settings."""
-
-    fingerprint: str
-    days: dict[str, Entry]
-
-
-class ArrivedDay(TypedDict):
-    """One day in the ledger of `collect`: the digests of its two files."""
-
-    predictions: str
-    feedback: str
-
-
 class Example(TypedDict):
     """One row that broke a rule: its id and the value of the column as it came, where that cannot be personal."""
 
@@ -59,13 +45,6 @@ class CheckedDay(Entry):
 
     predictions: CheckedTable
     feedback: CheckedTable
-
-
-class CheckedLedger(TypedDict):
-    """The ledger of `validate`."""
-
-    fingerprint: str
-    days: dict[str, CheckedDay]
 
 
 class Span(TypedDict):

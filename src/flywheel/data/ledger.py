@@ -13,30 +13,63 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from typing_extensions import TypedDict
 
-from flywheel import files
+from flywheel import shapes
+from flywheel.data.evidence import Entry
+from flywheel.errors import DataError
 from flywheel.files import PIPELINE
 from flywheel.params import SafeLoader
 
+E = TypeVar("E")
 
-def open_ledger(path: Path, mark: str) -> dict[str, Any]:
-    """The ledger at `path`; one without days if there is none, or if its fingerprint is another one."""
-    found: dict[str, Any] = files.read_json(path) if path.exists() else {}
-    return found if found.get("fingerprint") == mark else {"fingerprint": mark, "days": {}}
+
+class Ledger(TypedDict):
+    """A ledger, whatever a stage says of its days. `fingerprint` stands for the code and settings that they were made by."""
+
+    fingerprint: str
+    days: dict[str, Any]
+
+
+def open_days(path: Path, entry: type[E], mark: str) -> dict[str, E]:
+    """What the ledger at `path` says of each day, by its name; nothing if there is none, or if its fingerprint is another.
+
+    DataError if it, or one of its days, has another shape.
+    """
+    if not path.exists():
+        return {}
+    kept = shapes.read(path, Ledger)
+    return checked_days(path, kept["days"], entry) if kept["fingerprint"] == mark else {}
+
+
+def checked_days(path: Path, days: Mapping[str, Any], entry: type[E]) -> dict[str, E]:
+    """The days of the ledger at `path`. DataError if a name is no day's, or an entry has another shape."""
+    for name in days:
+        try:
+            dt.date.fromisoformat(name)
+        except ValueError:
+            raise DataError(
+                f"{path}: found the day {name!r}; days are written like 2013-03-01. Delete this file and run again: "
+                "flywheel run"
+            ) from None
+    return {name: shapes.check(found, entry, f"{path}: {name}") for name, found in days.items()}
 
 
 def to_do(
-    days: Sequence[dt.date], ledger: Mapping[str, Any], inputs: Mapping[dt.date, str], outputs: Callable[[dt.date], str]
+    days: Sequence[dt.date],
+    ledger: Mapping[str, Entry],
+    inputs: Mapping[dt.date, str],
+    outputs: Callable[[dt.date], str],
 ) -> list[dt.date]:
     """Those of `days` (in order) that must be made: from the first whose inputs changed on, and each whose output did.
 
-    `inputs` and `outputs` give the digests of a day as it is now; the ledger has them as they were. A day that the ledger
+    `inputs` and `outputs` give the digests of a day as it is now; `ledger` has them as they were. A day that the ledger
     knows and that is gone counts as changed, because later days were made with it.
     """
-    known = {dt.date.fromisoformat(name): entry for name, entry in ledger["days"].items()}
+    known = {dt.date.fromisoformat(name): entry for name, entry in ledger.items()}
     changed = [
         day for day in {*days, *known} if day not in known or day not in inputs or known[day]["inputs"] != inputs[day]
     ]

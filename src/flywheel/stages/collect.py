@@ -19,6 +19,7 @@ from flywheel.data.collection import (
     digests,
     hash_key,
     key_check,
+    open_ledger,
     whole_days,
 )
 from flywheel.data.identity import KEY_CHECK, identity
@@ -49,7 +50,7 @@ def main(params: CollectParams) -> str:
     as_of = params.clock.as_of
     check_clock(params.clock, source)
     check_identity(identity(params.source) | {KEY_CHECK: key_check(key)})
-    ledger = files.read_json(LEDGER) if LEDGER.exists() else {}
+    ledger = open_ledger()
     here = whole_days(ledger)
     if here and max(here) >= as_of:
         raise ConfigError(

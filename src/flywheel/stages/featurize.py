@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from flywheel import files
 from flywheel.data import tables
+from flywheel.data.evidence import Entry
 from flywheel.data.ledger import digest as digest_code
-from flywheel.data.ledger import fingerprint, open_ledger, to_do
+from flywheel.data.ledger import fingerprint, open_days, to_do
 from flywheel.features.days import LEDGER, inputs, outputs
 from flywheel.features.settings import Features
 from flywheel.features.table import compute_days
@@ -27,20 +28,20 @@ class FeaturizeParams(Params):
 
 def main(params: FeaturizeParams) -> str:
     """Write one file a day to `data/features/`; computes only the days that are new, and from a changed day on."""
-    upstream = files.read_metadata(files.LABELS)["fingerprint"]
+    upstream = files.read_metadata(files.LABELS).get("fingerprint", "")
     code = own_files(params.project.derive, "project.derive", params.project.code)
     settings = {"features": params.features.model_dump(), "derive": params.project.derive, "code": digest_code(code)}
-    ledger = open_ledger(LEDGER, fingerprint("featurize", settings, upstream))
+    mark = fingerprint("featurize", settings, upstream)
     stored = [day for day in tables.stored_days(files.VALID, "predictions") if day < params.clock.as_of]
     came = inputs(stored, files.read_parquet(files.LABELS))
-    new = to_do(stored, ledger, came, outputs)
+    new = to_do(stored, open_days(LEDGER, Entry, mark), came, outputs)
     tables.days_in(files.FEATURES)  # a stray file stops the run before anything is written
     if new:
         for day, rows in compute_days(new, params.features, params.project.derive):
             files.write_parquet(files.FEATURES / f"{day}.parquet", rows)
         tables.drop_other_days(files.FEATURES, stored)
-        ledger["days"] = {day.isoformat(): {"inputs": came[day], "outputs": outputs(day)} for day in stored}
-        files.write_json(LEDGER, ledger)
+        days = {day.isoformat(): {"inputs": came[day], "outputs": outputs(day)} for day in stored}
+        files.write_json(LEDGER, {"fingerprint": mark, "days": days})
     return f"{len(new)} new days of {len(stored)}"
 
 

@@ -5,9 +5,9 @@ Run it with `python -m flywheel.stages.label`.
 
 from __future__ import annotations
 
-from flywheel import files
+from flywheel import files, shapes
 from flywheel.data import tables
-from flywheel.data.ledger import fingerprint
+from flywheel.data.ledger import Ledger, fingerprint
 from flywheel.labels.conclude import conclude
 from flywheel.labels.revisions import known_before
 from flywheel.labels.settings import Label
@@ -25,7 +25,7 @@ class LabelParams(Params):
 
 def main(params: LabelParams) -> str:
     """Write `data/labels.parquet`, `reports/labels.json` and `reports/feedback.json`."""
-    upstream = files.read_json(files.VALID / "ledger.json")["fingerprint"]
+    upstream = shapes.read(files.VALID / "ledger.json", Ledger)["fingerprint"]
     mark = fingerprint("label", params.label.model_dump(), upstream)
     days = [day for day in tables.stored_days(files.VALID, "feedback") if day < params.clock.as_of]
     columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value"]

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.ledger import fingerprint, open_ledger, to_do
+from flywheel.data.evidence import CheckedDay
+from flywheel.data.ledger import fingerprint, open_days, to_do
 from flywheel.data.quality import in_words, summarize
 from flywheel.data.settings import Contract, Validate
 from flywheel.data.validation import LEDGER, check_days, inputs, outputs
@@ -31,18 +32,16 @@ class ValidateParams(Params):
 def main(params: ValidateParams) -> str:
     """Write `data/valid/`, `data/rejected/` and `reports/quality.json`; checks only new days, and from a changed day on."""
     mark = fingerprint("validate", params.contract.model_dump(), files.read_json(files.EVENTS / "source.json"))
-    ledger = open_ledger(LEDGER, mark)
+    ledger = open_days(LEDGER, CheckedDay, mark)
     collected = [day for day in tables.stored_days(files.EVENTS, "feedback") if day < params.clock.as_of]
     stale = to_do(collected, ledger, {day: inputs(day) for day in collected}, outputs)
     # A day is checked against the ids of all earlier days, so every day after the first stale one is stale too.
     new = [day for day in collected if stale and day >= stale[0]]
     before = [day for day in collected if day not in new]
     made = check_days(params.contract, new, before) if new else {}
-    ledger["days"] = {
-        day.isoformat(): made[day] if day in made else ledger["days"][day.isoformat()] for day in collected
-    }
-    files.write_json(LEDGER, ledger)
-    quality = summarize(ledger["days"], params.clock.as_of, params.validate_)
+    days = {day.isoformat(): made[day] if day in made else ledger[day.isoformat()] for day in collected}
+    files.write_json(LEDGER, {"fingerprint": mark, "days": days})
+    quality = summarize(days, params.clock.as_of, params.validate_)
     files.write_json(files.QUALITY, quality)
     total = quality["total"]
     recent = quality["recent"]

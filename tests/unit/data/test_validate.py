@@ -361,7 +361,7 @@ def test_a_file_that_is_no_days_is_named_and_nothing_is_written(folder: Path, na
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(b"notes")
     before = contents(Path("data"))
-    with pytest.raises(DataError, match=rf"^{folder / name} is not the file of a day: .* 2013-03-01\.parquet"):
+    with pytest.raises(DataError, match=rf"^{folder / name} is not the file of a day; .* 2013-03-01\.parquet"):
         validate(as_of=3)
     assert before == contents(Path("data"))
 
