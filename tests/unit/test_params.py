@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from flywheel.errors import ConfigError
@@ -29,20 +30,39 @@ LEFT_OUT = object()
 METRICS = "'auc', 'average_precision', 'log_loss', 'brier', 'ece', 'precision', 'recall' or 'utility'"
 
 
+# What the parcels say otherwise than the engine is left out, so that the engine's values are found in the engine's files.
+OF_THE_PARCELS = ("project", "source", "contract", "features", "evaluate")
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the real `conf/`, in which the parcels are the only project."""
+    tree = tmp_path_factory.mktemp("tree")
+    shutil.copytree(ROOT / "conf", tree / "conf", ignore=shutil.ignore_patterns("project"))
+    said = yaml.safe_load((ROOT / "tests/project/parcels.yaml").read_text())
+    said["evaluate"].pop("bootstrap")
+    mine = yaml.safe_dump({name: said[name] for name in OF_THE_PARCELS})
+    (tree / "conf/project").mkdir()
+    (tree / "conf/project/parcels.yaml").write_text(f"# @package _global_\n{mine}")
+    config = tree / "conf/config.yaml"
+    config.write_text(re.sub(r"(?m)^  - project: .*$", "  - project: parcels", config.read_text()))
+    return tree
+
+
 @pytest.fixture(autouse=True)
-def in_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real `conf/` is looked up from the root of the repository."""
-    monkeypatch.chdir(ROOT)
+def in_the_tree(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`conf/` is looked up from the root of a repository."""
+    monkeypatch.chdir(tree)
 
 
 @cache
 def composed() -> dict[str, Any]:
-    """The real configuration."""
+    """The configuration."""
     return compose()
 
 
 def changed(key: str, value: object) -> dict[str, Any]:
-    """The real configuration with one key (its parts parted by slashes) set to a value, or left out."""
+    """The configuration with one key (its parts parted by slashes) set to a value, or left out."""
     values = copy.deepcopy(composed())
     *parents, last = key.split("/")
     part: Any = values
@@ -81,7 +101,7 @@ def test_every_choice_of_the_groups_is_accepted(size: str, model: str) -> None:
         ("gate/max_eec", 0.1, "conf/config.yaml"),
         ("label/accuracy/rating", 0.9, "conf/config.yaml"),
         ("report/today", "2013-05-01", "conf/config.yaml"),
-        ("contract/predictions/in_origin/nulable", True, "conf/project/flights.yaml"),
+        ("contract/predictions/in_depot/nulable", True, "conf/project/parcels.yaml"),
         ("gates", 1, "conf/config.yaml"),
     ],
 )
@@ -98,7 +118,7 @@ def test_an_unknown_key_is_named_with_its_value_and_the_file(key: str, value: ob
         ("gate/better", "conf/config.yaml"),
         ("evaluate/bootstrap/seed", "conf/config.yaml"),
         ("clock/as_of", "conf/state.yaml"),
-        ("evaluate/costs/missed", "conf/project/flights.yaml"),
+        ("evaluate/costs/missed", "conf/project/parcels.yaml"),
         ("monitor", "conf/config.yaml"),
     ],
 )
@@ -209,13 +229,13 @@ def test_a_wrong_key_of_the_model_is_to_be_mended_in_the_model_that_is_chosen(ke
         (
             "features/numeric",
             ["distnce_mi"],
-            "features.numeric: 'distnce_mi' is not an input column. Columns: carrier, ",
+            "features.numeric: 'distnce_mi' is not an input column. Columns: depot, ",
         ),
-        ("features/categorical", ["orgin"], "features.categorical: 'orgin' is not an input column. Columns: carrier, "),
+        ("features/categorical", ["orgin"], "features.categorical: 'orgin' is not an input column. Columns: depot, "),
         (
-            "features/history/1/key",
+            "features/history/0/key",
             ["orgin"],
-            "features.history.1.key: 'orgin' is not an input column. Columns: carrier, ",
+            "features.history.0.key: 'orgin' is not an input column. Columns: depot, ",
         ),
     ],
 )
@@ -226,7 +246,7 @@ def test_a_feature_that_is_no_input_is_named_with_the_columns_there_are(key: str
 
 def test_a_feature_that_is_no_input_is_named_with_its_file() -> None:
     """A folder is not a file."""
-    assert complaint("features/numeric", ["distnce_mi"]).endswith(" Fix conf/project/flights.yaml.")
+    assert complaint("features/numeric", ["distnce_mi"]).endswith(" Fix conf/project/parcels.yaml.")
 
 
 @pytest.mark.parametrize("window", ["3", "0h", "h", "3w", "1.5h", "-3h"])
@@ -234,21 +254,21 @@ def test_a_window_is_hours_or_days(window: str) -> None:
     """`3h` and `7d` are windows."""
     found = complaint("features/history/0/windows", ["3h", window])
     assert found.startswith(f"features.history.0.windows.1: found {window!r}; ")
-    assert found.endswith(" Fix conf/project/flights.yaml.")
+    assert found.endswith(" Fix conf/project/parcels.yaml.")
 
 
 @pytest.mark.parametrize(("key", "value"), [("alert_right", -0.5), ("alert_wrong", 0.1)])
 def test_costs_under_which_no_alert_pays_are_refused(key: str, value: float) -> None:
     """A right alert must be worth more than a miss, and a wrong one less than keeping quiet."""
     found = complaint(f"evaluate/costs/{key}", value)
-    expected = "alert_right must be above missed, and quiet_right above alert_wrong. Fix conf/project/flights.yaml."
+    expected = "alert_right must be above missed, and quiet_right above alert_wrong. Fix conf/project/parcels.yaml."
     assert (True, True) == (found.startswith("evaluate.costs: found "), found.endswith(expected))
 
 
 @pytest.mark.parametrize("edges", [[1000.0, 500.0], [500.0, 500.0]])
 def test_edges_of_a_cohort_must_rise(edges: list[float]) -> None:
     """Bands that overlap or are empty cannot be cut."""
-    assert complaint("evaluate/cohorts/distance_band/edges", edges).startswith("evaluate.cohorts.distance_band")
+    assert complaint("evaluate/cohorts/weight_band/edges", edges).startswith("evaluate.cohorts.weight_band")
 
 
 @pytest.mark.parametrize("column", ["prediction_id", "served_at", "score", "error"])
@@ -371,7 +391,7 @@ def test_a_bad_value_is_blamed_on_where_it_comes_from(
 ) -> None:
     """The same key stands in two files and on the command line: the message names the one that decides."""
     copy_of_conf = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", copy_of_conf)
+    shutil.copytree("conf", copy_of_conf)
     for name in ("config.yaml", "size/tiny.yaml"):
         path = copy_of_conf / name
         path.write_text(re.sub(r"(?m)^(gate:\n(?:  .*\n)*?  min_days: )\d+", r"\1many", path.read_text()))
@@ -383,7 +403,7 @@ def test_a_bad_value_is_blamed_on_where_it_comes_from(
 def test_a_bad_value_is_blamed_on_the_option_that_was_chosen(model: str, file: str, tmp_path: Path) -> None:
     """`override /model: fast` in size/tiny.yaml chooses too."""
     conf = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", conf)
+    shutil.copytree("conf", conf)
     for path in (conf / "model").glob("*.yaml"):
         path.write_text(re.sub(r"(?m)^num_leaves: \d+", "num_leaves: many", path.read_text()))
     with pytest.raises(ConfigError, match=rf"model\.num_leaves: found 'many'; .*Fix conf/model/{file}\.yaml\.$"):
@@ -394,7 +414,7 @@ def test_a_bad_value_is_blamed_on_the_option_that_was_chosen(model: str, file: s
 def test_a_file_that_is_not_utf_8_is_named(name: str, tmp_path: Path) -> None:
     """Written by an editor with another encoding; even if the option is not chosen."""
     conf = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", conf)
+    shutil.copytree("conf", conf)
     (conf / name).write_bytes((conf / name).read_bytes() + b"# M\xfcnchen\n")
     with pytest.raises(ConfigError, match=rf"{name} is not UTF-8 \(byte \d+ is 0xfc\)\. Save it as UTF-8\."):
         compose(conf=conf)
@@ -403,7 +423,7 @@ def test_a_file_that_is_not_utf_8_is_named(name: str, tmp_path: Path) -> None:
 def test_a_folder_where_a_file_is_expected_is_named(tmp_path: Path) -> None:
     """In conf/, and as params.yaml."""
     conf = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", conf)
+    shutil.copytree("conf", conf)
     (conf / "state.yaml").unlink()
     (conf / "state.yaml").mkdir()
     with pytest.raises(ConfigError, match=r"state\.yaml cannot be read: Is a directory"):
@@ -415,7 +435,7 @@ def test_a_folder_where_a_file_is_expected_is_named(tmp_path: Path) -> None:
 def test_a_file_of_conf_that_is_missing_is_named(tmp_path: Path) -> None:
     """The defaults list of config.yaml names it."""
     conf = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", conf)
+    shutil.copytree("conf", conf)
     (conf / "state.yaml").unlink()
     with pytest.raises(ConfigError, match=r"(?s)conf/ cannot be composed: .*state"):
         compose(conf=conf)
@@ -427,7 +447,7 @@ def test_a_file_of_conf_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_config_that_holds_anything_else_is_a_config_error(text: str, tmp_path: Path) -> None:
     """A list, a word, a broken list, a section that is none, a loop: no traceback of a library."""
     conf = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", conf)
+    shutil.copytree("conf", conf)
     (conf / "config.yaml").write_text(text)
     with pytest.raises(ConfigError):
         compose(conf=conf)
