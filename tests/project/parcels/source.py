@@ -85,7 +85,7 @@ def _draw(first_day: dt.date, n_days: int, rows_a_day: int, rng: np.random.Gener
             "model_version": "by-depot",
             "score": np.where(failed, np.nan, (1 / (1 + np.exp(1.0 - EFFECT[depot]))).round(4)),
             "latency_ms": rng.lognormal(3.5, 0.4, n).round(1),
-            "error": pd.Series(np.where(failed, "timeout", None), dtype="str"),
+            "error": pd.Series("timeout", index=range(n), dtype="str").where(failed),
             "in_depot": np.array(DEPOTS)[depot],
             "in_weight_kg": np.where(is_last, 9999.0, weight),
             "in_distance_km": distance,
