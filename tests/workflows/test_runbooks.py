@@ -102,7 +102,7 @@ def test_add_a_cohort(alone: Clone) -> None:
     def is_judged(one: Mapping[str, Any]) -> bool:
         return one["rows"] >= 0.02 * rows and min(one["positives"], one["rows"] - one["positives"]) >= 30
 
-    large = [member for member in after["plane_age"].values() if is_judged(member)]
+    large = [member for member in after["time_of_day"].values() if is_judged(member)]
     n = len(large) + sum(is_judged(member) for group in before.values() for member in group.values())
     [rule] = [rule for rule in alone.json("reports/decision.json")["rules"] if rule["rule"] == "cohorts"]
     assert large

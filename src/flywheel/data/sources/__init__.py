@@ -12,7 +12,7 @@ __all__ = ["Part", "Source", "open_source"]
 
 
 def open_source(params: SourceParams) -> Source:
-    """Open the source that `source.factory` names, such as `flights.replay:open_source`, or the part of it that is asked for.
+    """Open the source that `source.factory` names, such as `shop.source:open_source`, or the part of it that is asked for.
 
     ConfigError if there is none; DataError if it cannot be opened.
     """
