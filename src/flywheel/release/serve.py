@@ -44,9 +44,9 @@ def release(name: str, compose: Compose, why: str | None = None) -> str:
         found, said = [link], there or said
     found += links(commit, name, said, serving, compose)
     is_open = said.verdict == "pass" or said.how is not None
-    torn = [link for link in found if not link.holds and (is_open or link.name != "gate")]
-    if torn:
-        raise DataError(_refusal(torn))
+    broken = [link for link in found if not link.holds and (is_open or link.name != "gate")]
+    if broken:
+        raise DataError(_refusal(broken))
     if not is_ours(commit):
         raise DataError("the flywheel that runs is not the one of this commit. Run the one of this folder: make setup")
     if not is_open:
@@ -74,10 +74,10 @@ def say(version: str, commit: Commit, decision: Decision, forced: str | None) ->
     return Said(version, decision["verdict"], decision["as_of"])
 
 
-def _refusal(torn: list[Link]) -> str:
-    found = "\n".join(f"{link.name}: {link.found}." for link in torn)
-    again = "Mend it, or make it again with `flywheel run`; commit, and merge it to main."
-    return f"this commit does not hold what a release needs:\n{found}\n{again}"
+def _refusal(broken: list[Link]) -> str:
+    found = "\n".join(f"{link.name}: {link.found}." for link in broken)
+    advice = "Fix what is named; what a run makes is made again with `flywheel run`."
+    return f"this commit does not hold what a release needs:\n{found}\n{advice}"
 
 
 def rollback(name: str, to: str | None, why: str) -> tuple[str, str]:
