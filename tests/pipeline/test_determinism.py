@@ -87,7 +87,7 @@ def test_a_tick_that_did_not_end_is_ended_before_the_clock_moves_again(tiny_copy
     """No verdict is skipped because a tick was killed after it had moved the clock."""
     tiny_copy.move_clock("2031-04-13")
     said = tiny_copy.flywheel("tick", "--days", "7").stdout
-    assert "2031-04-13: its run did not end" in said
+    assert "2031-04-13: its run did not finish" in said
     assert tiny_copy.json("reports/decision.json")["as_of"] == "2031-04-13"
     assert "as_of: 2031-04-13" in (tiny_copy.path / "conf/state.yaml").read_text()
 

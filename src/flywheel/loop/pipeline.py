@@ -85,8 +85,8 @@ def run_until(stage: str) -> float:
 def restore(say: Callable[[str], object] = print) -> str:
     """Bring the data of `dvc.lock` here, from the cache and, where one is configured, from the DVC remote.
 
-    What is nowhere is left out: a run makes it again. So is what has other bytes than its name says. Says what came.
-    RemoteError when the remote cannot be reached.
+    Data that neither of them has is left out, and so is a file whose bytes are not what its name says: a run makes them again.
+    Returns a sentence that says how much came, and from where. RemoteError when the remote cannot be reached.
     """
     with _repository() as repo:
         _clean_cache(repo, say)

@@ -64,7 +64,7 @@ def _go(now: Composition, force: bool, verify: bool, say: Say) -> Outcome:
 def tick(days: int, say: Say = print) -> Outcome | None:
     """Move the clock by some days, at most to the end of the data, and run; None where there was nothing to do.
 
-    A turn that did not end is ended first, so that no verdict is skipped. `flywheel monitor` makes none, so it skips none.
+    A turn that did not finish is finished first, so that no verdict is skipped. `flywheel monitor` gives none, so skips none.
     """
     from flywheel.data.sources import open_source
 
@@ -75,7 +75,7 @@ def tick(days: int, say: Say = print) -> Outcome | None:
     decided = decision["as_of"] if decision else None
     is_open = decided is not None and decided != as_of.isoformat()
     if is_open and not _was_monitored(as_of):
-        say(f"clock     {as_of}: its run did not end, so it is ended before the clock moves")
+        say(f"clock     {as_of}: its run did not finish, so it is finished before the clock moves")
         write(now)
         return _go(now, False, False, say)
     if as_of >= last:

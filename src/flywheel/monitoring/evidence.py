@@ -29,7 +29,7 @@ class QualityOfWeek(TypedDict):
 
 
 class ServiceOfWeek(TypedDict):
-    """The service in one week, of which the data has so many days."""
+    """The service in one week; `days` says how many days of it the data has."""
 
     week: str
     days: int

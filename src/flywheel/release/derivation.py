@@ -111,8 +111,8 @@ def data_digests(stages: Mapping[str, Stage], locked: Mapping[str, Any]) -> dict
     }
 
 
-def torn(commit: Commit, stages: Mapping[str, Stage], locked: Mapping[str, Any]) -> list[str]:
-    """What the lock says and the commit does not bear out, a phrase each; none when every file and every stage fits."""
+def mismatches(commit: Commit, stages: Mapping[str, Stage], locked: Mapping[str, Any]) -> list[str]:
+    """Where the lock and the commit disagree, a phrase each; none when every file and every stage fits."""
     data = data_digests(stages, locked)
     commit.fetch(path for stage in stages.values() for path in [*stage.deps, *stage.outs] if path not in data)
     found: list[str] = []

@@ -34,7 +34,7 @@ Compose = Callable[[str, Path], dict[str, Any]]
 T = TypeVar("T")
 CANDIDATE, CHAMPION = files.CANDIDATE.as_posix(), files.CHAMPION.as_posix()
 HERE = Path(flywheel.__file__).parent  # the flywheel that runs
-EXAMPLES = 3  # of what is wrong, so many are told
+EXAMPLES = 3  # a link names at most this many of its problems
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _derivation(commit: Commit) -> list[Link]:
     """Code, models and reports are those of the run, and each stage read what an earlier one made."""
     stages = derivation.stages_at(commit)
     locked = derivation.locked_stages(commit.yaml(derivation.LOCK))
-    problems = derivation.torn(commit, stages, locked)
+    problems = derivation.mismatches(commit, stages, locked)
     found = f"{len(stages)} stages of {derivation.LOCK}, with the code, models and reports of {commit.sha[:10]}"
     data = derivation.data_digests(stages, locked)
     told = ", ".join(f"{path} {md5.removesuffix('.dir')[:10]}" for path, md5 in data.items())

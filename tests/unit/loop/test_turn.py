@@ -143,7 +143,7 @@ def test_a_tick_ends_a_run_that_was_killed_after_a_monitor(tree: Path) -> None:
     said: list[str] = []
     turn.tick(7, said.append)
     assert day() == start
-    assert any("did not end" in line for line in said)
+    assert any("did not finish" in line for line in said)
 
 
 def test_a_tick_composes_once_for_each_day(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
