@@ -210,7 +210,7 @@ def weigh(reference, current, importance, categorical, params):
     }
 
 
-def quality_by_week(table, sure, params, min_rows, champion):
+def quality_by_week(table, sure, params, limits, champion):
     """AUC, Brier score and calibration error of each week, of what was served and, after its training, of the champion."""
     rows = table[table["served_score"].notna()].merge(sure, on="prediction_id", how="left")
     found = {}
@@ -219,7 +219,9 @@ def quality_by_week(table, sure, params, min_rows, champion):
         found[week] = {"predictions": len(mine), "labelled": len(judged)}
         learned_until = champion["labels_known_before"] if champion else "9999"
         for name in ("served", *(["champion"] if str(mine["served_at"].min()) >= learned_until else [])):
-            if len(judged) >= min_rows:
+            rarer = min((judged["label"] == 1).sum(), (judged["label"] == 0).sum())
+            enough = len(judged) >= limits["min_labelled_share"] * len(mine)
+            if enough and rarer >= limits["min_positives"]:
                 one = count(judged[f"{name}_score"], judged["label"], np.zeros(len(judged), dtype=int))
                 found[week][name] = {m: v[0] for m, v in metrics(*one, params).items() if m in ("auc", "brier", "ece")}
     return found
@@ -228,7 +230,7 @@ def quality_by_week(table, sure, params, min_rows, champion):
 def monitor(table, learned_days, sure, known, champion, params):
     """Quality by week, and what the champion is worth on what came after its training."""
     as_of, evaluate, settings = pd.Timestamp(params["clock"]["as_of"], tz="UTC"), params["evaluate"], params["monitor"]
-    found = {"quality": quality_by_week(table, sure, evaluate, settings["min_rows"], champion)}
+    found = {"quality": quality_by_week(table, sure, evaluate, settings, champion)}
     if not champion:
         return found
     current = between(table, as_of - DAY * params["windows"]["current_days"], as_of)
