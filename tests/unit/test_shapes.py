@@ -11,11 +11,16 @@ import pytest
 
 from flywheel import files
 from flywheel.data.evidence import read_quality
+from flywheel.data.identity import IDENTITY, differences, read_identity, world_differs
 from flywheel.errors import DataError
 from flywheel.evaluation.evidence import read_curves, read_decision, read_evidence
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
 from flywheel.model.card import read_card, read_champion
 from flywheel.monitoring.evidence import read_drift, read_health, read_triggered
+from flywheel.stages.collect import CollectParams
+from flywheel.stages.validate import ValidateParams
+from flywheel.stages.validate import main as validate
+from tests.planted import settings
 
 READERS: dict[Path, Callable[[], Any]] = {
     files.QUALITY: read_quality,
@@ -85,3 +90,34 @@ def test_a_curve_of_another_shape_names_its_file(wrong: Any) -> None:
     write(files.CURVES / "candidate/roc.json", wrong)
     with pytest.raises(DataError, match=r"^reports/curves/candidate/roc\.json: "):
         read_curves("candidate")
+
+
+def test_a_damaged_note_of_the_source_names_the_file() -> None:
+    """Wherever it is read: to compare two worlds, and by stage `validate`."""
+    write(IDENTITY, [])
+    source = settings(CollectParams).source
+    for read in (
+        read_identity,
+        lambda: differences({}),
+        lambda: world_differs(source),
+        lambda: validate(settings(ValidateParams)),
+    ):
+        with pytest.raises(DataError, match=r"^data/events/source\.json: .*it should be a valid dictionary"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "change", [{"as_of": "x"}, {"labels_known_before": "x"}, {"training_window": ["x", "2030-01-01"]}]
+)
+def test_a_card_with_a_day_that_is_none_names_the_key(change: dict[str, Any]) -> None:
+    """Its days are compared with the clock and with windows."""
+    days = {"as_of": "2030-01-15", "training_window": ["2030-01-01", "2030-01-15"], "labels_known_before": "2030-01-15"}
+    rest = {"version": None, "positive_share": 0.3, "importance": {}, "features": {"numeric": [], "categorical": {}}}
+    card = days | rest | {"sha256": {"model.txt": "", "calibration.json": ""}}
+    write(files.CHAMPION / "card.json", card)
+    assert read_champion() == card
+    write(files.CHAMPION / "card.json", card | change)
+    with pytest.raises(
+        DataError, match=rf"^models/champion/card\.json: {next(iter(change))}.*found 'x'; it should be a day"
+    ):
+        read_champion()

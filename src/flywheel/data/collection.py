@@ -20,7 +20,6 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.params import Clock
 
 LEDGER = files.EVENTS / "ledger.json"
-USER_CHANNELS = ("report", "rating", "ticket")
 
 
 def collect_day(source: Source, day: dt.date, key: str) -> int:

@@ -7,6 +7,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
+from flywheel.shapes import DayText
 
 
 class Entry(TypedDict):
@@ -51,8 +52,8 @@ class Span(TypedDict):
     """How many days there are, the first and the last of them."""
 
     n: int
-    first: str | None
-    last: str | None
+    first: DayText | None
+    last: DayText | None
 
 
 class Totals(TypedDict):
@@ -77,7 +78,7 @@ class BrokenRule(TypedDict):
     table: str
     rule: str
     rows: int
-    day: str
+    day: DayText
     example: Example
 
 
@@ -97,7 +98,7 @@ class DayOfTable(CountedTable):
 class Day(TypedDict):
     """Both tables on one day."""
 
-    day: str
+    day: DayText
     predictions: DayOfTable
     feedback: DayOfTable
 
@@ -105,7 +106,7 @@ class Day(TypedDict):
 class UnusualDay(TypedDict):
     """A day of a table with an unusual number of rows."""
 
-    day: str
+    day: DayText
     table: str
     rows: int
     volume: str
@@ -114,7 +115,7 @@ class UnusualDay(TypedDict):
 class Silence(TypedDict):
     """How long a feed has been silent: its last day with good rows, the whole days since, and what is usual."""
 
-    last_day: str | None
+    last_day: DayText | None
     days: int | None
     usual_days: int | None
     is_silent: bool
@@ -126,7 +127,7 @@ class Quality(TypedDict):
     Files of earlier versions have no `silence`, and say nothing of the `worst` rules.
     """
 
-    as_of: str
+    as_of: DayText
     silence: NotRequired[dict[str, Silence]]
     total: Total
     recent: Recent

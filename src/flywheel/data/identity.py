@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from flywheel import files
+from flywheel import files, shapes
 from flywheel.data.settings import Source
 
 IDENTITY = files.EVENTS / "source.json"
 KEY_CHECK = "key_check"
+
+
+def read_identity() -> dict[str, object]:
+    """What `data/events/` was collected with. DataError when the file is missing or has another shape."""
+    return shapes.read(IDENTITY, dict[str, object], shapes.DELETE)
 
 
 def identity(source: Source) -> dict[str, object]:
@@ -20,12 +25,12 @@ def differences(now: dict[str, object]) -> str:
     """How `data/events/` was collected differently from `now`, in words; empty if it was not, or if nothing is there."""
     if not IDENTITY.exists():
         return ""
-    before = files.read_json(IDENTITY)
+    before = read_identity()
     changed = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
     return "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in changed)
 
 
 def world_differs(source: Source) -> str:
     """The same for what `conf/` alone says, without the hash key."""
-    here = files.read_json(IDENTITY).get(KEY_CHECK) if IDENTITY.exists() else None
+    here = read_identity().get(KEY_CHECK) if IDENTITY.exists() else None
     return differences(identity(source) | {KEY_CHECK: here})

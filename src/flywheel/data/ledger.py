@@ -96,7 +96,7 @@ def digest_of(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else None
 
 
-def fingerprint(stage: str, settings: Any, *upstream: str) -> str:
+def fingerprint(stage: str, settings: Any, *upstream: object) -> str:
     """What decides a stage's output apart from the days: its code (as in `dvc.yaml`), its settings, and what it builds on."""
     pipeline = yaml.load(PIPELINE.read_bytes(), SafeLoader)  # noqa: S506 - it is a safe loader
     code: list[Path] = []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
+from flywheel.shapes import DayText
 
 HIGHER_IS_BETTER = {
     "auc": True,
@@ -48,7 +49,7 @@ ValueByMetric = Annotated[dict[str, float | None], AfterValidator(shapes.having(
 class CandidateSaid(TypedDict):
     """Which candidate was measured."""
 
-    as_of: str
+    as_of: DayText
     identity: str | None
 
 
@@ -63,9 +64,9 @@ class ChampionSaid(TypedDict):
 class Window(TypedDict):
     """The evaluation window, and what was labelled in it."""
 
-    start: str
-    end: str
-    predictions: int
+    start: DayText
+    end: DayText
+    predictions: Annotated[int, Field(ge=1)]
     rows: int
     days: int
     positives: int
@@ -144,7 +145,7 @@ class Decision(TypedDict):
     reference: Literal["champion", "served"]
     champion: str | None
     candidate: str | None
-    as_of: str
+    as_of: DayText
     rules: list[Rule]
 
 

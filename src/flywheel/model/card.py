@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from flywheel import files, shapes
 from flywheel.errors import DataError
+from flywheel.shapes import DayText
 
 FILES = ("model.txt", "calibration.json", "card.json")
 DOES = FILES[:2]  # the files that say what a model does
@@ -29,9 +30,9 @@ class Card(TypedDict):
     """`card.json`. `version` is null until the model is released; the keys that may be missing are for people."""
 
     version: str | None
-    as_of: str
-    training_window: Annotated[list[str], AfterValidator(shapes.of_length(2))]
-    labels_known_before: str
+    as_of: DayText
+    training_window: Annotated[list[DayText], AfterValidator(shapes.of_length(2))]
+    labels_known_before: DayText
     positive_share: float
     importance: dict[str, float]
     features: Features

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
+from pydantic import AfterValidator
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
 from flywheel.evaluation.evidence import Interval
+from flywheel.shapes import DayText
 
 
 class Realised(TypedDict):
@@ -21,7 +23,7 @@ class Realised(TypedDict):
 class QualityOfWeek(TypedDict):
     """Realised quality in one week; null where too few labels are sure."""
 
-    week: str
+    week: DayText
     predictions: int
     labelled: int
     served: NotRequired[Realised | None]
@@ -31,7 +33,7 @@ class QualityOfWeek(TypedDict):
 class ServiceOfWeek(TypedDict):
     """The service in one week; `days` says how many days of it the data has."""
 
-    week: str
+    week: DayText
     days: int
     predictions: float
     error_rate: float | None
@@ -44,8 +46,8 @@ class ServiceOfWeek(TypedDict):
 class RecentQuality(TypedDict):
     """The champion's realised AUC over the current window."""
 
-    start: str
-    end: str
+    start: DayText
+    end: DayText
     predictions: int
     labelled: int
     auc: Interval | None
@@ -54,7 +56,7 @@ class RecentQuality(TypedDict):
 class LatestDay(TypedDict):
     """The service on the last day."""
 
-    day: str
+    day: DayText
     predictions: int
     error_rate: float | None
 
@@ -62,8 +64,8 @@ class LatestDay(TypedDict):
 class DriftWindow(TypedDict):
     """How much of the champion's importance is on columns that have drifted in one window."""
 
-    start: str
-    end: str
+    start: DayText
+    end: DayText
     rows: int
     columns: int
     drifted: int
@@ -73,7 +75,7 @@ class DriftWindow(TypedDict):
 class Health(TypedDict):
     """`reports/monitor.json`."""
 
-    as_of: str
+    as_of: DayText
     champion: str | None
     quality: list[QualityOfWeek]
     service: list[ServiceOfWeek]
@@ -93,6 +95,19 @@ class Histogram(TypedDict):
     current: list[float]
 
 
+def has_bins(value: dict[str, Any]) -> dict[str, Any]:
+    """A validator for a histogram: without bins there is nothing to draw."""
+    if "categories" in value:
+        n = len(value["categories"])
+    elif "edges" in value:
+        n = max(len(value["edges"]) - 1, 0)
+    else:
+        raise ValueError("it should have the key categories or the key edges")
+    if {len(value["reference"]), len(value["current"])} != {n}:
+        raise ValueError(f"it should have {n} shares of both samples, one for each bin")
+    return value
+
+
 class DriftOfColumn(TypedDict):
     """The distance between the two samples of a column; null where it cannot be measured."""
 
@@ -101,14 +116,14 @@ class DriftOfColumn(TypedDict):
     distance: float | None
     is_drifted: bool
     null_share: list[float]
-    histogram: Histogram
+    histogram: Annotated[Histogram, AfterValidator(has_bins)]
 
 
 class CurrentWindow(TypedDict):
     """The window that is looked at."""
 
-    start: str
-    end: str
+    start: DayText
+    end: DayText
     rows: int
 
 
@@ -154,7 +169,7 @@ class Alert(TypedDict):
 class Triggered(TypedDict):
     """`reports/trigger.json`: what to do now, what was called for, why, every alert, and every rule with its numbers."""
 
-    as_of: str
+    as_of: DayText
     tier: Tier
     called_for: Tier
     held_back: str | None

@@ -145,7 +145,9 @@ def learned(new_labels: int | None, card: Card | None, params: Trigger) -> Trigg
     """Routine: there are many labels the champion has not seen, beside those that it has."""
     if card is None or new_labels is None:
         return _rule("new labels", "routine", False, "there is no champion yet")
-    learned_from = sum(card.get("rows", {}).values())
+    if "rows" not in card:
+        return _rule("new labels", "routine", False, "how many labels the champion learned from is not known")
+    learned_from = sum(card["rows"].values())
     said = f"{new_labels:,} labels are new to the champion, which learned from {learned_from:,}"
     is_much = new_labels > params.new_label_share * learned_from
     return _rule("new labels", "routine", is_much, f"{said} (limit {params.new_label_share:.0%} of them)")

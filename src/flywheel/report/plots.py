@@ -89,7 +89,9 @@ def weekly(monitor: Health) -> Figure:
             ("brier", axes[0, 1], "Brier score (lower is better)"),
         ):
             for name in ("served", "champion"):
-                judged = [(place[one["week"]], realised_by_model(one).get(name)) for one in quality]
+                judged = [
+                    (place[one["week"]], realised_by_model(one).get(name)) for one in quality if one["week"] in place
+                ]
                 points = [(at, found["auc"] if metric == "auc" else found["brier"]) for at, found in judged if found]
                 if points:
                     _line(panel, points, is_part, label=name, **STYLES[name])

@@ -12,6 +12,7 @@ from pydantic import Field
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.evidence import CheckedDay
+from flywheel.data.identity import read_identity
 from flywheel.data.ledger import fingerprint, open_days, to_do
 from flywheel.data.quality import in_words, summarize
 from flywheel.data.settings import Contract, Validate
@@ -31,7 +32,7 @@ class ValidateParams(Params):
 
 def main(params: ValidateParams) -> str:
     """Write `data/valid/`, `data/rejected/` and `reports/quality.json`; checks only new days, and from a changed day on."""
-    mark = fingerprint("validate", params.contract.model_dump(), files.read_json(files.EVENTS / "source.json"))
+    mark = fingerprint("validate", params.contract.model_dump(), read_identity())
     ledger = open_days(LEDGER, CheckedDay, mark)
     collected = [day for day in tables.stored_days(files.EVENTS, "feedback") if day < params.clock.as_of]
     stale = to_do(collected, ledger, {day: inputs(day) for day in collected}, outputs)

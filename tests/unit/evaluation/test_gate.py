@@ -523,7 +523,10 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     equal = {name: {"value": 0.5, "low": 0.4, "high": 0.6} for name in IN_WORDS}
     whole = {name: equal | found.get(name, {}) for name in ("candidate", "champion", "served", "base_rate")}
     difference = {"champion": equal | found["difference"]["champion"], "served": equal}
-    about = found["about"] | {"confidence": 0.95, "window": found["about"]["window"] | {"start": "a", "end": "b"}}
+    about = found["about"] | {
+        "confidence": 0.95,
+        "window": found["about"]["window"] | {"start": "2013-04-03", "end": "2013-05-01"},
+    }
     files.write_json(files.METRICS, {"about": about, **whole, "difference": difference})
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behaviours)

@@ -143,6 +143,14 @@ def test_without_a_champion_no_label_is_new() -> None:
     }
 
 
+def test_a_card_without_its_rows_leaves_the_number_of_labels_unknown() -> None:
+    """Any number of new labels would be much beside none: the rule says what it does not know, and does not call."""
+    card = {name: value for name, value in CARD.items() if name != "rows"}
+    found = decide(monitor(new_labels=1), quality(), card, PARAMS, [])
+    rule = next(one for one in found["rules"] if one["rule"] == "new labels")
+    assert (False, "how many labels the champion learned from is not known") == (rule["calls"], rule["reason"])
+
+
 def test_an_old_champion_is_routine() -> None:
     """29 days are more than 28; no champion at all is a reason as well."""
     assert decided(as_of="2030-03-03")["tier"] == "none"

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from flywheel import files
-from flywheel.evaluation.evidence import IN_WORDS
+from flywheel.data.evidence import read_quality
+from flywheel.errors import DataError
+from flywheel.evaluation.evidence import IN_WORDS, read_decision, read_evidence
+from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
 from flywheel.report.markdown import escape, number
 from flywheel.report.page import cohorts, data_quality, drift, labels, render, service, verdict
@@ -163,6 +166,69 @@ def evidence(champion: bool = True) -> Evidence:
             ],
         },
     }
+
+
+HISTOGRAM = ("by_column", 0, "histogram")
+BROKEN: list[tuple[Path, str, Any, Any, str]] = [
+    (files.METRICS, "metrics", ("about", "window", "predictions"), 0, "greater than or equal to 1"),
+    (files.METRICS, "metrics", ("about", "window", "start"), "x", "it should be a day"),
+    (files.METRICS, "metrics", ("about", "candidate", "as_of"), "x", "it should be a day"),
+    (files.DECISION, "decision", ("as_of",), "2030-1-1", "it should be a day"),
+    (files.QUALITY, "quality", ("as_of",), "x", "it should be a day"),
+    (files.QUALITY, "quality", ("total", "days", "last"), "x", "it should be a day"),
+    (files.MONITOR, "monitor", ("quality", 0, "week"), "x", "it should be a day"),
+    (files.MONITOR, "monitor", ("service", 0, "week"), "x", "it should be a day"),
+    (files.DRIFT, "drift", ("reference", "start"), "x", "it should be a day"),
+    (files.DRIFT, "drift", ("current", "end"), "x", "it should be a day"),
+    (files.DRIFT, "drift", HISTOGRAM, {"reference": [1.0], "current": [1.0]}, "the key categories or the key edges"),
+    (
+        files.DRIFT,
+        "drift",
+        HISTOGRAM,
+        {"edges": [0.0, 1.0], "reference": [1.0], "current": [0.5, 0.5]},
+        "it should have 1 shares",
+    ),
+]
+READ = {
+    files.METRICS: read_evidence,
+    files.DECISION: read_decision,
+    files.QUALITY: read_quality,
+    files.MONITOR: read_health,
+    files.DRIFT: read_drift,
+}
+
+
+@pytest.mark.parametrize(("path", "name", "place", "value", "said"), BROKEN)
+def test_a_wrong_value_under_a_right_key_names_file_and_key(
+    path: Path,
+    name: str,
+    place: tuple[Any, ...],
+    value: Any,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same file without the change is read."""
+    monkeypatch.chdir(tmp_path)
+    found = evidence()
+    for other, of_it in ((files.COHORTS, "cohorts"), (files.BEHAVIOUR, "behaviour"), (path, name)):
+        files.write_json(other, found[of_it])
+    READ[path]()
+    inner = found[name]
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    files.write_json(path, found[name])
+    with pytest.raises(DataError, match=rf"^{path}: {'.'.join(map(str, place))}: found .*{said}"):
+        READ[path]()
+
+
+def test_a_week_that_the_service_does_not_know_is_not_drawn() -> None:
+    """The other weeks are."""
+    found = evidence()["monitor"]
+    found["quality"][0]["week"] = "2029-12-31"
+    lines = plots.weekly(found).axes[0].lines
+    assert {1} == {int(x) for line in lines for x in line.get_xdata()}
 
 
 def column(name: str, distance: float | None, is_drifted: bool) -> Evidence:
