@@ -121,9 +121,12 @@ def service_by_week(predictions, feedback):
         "error_rate": predictions["error"].notna().groupby(week).mean(),
         "latency_p50_ms": latency.quantile(0.5),
         "latency_p95_ms": latency.quantile(0.95),
-        "mean_rating": ratings.groupby(said)["value"].mean(),
     }
+    rated = ratings.groupby(said)["value"].mean()
     volume = feedback.groupby([said, "channel"]).size().unstack(fill_value=0)
     volume = volume.to_dict("index")
     found = pd.DataFrame(columns).reindex(sorted({*week, *said})).to_dict("index")
-    return {name: one | {"feedback": volume.get(name)} for name, one in found.items()}
+    return {
+        name: one | {"mean_rating": {"value": rated.get(name)}, "feedback": volume.get(name)}
+        for name, one in found.items()
+    }
