@@ -25,7 +25,8 @@ RESULTS = ("dvc.lock", "params.yaml", "models/", "reports/")
 PROJECT = {"parcels": "src/parcels", "parcels.yaml": "conf/project/parcels.yaml"}
 NAME = "parcel-delay"  # the project's, in conf/project/parcels.yaml
 AS_OF = "2031-04-12"  # six weeks of parcels; the data ends on 29 April
-CHAMPION_AS_OF = "2031-03-22"  # the champion has seen a week of them
+CHAMPION_AS_OF = "2031-03-21"  # the champion was trained on six days
+FIRST = "a first model"  # the commit in which the champion was a candidate; no test begins with its tag
 
 
 class Clone:
@@ -152,18 +153,15 @@ def shared(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], C
     return clone
 
 
-# Some weeks earlier the loop had learned from few days, and what it had learned was released. In one process, without DVC.
-CHAMPION = """
-import importlib, json, pathlib, shutil
+# Some weeks earlier the loop had learned from few days. In one process, without DVC.
+FIRST_MODEL = """
+import importlib, pathlib, shutil
 from flywheel.loop.compose import composed, write
 from flywheel.params import load
 write(composed([f"clock.as_of={as_of}"]))
 for stage in ("collect", "validate", "label", "featurize", "train"):
     module = importlib.import_module(f"flywheel.stages.{stage}")
     module.main(load(getattr(module, f"{stage.title()}Params")))
-shutil.move("models/candidate", "models/champion")
-card = pathlib.Path("models/champion/card.json")
-card.write_text(card.read_text().replace('"version": null', '"version": "v0.1.0"'))
 for made in ("data", "reports", "params.yaml"):
     shutil.rmtree(made) if pathlib.Path(made).is_dir() else pathlib.Path(made).unlink()
 """
@@ -172,7 +170,11 @@ for made in ("data", "reports", "params.yaml"):
 def seeded(target: Path) -> Clone:
     """A clone with a champion, in which nothing has been run."""
     clone = copy_of_this_tree(target)
-    clone.run(sys.executable, "-c", f"as_of = {CHAMPION_AS_OF!r}\n{CHAMPION}")
+    clone.run(sys.executable, "-c", f"as_of = {CHAMPION_AS_OF!r}\n{FIRST_MODEL}")
+    clone.commit(FIRST)
+    (clone.path / "models/candidate").rename(clone.path / "models/champion")
+    card = clone.path / "models/champion/card.json"
+    card.write_text(card.read_text().replace('"version": null', '"version": "v0.1.0"'))
     clone.commit("a champion")
     return clone
 

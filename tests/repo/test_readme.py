@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Clone
+from tests.conftest import FIRST, NAME, ROOT, Clone
 from tests.documents import tree_paths
 from tests.workflows.server import REPOSITORY, GitHub
 
@@ -62,7 +62,7 @@ def test_every_command_of_the_readme_runs(tiny_copy: Clone, tmp_path: Path) -> N
     tiny_copy.install()
     tiny_copy.commit("settled")
     why = "forced: a version to go back to"  # without its reason the audit would call it broken
-    tiny_copy.run("gto", "register", "parcel-delay", "HEAD~1", "--version", "v0.1.0", "--message", why)
+    tiny_copy.run("gto", "register", NAME, f":/{FIRST}", "--version", "v0.1.0", "--message", why)
     tiny_copy.flywheel("release", "--force", "a version to start from")
     tiny_copy.commit("the next one")
     tiny_copy.git("clone", "-q", "--bare", ".", str(tmp_path / "origin"))
