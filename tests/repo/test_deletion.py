@@ -22,6 +22,9 @@ def without_example(tmp_path: Path) -> Clone:
     for delete in re.findall(r"^git rm .+$", document, re.MULTILINE):
         clone.run(*delete.split())
     plant_project(clone.path)
+    readme = clone.path / "README.md"
+    lines = readme.read_text().splitlines(keepends=True)
+    readme.write_text("".join(line for line in lines if "docs/example.md" not in line and "](reports/" not in line))
     clone.install()
     clone.flywheel("compose")
     clone.commit("without the example")

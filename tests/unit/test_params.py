@@ -45,7 +45,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tree / "conf/project").mkdir()
     (tree / "conf/project/parcels.yaml").write_text(f"# @package _global_\n{mine}")
     config = tree / "conf/config.yaml"
-    config.write_text(re.sub(r"(?m)^  - project: .*$", "  - project: parcels", config.read_text()))
+    text = re.sub(r"(?m)^  - project: .*$", "  - project: parcels", config.read_text())
+    config.write_text(re.sub(r"(?m)^  - model: .*$", "  - model: lightgbm", text))
     return tree
 
 
