@@ -7,21 +7,58 @@ import sys
 
 import pytest
 
-SLOW = {"dvc", "evidently", "hydra", "lightgbm", "matplotlib", "pandas", "requests", "rich", "scipy", "sklearn"}
+from tests.conftest import Clone
+
+SLOW = {"dvc", "evidently", "hydra", "lightgbm", "matplotlib", "pandera", "requests", "rich", "scipy", "sklearn"}
+MOST = {"pandas"}
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that are there after some lines of code, in a process of their own."""
+    command = [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
 @pytest.mark.parametrize(
     ("module", "used"),
     [
-        ("flywheel.params", set()),
-        ("flywheel.stages.gate", set()),
-        ("flywheel.stages.collect", {"pandas"}),
-        ("flywheel.stages.report", {"matplotlib"}),
-        ("flywheel.stages.label", {"pandas"}),
+        ("params", set()),
+        ("stages.collect", MOST),
+        ("stages.validate", MOST | {"pandera"}),
+        ("stages.label", MOST),
+        ("stages.featurize", MOST),
+        ("stages.train", MOST),
+        ("stages.evaluate", MOST),
+        ("stages.gate", set()),
+        ("stages.monitor", MOST),
+        ("stages.report", {"matplotlib"}),
     ],
 )
 def test_a_stage_loads_no_slow_library_that_it_does_not_use(module: str, used: set[str]) -> None:
     """A library that is needed only on some way through is imported there."""
-    code = f"import sys, {module}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert SLOW & set(loaded) <= used
+    assert (SLOW | MOST) & loaded(f"import flywheel.{module}") <= used
+
+
+def test_lightgbm_comes_without_scikit_learn() -> None:
+    """Whose import takes twice as long as its own; whoever needs it afterwards still finds it."""
+    found = loaded("from flywheel.model import boosting\nboosting.library()")
+    assert "lightgbm" in found
+    assert "sklearn" not in found
+    assert {"lightgbm", "sklearn"} <= loaded("from flywheel.model import boosting\nboosting.library()\nimport sklearn")
+
+
+@pytest.mark.slow
+def test_monitoring_runs_without_what_it_does_not_use(tiny_copy: Clone) -> None:
+    """The distances of the configuration need neither Evidently, which takes seconds to import, nor SciPy's statistics."""
+    code = "\n".join(
+        (
+            "import sys",
+            "from flywheel.params import load",
+            "from flywheel.stages.monitor import MonitorParams, main",
+            "main(load(MonitorParams))",
+            "print(*sys.modules)",
+        )
+    )
+    found = set(tiny_copy.run(sys.executable, "-c", code).stdout.split())
+    assert "lightgbm" in found
+    assert {"evidently", "sklearn", "scipy.stats"} & found == set()

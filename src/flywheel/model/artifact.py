@@ -12,6 +12,7 @@ import pandas as pd
 
 from flywheel import files, shapes
 from flywheel.errors import DataError
+from flywheel.model import boosting
 from flywheel.model.card import DOES, FILES, Calibration, Card, Features, card_text, file_digests, read_card
 
 if TYPE_CHECKING:  # slow to import, and a release needs only the files
@@ -81,8 +82,6 @@ def load(folder: Path) -> Model:
 
     The digests are compared first, because LightGBM reads past the end of a truncated file.
     """
-    import lightgbm as lgb
-
     lacking = [name for name in FILES if not (folder / name).exists()]
     if lacking:
         raise DataError(f"{folder} lacks {', '.join(lacking)}. Restore it from Git, or make it with: flywheel run")
@@ -91,7 +90,9 @@ def load(folder: Path) -> Model:
         if digest != card["sha256"][name]:
             raise DataError(f"{folder / name} does not match its digest in card.json. Restore both from Git.")
     return Model(
-        lgb.Booster(model_file=str(folder / "model.txt")), shapes.read(folder / "calibration.json", Calibration), card
+        boosting.library().Booster(model_file=str(folder / "model.txt")),
+        shapes.read(folder / "calibration.json", Calibration),
+        card,
     )
 
 

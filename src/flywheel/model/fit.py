@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from flywheel.errors import DataError
+from flywheel.model import boosting
 from flywheel.model.artifact import matrix, predict_raw
 from flywheel.model.card import Calibration, Features
 from flywheel.model.settings import Model as ModelParams
@@ -53,7 +54,7 @@ def fit(
 
     The weights are the confidences of the labels.
     """
-    import lightgbm as lgb
+    library = boosting.library()
 
     names = [*features["numeric"], *features["categorical"]]
     table = matrix(rows.features, features)
@@ -75,7 +76,7 @@ def fit(
 
     def data(part: str, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         mine = rows.part == part
-        return lgb.Dataset(
+        return library.Dataset(
             table[mine],
             rows.label[mine],
             weight=rows.weight[mine],
@@ -85,13 +86,16 @@ def fit(
         )
 
     fitted = data("fit")
-    booster = lgb.train(
+    booster = library.train(
         settings,
         fitted,
         num_boost_round=params.max_trees,
         valid_sets=[fitted, data("stop", fitted)],
         valid_names=["fit", "stop"],
-        callbacks=[lgb.early_stopping(train.early_stopping_rounds, verbose=False, first_metric_only=True), *callbacks],
+        callbacks=[
+            library.early_stopping(train.early_stopping_rounds, verbose=False, first_metric_only=True),
+            *callbacks,
+        ],
     )
     mine = rows.part == "calibrate"
     raw = predict_raw(booster, table[mine])

@@ -1,4 +1,4 @@
-"""Drift of every column between a reference and a current window, by Evidently. The only module that imports it."""
+"""Drift of every column between a reference and a current window, by Evidently's methods."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flywheel.monitoring.distances import evidently, jensen_shannon, wasserstein
 from flywheel.monitoring.settings import Drift
 
 KEYS = ("prediction_id", "served_at")
@@ -26,11 +27,11 @@ def measure(
     samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
     is_empty = {name: any(one[name].notna().sum() == 0 for one in samples) for name in columns}
     measurable = [name for name in columns if not is_empty[name]]
-    distances = _evidently(samples[0], samples[1], measurable, categorical, params)
+    by_name = distances(samples[0], samples[1], measurable, categorical, params)
     found: list[dict[str, Any]] = []
     for name in columns:
         is_category = name in categorical
-        distance = distances.get(name)
+        distance = by_name.get(name)
         found.append(
             {
                 "column": name,
@@ -66,8 +67,8 @@ def weigh(
     columns = [name for name, weight in importance.items() if weight > 0 and name in reference and name in current]
     samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
     measurable = [name for name in columns if all(one[name].notna().any() for one in samples)]
-    distances = _evidently(samples[0], samples[1], measurable, categorical, params)
-    drifted = [name for name in measurable if distances[name] > params.threshold]
+    by_name = distances(samples[0], samples[1], measurable, categorical, params)
+    drifted = [name for name in measurable if by_name[name] > params.threshold]
     total = sum(importance[name] for name in measurable)
     return {
         "columns": len(measurable),
@@ -144,20 +145,19 @@ def _datasets(
     return [Dataset.from_pandas(frame[columns], data_definition=definition) for frame in (current, reference)]
 
 
-def _evidently(
+def distances(
     reference: pd.DataFrame, current: pd.DataFrame, columns: list[str], categorical: tuple[str, ...], params: Drift
 ) -> dict[str, float]:
-    if not columns:
-        return {}
-    # What evidently.metrics.ValueDrift calls, without the plots it draws for each column (80 % of its time).
-    from evidently.legacy.calculations.stattests import get_stattest
-    from evidently.legacy.core import ColumnType
-
+    """The distance of each column; each must have values in both samples."""
     found = {}
     for name in columns:
         is_category = name in categorical
-        kind = ColumnType.Categorical if is_category else ColumnType.Numerical
         method = params.categorical_method if is_category else params.numeric_method
         before, now = reference[name].dropna(), current[name].dropna()
-        found[name] = float(get_stattest(before, now, kind, method)(before, now, kind, params.threshold).drift_score)
+        if (is_category, method) == (False, "wasserstein"):
+            found[name] = wasserstein(before.to_numpy("float64"), now.to_numpy("float64"))
+        elif (is_category, method) == (True, "jensenshannon"):
+            found[name] = jensen_shannon(before, now)
+        else:
+            found[name] = evidently(before, now, is_category, method)
     return found

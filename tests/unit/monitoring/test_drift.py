@@ -208,20 +208,26 @@ def test_the_order_of_rows_is_of_no_importance() -> None:
     assert expected == pytest.approx({name: one["distance"] for name, one in by_name(shuffled).items()})
 
 
-def test_the_distances_are_those_of_evidentlys_own_report() -> None:
-    """Its methods are called without its plots; what it would report is the same to the last bit."""
+@pytest.mark.xdist_group("evidently")  # which takes seconds to import
+@pytest.mark.parametrize(("numeric", "categorical"), [("wasserstein", "jensenshannon"), ("psi", "hellinger")])
+def test_the_distances_are_those_of_evidentlys_own_report(numeric: str, categorical: str) -> None:
+    """Those that are computed here, and those for which its code is called without the plots."""
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
 
     frames = [columns(1), columns(2).assign(age=lambda frame: frame["age"] + 1)]
     frames[1].loc[::7, "size"] = np.nan
+    frames[1].loc[::9, "place"] = "west"
     definition = DataDefinition(numerical_columns=["age", "size", "speed"], categorical_columns=["place"])
     reference, current = (Dataset.from_pandas(frame, data_definition=definition) for frame in frames)
-    methods = dict.fromkeys(("age", "size", "speed"), PARAMS.numeric_method) | {"place": PARAMS.categorical_method}
+    methods = dict.fromkeys(("age", "size", "speed"), numeric) | {"place": categorical}
     report = Report([ValueDrift(column=name, method=method, threshold=0.1) for name, method in methods.items()])
     values = [float(one["value"]) for one in report.run(current, reference).dict()["metrics"]]
-    found = by_name(drift(frames[0], frames[1]))
-    assert dict(zip(methods, values, strict=True)) == {name: found[name]["distance"] for name in methods}
+    chosen = PARAMS.model_copy(update={"numeric_method": numeric, "categorical_method": categorical})
+    found = by_name(measure(frames[0], frames[1], ("place",), chosen))
+    assert {name: found[name]["distance"] for name in methods} == pytest.approx(
+        dict(zip(methods, values, strict=True)), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(
