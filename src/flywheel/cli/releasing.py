@@ -72,7 +72,7 @@ def release(
         say(f"Nothing to release: the candidate is the same model as {known}.")
         return
     else:
-        version = serve.release(name, _composed, force)
+        version = serve.release(name, _composed, force, show.say)
         serving = production(name)
     print(f"{name}@{version} is released and serves as {name}#prod#{serving.number if serving else '?'}.")
     if not publish:

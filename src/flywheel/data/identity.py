@@ -7,6 +7,7 @@ from flywheel.data.settings import Source
 
 IDENTITY = files.EVENTS / "source.json"
 KEY_CHECK = "key_check"
+NAMED, LENGTH = 3, 60  # a difference is told in a sentence: so many settings, each with so many letters of its value
 
 
 def read_identity() -> dict[str, object]:
@@ -27,7 +28,13 @@ def differences(now: dict[str, object]) -> str:
         return ""
     before = read_identity()
     changed = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
-    return "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in changed)
+    said = [f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}" for name in changed[:NAMED]]
+    return "; ".join(said) + (f"; and {len(changed) - NAMED} more" if len(changed) > NAMED else "")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LENGTH else f"{text[:LENGTH]}…"
 
 
 def world_differs(source: Source) -> str:

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from flywheel import files
+from flywheel.errors import DataError
 
 OBJECT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
 
@@ -67,8 +68,16 @@ def clean_workspace(outputs: list[tuple[Path, str]], cache: Path) -> list[str]:
 
     `outputs` are paths with their hashes. What stages make is dropped whole, and made again. Of the days that arrived only the
     files that are wrong are dropped, for the cache's or a new collection: a day that the lock does not know yet may be nowhere
-    else.
+    else. DataError, and nothing dropped, when the days are not what the lock says and the cache lacks the list of them, so
+    that nobody can tell which.
     """
+    for path, expected in outputs:
+        if path == files.EVENTS and path.exists() and listing(cache, expected) is None and not _holds(path, expected):
+            raise DataError(
+                f"{path} is not what dvc.lock says, and the cache does not hold the list of its files, so nobody can tell "
+                "which days to believe. Fetch them with `flywheel restore`, or collect all of them again: make clean, if "
+                "the source can be read again."
+            )
     dropped: list[str] = []
     for path, expected in outputs:
         if path == files.EVENTS:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flywheel import files
+from flywheel import files, git
 from flywheel.errors import FAILURE, ConfigError, DataError, FlywheelError, RemoteError, chain
 from flywheel.loop import objects
 
@@ -150,6 +150,9 @@ def quiet() -> None:
 
 @contextlib.contextmanager
 def _repository() -> Iterator[Any]:
+    git.run(
+        "rev-parse", "--git-dir"
+    )  # refuses a folder without Git, of which DVC would only say that something is missing
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     # Stages run `python`: it must be this one, even if the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -131,10 +131,10 @@ def check_world(now: Composition) -> None:
 def advance(now: Composition, to: dt.date, say: Say = print) -> Composition:
     """Take over the model that serves as champion, move the clock, and write the composition of that day."""
     ahead = composed([*now.overrides, f"clock.as_of={to}"])
+    moved = replace(ahead, overrides=now.overrides)
+    write(moved)  # first, so that a disk that takes nothing stops the turn; the next command composes anyway
     version = take_over_champion(now.params.project.name)
     say(f"champion  {version}, from its tag" if version else "champion  the one in the tree: there is no prod tag")
-    moved = replace(ahead, overrides=now.overrides)
-    write(moved)  # before the clock, so that a disk that takes nothing stops it; the next command composes anyway
     clock.move_clock(to)
     say(f"clock     {now.params.clock.as_of} -> {to}")
     return moved

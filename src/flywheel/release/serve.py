@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flywheel import git
 from flywheel.errors import ConfigError, DataError, FlywheelError, GateFailed
 from flywheel.evaluation.evidence import Decision, read_evidence
@@ -19,11 +21,12 @@ def decide_again(params: Gate) -> Decision:
     return decide(*read_evidence(), params)
 
 
-def release(name: str, compose: Compose, why: str | None = None) -> str:
+def release(name: str, compose: Compose, why: str | None = None, note: Callable[[str], object] = print) -> str:
     """Tag the commit that is checked out as the next version and assign it to `prod`; returns the version.
 
     Every link is checked first, as `flywheel audit` checks them. `why` releases without a passing gate. The tags
-    record it, or the reason of an acceptance. GateFailed or DataError when something is in the way.
+    record it, or the reason of an acceptance; one that was not needed is told to `note`. GateFailed or DataError when
+    something is in the way.
     """
     forced = reason("--force", why) if why is not None else None
     commit, serving = head(), production(name)
@@ -59,6 +62,8 @@ def release(name: str, compose: Compose, why: str | None = None) -> str:
     if not here:
         make_tag("register", name=name, ref="HEAD", version=version, message=said.text())
     make_tag("assign", name=name, version=version, stage="prod", message=said.prod_text(), force=True)
+    if forced is not None and said.how != "forced":
+        note(f"forced    it was not needed: the gate was open, so the reason is not in the tag ({forced})")
     return version
 
 

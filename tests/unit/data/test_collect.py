@@ -240,6 +240,18 @@ def test_other_source_options_are_refused() -> None:
         collect(three_days(), as_of=3, seed=2)
 
 
+def test_a_difference_is_told_in_a_sentence() -> None:
+    """Of a source.json that lost its keys not every option is printed: three, each shortened."""
+    collect(three_days(), as_of=2)
+    identity = files.EVENTS / "source.json"
+    files.write_json(
+        identity, {"key_check": files.read_json(identity)["key_check"], "options.name": "x" * 900, "was": 1}
+    )
+    with pytest.raises(DataError, match=r"factory was None.*; and 1 more") as caught:
+        collect(three_days(), as_of=3)
+    assert len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize("as_of", [1, 5])
 def test_a_clock_outside_the_data_names_the_first_and_the_last_day_allowed(as_of: int) -> None:
     """Three days of data allow the clock to stand on the day after each of them."""

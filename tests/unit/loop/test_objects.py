@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flywheel.errors import DataError
 from flywheel.loop import objects
 
 
@@ -113,6 +114,23 @@ def test_an_arrived_day_with_other_bytes_comes_from_the_cache_or_goes(cache: Pat
         "feedback/2030-01-03.parquet": b"3",
         "ledger.json": b"other",
     }
+
+
+@pytest.mark.parametrize("day", [b"1", b"planted"])
+def test_days_that_nobody_lists_are_as_the_lock_says_or_refused(cache: Path, day: bytes) -> None:
+    """Without the list of the folder its hash still tells whether it is whole, but not which day is wrong."""
+    held = {"feedback/2030-01-01.parquet": b"1", "ledger.json": b"{}"}
+    name = listed(cache, held)
+    objects_list = cache / "files/md5" / name[:2] / name[2:]
+    objects_list.unlink()
+    folder = written("data/events", held | {"feedback/2030-01-01.parquet": day})
+    before = sorted(folder.rglob("*"))
+    if day == b"1":
+        assert objects.clean_workspace([(folder, name)], cache) == []
+    else:
+        with pytest.raises(DataError, match=r"data/events is not what dvc\.lock says.*flywheel restore"):
+            objects.clean_workspace([(folder, name)], cache)
+    assert before == sorted(folder.rglob("*"))
 
 
 def test_nothing_is_dropped_from_what_is_as_it_was(cache: Path) -> None:

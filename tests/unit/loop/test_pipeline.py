@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from flywheel.loop import pipeline
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that looks like the root of a repository."""
     monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
     Path("dvc.yaml").write_text("stages: {}\n")
     return tmp_path
 
@@ -154,6 +156,14 @@ def test_a_folder_without_dvc_is_refused(root: Path) -> None:
     """As in a copy of the files without .dvc/."""
     with pytest.raises(ConfigError, match=r"there is no \.dvc/ here"):
         pipeline.run()
+
+
+@pytest.mark.parametrize("command", [pipeline.run, pipeline.restore])
+def test_a_folder_without_git_is_told_so(tree: Path, command: Callable[[], object]) -> None:
+    """As when the files were unpacked from an archive; DVC would only miss its own."""
+    shutil.rmtree(".git")
+    with pytest.raises(ConfigError, match="not in a Git repository"):
+        command()
 
 
 def objects_of(content: str) -> Path:

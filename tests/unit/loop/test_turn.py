@@ -184,6 +184,20 @@ def test_a_clock_does_not_move_where_params_cannot_be_written(tree: Path) -> Non
     assert before == Path("conf/state.yaml").read_bytes()
 
 
+def test_a_champion_is_not_taken_over_where_params_cannot_be_written(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The champion of one day and the clock of another would be a comparison that nobody asked for."""
+    turn.run()
+    taken: list[str] = []
+    monkeypatch.setattr(turn, "take_over_champion", taken.append)
+    Path("params.yaml").unlink()
+    Path("params.yaml").mkdir()
+    with pytest.raises(DataError, match=r"params\.yaml could not be written"):
+        turn.tick(7)
+    assert taken == []
+
+
 @pytest.mark.parametrize("line", ["# Overrides: size=tiny", "# Overrides: 3"])
 def test_a_broken_note_of_the_overrides_is_said(tree: Path, line: str) -> None:
     """Somebody edited params.yaml by hand."""

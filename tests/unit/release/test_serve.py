@@ -49,9 +49,11 @@ def test_a_forced_release_carries_its_reason() -> None:
 
 
 def test_a_reason_to_force_what_passes_is_not_noted() -> None:
-    """Who reads the tag would think that the gate was closed."""
-    serve.release(NAME, compose, "just in case")
+    """Who reads the tag would think that the gate was closed. Whoever gave the reason is told."""
+    said: list[str] = []
+    serve.release(NAME, compose, "just in case", said.append)
     assert message(f"{NAME}@v0.2.0") == "v0.2.0: gate: pass, as of 2030-02-01"
+    assert said == ["forced    it was not needed: the gate was open, so the reason is not in the tag (just in case)"]
 
 
 def test_an_accepted_release_carries_its_reason() -> None:
