@@ -126,6 +126,7 @@ def two_futures(draw: st.DrawFn) -> tuple[pd.Timestamp, tuple[Rows, Rows], tuple
     return moment, futures[0], futures[1]
 
 
+@pytest.mark.slow
 @MANY
 @given(two_futures())
 def test_what_arrives_after_a_prediction_was_served_changes_none_of_its_features(
@@ -138,6 +139,7 @@ def test_what_arrives_after_a_prediction_was_served_changes_none_of_its_features
     pd.testing.assert_frame_equal(past, same)
 
 
+@pytest.mark.slow
 @MANY
 @given(worlds())
 def test_a_feature_is_what_could_be_computed_when_the_prediction_was_served(world: tuple[Rows, Rows]) -> None:
@@ -151,6 +153,7 @@ def test_a_feature_is_what_could_be_computed_when_the_prediction_was_served(worl
         pd.testing.assert_frame_equal(everything.loc[name], then.loc[name])
 
 
+@pytest.mark.slow
 @MANY
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_label_and_no_feature(world: tuple[Rows, Rows], shuffle: Any) -> None:
@@ -174,6 +177,7 @@ def test_of_contradictions_at_one_moment_the_same_one_counts_in_every_order(chan
     pd.testing.assert_frame_equal(known_labels(said), known_labels(said[::-1]))
 
 
+@pytest.mark.slow
 @MANY
 @given(worlds(), st.integers(-400, 400))
 def test_a_shift_of_all_times_by_whole_days_changes_no_feature(world: tuple[Rows, Rows], n_days: int) -> None:

@@ -37,4 +37,4 @@ def test_without_the_example_everything_is_green(without_example: Clone) -> None
     assert yaml.safe_load((without_example.path / "params.yaml").read_text())["project"]["name"] == "parcel-delay"
     without_example.run("make", "check")
     without_example.run("pytest", "--collect-only", "-q", "-n", "0")
-    without_example.run("pytest", "-q", "-n", "0", "-m", "not slow", "tests/unit", "tests/repo", timeout=900)
+    without_example.run("pytest", "-m", "not slow", "tests/unit", "tests/repo", timeout=900)

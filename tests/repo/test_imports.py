@@ -39,6 +39,7 @@ def test_a_stage_loads_no_slow_library_that_it_does_not_use(module: str, used: s
     assert (SLOW | MOST) & loaded(f"import flywheel.{module}") <= used
 
 
+@pytest.mark.slow
 def test_lightgbm_comes_without_scikit_learn() -> None:
     """Whose import takes twice as long as its own; whoever needs it afterwards still finds it."""
     found = loaded("from flywheel.model import boosting\nboosting.library()")

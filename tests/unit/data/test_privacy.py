@@ -31,6 +31,7 @@ def test_e_mail_addresses_are_replaced(text: str, expected: str) -> None:
     assert expected == scrubbed(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(address=st.emails())
 def test_no_e_mail_address_survives(address: str) -> None:

@@ -678,6 +678,7 @@ def two_tables(draw: st.DrawFn) -> tuple[dict[int, Rows], dict[int, Rows]]:
     return predictions, said
 
 
+@pytest.mark.slow
 @ON_DISK
 @given(two_tables())
 def test_no_row_is_lost_or_doubled(both: tuple[dict[int, Rows], dict[int, Rows]]) -> None:
@@ -698,6 +699,7 @@ def test_no_row_is_lost_or_doubled(both: tuple[dict[int, Rows], dict[int, Rows]]
                 assert (came.total(), thrown.total()) == (counted[table]["rows"], counted[table]["rejected"])
 
 
+@pytest.mark.slow
 @ON_DISK
 @given(two_tables())
 def test_good_rows_keep_the_promises_of_the_contract(both: tuple[dict[int, Rows], dict[int, Rows]]) -> None:
@@ -712,6 +714,7 @@ def test_good_rows_keep_the_promises_of_the_contract(both: tuple[dict[int, Rows]
         assert (joined["received_at"] >= joined["served_at"]).all()
 
 
+@pytest.mark.slow
 @ON_DISK
 @given(two_tables())
 def test_day_by_day_gives_the_same_bytes_as_at_once(both: tuple[dict[int, Rows], dict[int, Rows]]) -> None:

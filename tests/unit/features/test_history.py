@@ -116,6 +116,7 @@ told_rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(asked=asked_rows, told=told_rows)
 def test_history_equals_loops_for_any_events(asked: list[Asked], told: list[Told]) -> None:

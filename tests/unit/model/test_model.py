@@ -161,6 +161,7 @@ def test_the_same_rows_give_the_same_model() -> None:
     assert digest_of(fitted(rows(1000))) == digest_of(fitted(rows(1000)))
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing() -> None:
     """One thread and two threads write the same bytes."""
     script = "from tests.unit.model.test_model import *; print(digest_of(fitted(rows(10_000, numeric=12))))"
@@ -366,6 +367,7 @@ except DataError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0.1, 0.9])
 def test_a_truncated_model_is_a_data_error_and_no_crash(kept: float) -> None:
     """A file cut off among its trees: LightGBM reads beyond its end, so it must not be given to it."""

@@ -208,6 +208,7 @@ def test_the_order_of_rows_is_of_no_importance() -> None:
     assert expected == pytest.approx({name: one["distance"] for name, one in by_name(shuffled).items()})
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("evidently")  # which takes seconds to import
 @pytest.mark.parametrize(("numeric", "categorical"), [("wasserstein", "jensenshannon"), ("psi", "hellinger")])
 def test_the_distances_are_those_of_evidentlys_own_report(numeric: str, categorical: str) -> None:
