@@ -7,6 +7,7 @@ import datetime as dt
 import math
 import re
 import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def composed() -> dict[str, Any]:
     return compose()
 
 
+@cache
+def fix() -> Callable[[str], str]:
+    """What says where to mend a key of the configuration."""
+    return where()
+
+
 def changed(key: str, value: object) -> dict[str, Any]:
     """The configuration with one key (its parts parted by slashes) set to a value, or left out."""
     values = copy.deepcopy(composed())
@@ -79,7 +86,7 @@ def changed(key: str, value: object) -> dict[str, Any]:
 def complaint(key: str, value: object) -> str:
     """What is said about the real configuration with one key changed."""
     with pytest.raises(ConfigError) as caught:
-        parse(AllParams, changed(key, value), where())
+        parse(AllParams, changed(key, value), fix())
     return str(caught.value)
 
 

@@ -27,7 +27,7 @@ _DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 _DATE = rf"(?:\d{{4}}[-/.]{_MONTH}[-/.]{_DAY}|{_DAY}[-/.]{_DAY}[-/.](?:\d{{4}}|\d\d))(?![-/.]?\d)"
 # Words that say of the bare number behind them what it is, so that it is nobody's telephone.
 _COUNTED = re.compile(
-    r"(?i:\b(?:order|invoice|case|ticket|claim|complaint|flight|transaction))(?i:s? number| id| no\.?| nr\.?)?(?: is)?:? ?#?$"
+    r"(?i:\b(?:order|invoice|case|ticket|claim|complaint|transaction))(?i:s? number| id| no\.?| nr\.?)?(?: is)?:? ?#?$"
 )
 
 
@@ -43,7 +43,7 @@ _PATTERNS: tuple[tuple[str | Callable[[re.Match[str]], str], re.Pattern[str]], .
     # Seven to fifteen digits with little between them, but not a date.
     (_phone, re.compile(rf"(?<![\w.$/-])(?!{_DATE})\+?\(?\d(?:[ .\-/()]{{0,2}}\d){{6,14}}(?!\w)")),
     (r"\1[booking]", re.compile(rf"({_CODE_WORD})\b(?=[A-Z0-9]*[A-Z])[A-Z0-9]{{6}}\b")),
-    # Six letters and digits, but not a flight number: two for the airline and four digits.
+    # Six letters and digits, but not two and then four digits, which name a flight or a train.
     ("[booking]", re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{6}\b(?<!\b[A-Z0-9]{2}\d{4})")),
     (r"\1[name]", re.compile(rf"((?i:my name is|name is|this is|i am|i['’]m|name:)\s+){_NAME}")),
     (r"\1[name]", re.compile(rf"((?i:regards|thanks|thank you|cheers|sincerely|yours|best),?\s+){_NAME}")),

@@ -56,6 +56,16 @@ class _Search:
     """Queries (key code, moment), sorted once, so that binary searches over them are fast.
 
     A moment is replaced by its rank among the moments of the queries, so that key and rank always fit into one number.
+    For example, with queries about key 0 at 10:00 and at 12:00 and about key 1 at 12:00, `width` is 4, and
+
+        query          number       label known   number
+        key 0, 10:00   0 + 0 + 1    key 0, 09:30  0 + 0   before both queries about key 0
+        key 0, 12:00   0 + 1 + 1    key 0, 10:00  0 + 1   not before 10:00, since 1 is not below 1; before 12:00
+        key 1, 12:00   4 + 1 + 1    key 0, 12:30  0 + 2   before none
+                                    key 1, 11:00  4 + 1   before the query about key 1
+
+    The labels before a query are those whose number is below its own and not below that of its key's start (0, 0, 4): the
+    difference of two positions in the sorted numbers of the labels.
     """
 
     def __init__(self, codes: np.ndarray, at: np.ndarray) -> None:
@@ -66,8 +76,8 @@ class _Search:
 
     def count_before(self, codes: np.ndarray, at: np.ndarray, is_positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each query, how many moments of its key are strictly earlier, and how many of those are positive."""
-        # How many of the queries' moments are not after a moment: it is before query number r, counted from 0, if that
-        # is at most r.
+        # How many of the queries' moments are not after this one: it is before the query of rank r, from 0, if that is at
+        # most r. The queries' numbers are one higher, so that "at most" is "below", as the left side of a search has it.
         told = codes * self.width + np.searchsorted(self.moments, at, side="right")
         order = np.argsort(told, kind="stable")
         ordered = told[order]

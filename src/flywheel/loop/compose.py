@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,10 @@ def where(conf: Path = CONF_FOLDER, overrides: Sequence[str] = ()) -> Callable[[
     A missing key belongs into the first file that has the keys around it.
     """
 
+    @cache  # of several mistakes each asks
+    def said() -> list[tuple[Path, Any]]:
+        return list(_said(conf, overrides))
+
     def fix(key: str) -> str:
         parts = key.split(".")
         for override in reversed(overrides):
@@ -108,10 +113,7 @@ def where(conf: Path = CONF_FOLDER, overrides: Sequence[str] = ()) -> Callable[[
             if not (conf / name).is_dir() and parts[: len(name.split("."))] == name.split("."):
                 return f"Fix the override {override}."
         best, depth = conf / "config.yaml", 0
-        for path, package in _order(conf, overrides):
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-            for name in reversed(package):
-                values = {name: values}
+        for path, values in said():
             found = _depth(values, parts)
             # Of two files with the whole key the later one decides; around a missing key the first one is the place.
             if found > depth or found == depth == len(parts):
@@ -121,8 +123,8 @@ def where(conf: Path = CONF_FOLDER, overrides: Sequence[str] = ()) -> Callable[[
     return fix
 
 
-def _order(conf: Path, overrides: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
-    """The files that are composed, in order, each with the keys under which its content goes."""
+def _said(conf: Path, overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
+    """The files that are composed, in order, each with what it says, under the keys where that goes."""
     from hydra.core.global_hydra import GlobalHydra
     from hydra.types import RunMode
 
@@ -132,7 +134,10 @@ def _order(conf: Path, overrides: Sequence[str]) -> Iterator[tuple[Path, list[st
     for one in listed:
         path = conf / f"{one.config_path}.yaml"
         if one.config_path and path.exists():  # Hydra lists its own settings too
-            yield path, [name for name in (one.package or "").split(".") if name]
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            for name in reversed([name for name in (one.package or "").split(".") if name]):
+                values = {name: values}
+            yield path, values
 
 
 def _depth(values: Any, parts: list[str]) -> int:

@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from flywheel import files, git, shapes
 from flywheel.data.evidence import read_quality
@@ -116,7 +117,10 @@ def as_before(say: Say, may_override: bool = True) -> Composition:
 
 
 def check_world(now: Composition) -> None:
-    """DataError when `data/events/` was collected from another source than the composition names."""
+    """ConfigError when the project's code is not there; DataError when `data/events/` was collected from another source."""
+    code = now.params.project.code
+    if not Path(code).is_dir():
+        raise ConfigError(f"project.code: found {code!r}; allowed is a folder with the project's own code. Correct it.")
     differs = world_differs(now.params.source)
     if not differs:
         return

@@ -28,6 +28,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with this one's `conf/`, in which the pipeline only notes that it was asked to run."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "conf", "conf")
+    Path(compose.composed().params.project.code).mkdir(parents=True)
     subprocess.run(["git", "init", "-q"], check=True)
     monkeypatch.setattr(pipeline, "run", lambda *_: (True, 0.0))
     monkeypatch.setattr(sources, "open_source", lambda _: SimpleNamespace(last_day=dt.date(2099, 12, 31)))
@@ -162,6 +163,14 @@ def test_what_is_to_be_reviewed_comes_from_conf_alone(tree: Path) -> None:
     turn.run([OTHER])
     with pytest.raises(ConfigError, match=rf"composed with {OTHER}, which conf/ does not say"):
         turn.as_before(print, may_override=False)
+
+
+def test_a_project_without_its_code_is_refused_before_anything_moves(tree: Path) -> None:
+    """DVC would only say that a dependency does not exist."""
+    before = contents(tree)
+    with pytest.raises(ConfigError, match=r"project\.code: found 'src/nowhere'"):
+        turn.run(["project.code=src/nowhere"])
+    assert before == contents(tree)
 
 
 def test_a_folder_without_git_is_refused_before_anything_moves(tree: Path) -> None:

@@ -338,6 +338,20 @@ def test_what_arrives_from_the_clock_on_is_not_looked_at() -> None:
     assert before == contents(files.REPORTS)
 
 
+@pytest.mark.parametrize("is_released", [True, False])
+def test_a_window_without_any_row_does_not_stop_the_run(is_released: bool) -> None:
+    """A source fell silent while the clock went on: the alert about that comes after this stage, so it must end."""
+    plant()
+    if is_released:
+        artifact.save(champion(), files.CHAMPION)
+    main(settings(MonitorParams, **SMALL | {"clock": {"as_of": "2030-02-20"}}))
+    found = files.read_json(files.DRIFT)
+    assert found["current"] == {"start": "2030-02-13", "end": "2030-02-20", "rows": 0}
+    assert found["drifted"] == 0
+    assert files.read_json(files.MONITOR)["recent"]["auc"] is None
+    assert files.read_json(files.MONITOR)["quality"][-1]["week"] == "2030-01-28"
+
+
 def test_the_realised_quality_of_the_window_has_an_interval_and_too_few_labels_none() -> None:
     """The AUC of the champion over the current days; with more labels asked for than there are it is not judged."""
     plant()
