@@ -53,6 +53,7 @@ def ask(*arguments: str, sent: bytes = b"", env: Mapping[str, str] | None = None
     except FileNotFoundError:
         raise ConfigError("the command git was not found. Install Git, then run again.") from None
     said = text(done.stderr).strip()
+    # Git has one exit code, 128, for all that is fatal; LC_ALL=C above keeps its words the same everywhere.
     if done.returncode and "not a git repository" in said.lower():
         raise ConfigError(
             "this folder is not in a Git repository, but the loop reads and makes commits and tags. "

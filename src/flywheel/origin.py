@@ -95,6 +95,7 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _is_unreachable(said: str) -> bool:
+    # Git's exit code does not say why a remote refused, so its words have to; LC_ALL=C keeps them the same everywhere.
     signs: tuple[str, ...] = (
         "Could not resolve",
         "Connection refused",
