@@ -193,6 +193,7 @@ def test_a_shift_of_all_times_by_whole_days_changes_no_feature(world: tuple[Rows
     )
 
 
+@pytest.mark.slow
 @MANY
 @given(st.integers(-5, 5 * 60))
 def test_a_label_counts_from_its_arrival_until_its_window_is_over(minutes: int) -> None:
@@ -286,6 +287,7 @@ def test_on_disk_a_changed_future_changes_no_feature_of_the_past(tmp_path: Path,
     assert (future == "reversed") == all(before[n].equals(after[n]) for n in (6, 7, 8))
 
 
+@pytest.mark.slow
 def test_on_disk_features_of_a_day_are_the_same_on_the_next_day_and_a_week_later(tmp_path: Path) -> None:
     """What a tick a day writes is what one run at the end writes."""
     daily = run(tmp_path / "daily", big_world(), tuple(range(2, 10)))

@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import Clone
 
+pytestmark = pytest.mark.slow  # a process for each
+
 SLOW = {"dvc", "evidently", "hydra", "lightgbm", "matplotlib", "pandera", "requests", "rich", "scipy", "sklearn"}
 MOST = {"pandas"}
 
@@ -39,7 +41,6 @@ def test_a_stage_loads_no_slow_library_that_it_does_not_use(module: str, used: s
     assert (SLOW | MOST) & loaded(f"import flywheel.{module}") <= used
 
 
-@pytest.mark.slow
 def test_lightgbm_comes_without_scikit_learn() -> None:
     """Whose import takes twice as long as its own; whoever needs it afterwards still finds it."""
     found = loaded("from flywheel.model import boosting\nboosting.library()")
@@ -48,7 +49,6 @@ def test_lightgbm_comes_without_scikit_learn() -> None:
     assert {"lightgbm", "sklearn"} <= loaded("from flywheel.model import boosting\nboosting.library()\nimport sklearn")
 
 
-@pytest.mark.slow
 def test_monitoring_runs_without_what_it_does_not_use(tiny_copy: Clone) -> None:
     """The distances of the configuration need neither Evidently, which takes seconds to import, nor SciPy's statistics."""
     code = "\n".join(

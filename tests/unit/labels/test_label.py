@@ -316,6 +316,7 @@ events = st.lists(
 SAID = ["prediction_id", "label", "label_confidence", "label_source", "n_votes", "known_at", "revised_at"]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(rows=events, moment=st.integers(0, 9))
 def test_what_was_known_at_a_moment_never_changes_afterwards(rows: list[Event], moment: int) -> None:
@@ -327,6 +328,7 @@ def test_what_was_known_at_a_moment_never_changes_afterwards(rows: list[Event], 
     assert then.to_dict(orient="records") == now.to_dict(orient="records")
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(rows=events, moment=st.integers(0, 9))
 def test_spans_hold_the_label_that_was_known_at_any_moment(rows: list[Event], moment: int) -> None:

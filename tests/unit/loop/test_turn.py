@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,12 +24,18 @@ ROOT = Path(__file__).parents[3]
 OTHER = "label.min_votes=3"  # any key will do
 
 
+@cache
+def code() -> str:
+    """The folder of the project's code, as `conf/` names it."""
+    return compose.composed(conf=ROOT / "conf").params.project.code
+
+
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with this one's `conf/`, in which the pipeline only notes that it was asked to run."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "conf", "conf")
-    Path(compose.composed().params.project.code).mkdir(parents=True)
+    Path(code()).mkdir(parents=True)
     subprocess.run(["git", "init", "-q"], check=True)
     monkeypatch.setattr(pipeline, "run", lambda *_: (True, 0.0))
     monkeypatch.setattr(sources, "open_source", lambda _: SimpleNamespace(last_day=dt.date(2099, 12, 31)))

@@ -524,6 +524,7 @@ def pictures(found: Evidence, curves: Any = None) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_a_picture_has_the_same_bytes_when_it_is_drawn_twice() -> None:
     """No date, no random id."""
     assert pictures(evidence()) == pictures(evidence())
@@ -566,6 +567,7 @@ def test_the_weekly_picture_labels_its_weeks_with_their_year() -> None:
     assert ["01-07\n2030", "01-14"] == [label.get_text() for label in figure.axes[2].get_xticklabels()]
 
 
+@pytest.mark.slow
 def test_a_picture_follows_its_numbers() -> None:
     """Another point, another week, another distribution: every picture changes."""
     changed, curves = evidence(), copy.deepcopy(CURVES)
