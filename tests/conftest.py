@@ -211,12 +211,17 @@ def tiny(start: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return shared(tmp_path_factory, "tiny", build)
 
 
+def copied(clone: Clone, folder: Path) -> Iterator[Clone]:
+    """A copy of a clone, data included, that is gone after the test."""
+    shutil.copytree(clone.path, folder / "copy", symlinks=True)
+    yield Clone(folder / "copy")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
 def tiny_copy(tiny: Clone, tmp_path: Path) -> Iterator[Clone]:
     """A copy of that clone, data included, that a test may change."""
-    shutil.copytree(tiny.path, tmp_path / "copy", symlinks=True)
-    yield Clone(tmp_path / "copy")
-    shutil.rmtree(tmp_path, ignore_errors=True)
+    yield from copied(tiny, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -238,6 +243,4 @@ def losing(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
 @pytest.fixture
 def losing_copy(losing: Clone, tmp_path: Path) -> Iterator[Clone]:
     """A copy of the clone with the regression, data included, that a test may change."""
-    shutil.copytree(losing.path, tmp_path / "copy", symlinks=True)
-    yield Clone(tmp_path / "copy")
-    shutil.rmtree(tmp_path, ignore_errors=True)
+    yield from copied(losing, tmp_path)

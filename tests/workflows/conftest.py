@@ -70,7 +70,7 @@ class Actions:
     def open_pull(self, branch: str) -> int:
         """Open a pull request from a branch of the repository."""
         body = {"title": "A change", "head": branch, "base": "main", "body": ""}
-        return int(self.github._make_pull(body=body, token="app")["number"])
+        return int(self.github.make_pull(body=body, token="app")["number"])
 
     def act(
         self,

@@ -51,7 +51,7 @@ class GitHub:
         self.unknown: list[str] = []
         self._faults: list[tuple[str, str, int, dict[str, str]]] = []
         self._ids = iter(range(1000, 1_000_000))
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def __enter__(self) -> GitHub:
         github = self
@@ -59,7 +59,7 @@ class GitHub:
         class Handler(BaseHTTPRequestHandler):
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                with github._lock:
+                with github.lock:
                     status, value, headers = github.answer(self.command, self.path, dict(self.headers.items()), body)
                 if status == 0:
                     self.connection.close()
@@ -134,7 +134,7 @@ class GitHub:
 
     def merge(self, number: int) -> str:
         """Merge a pull request as a person does with the button: the rulesets are asked."""
-        with self._lock:
+        with self.lock:
             return str(self._merge(str(number), query={}, body={}, token="workflow")["sha"])
 
     def status_of(self, sha: str) -> dict[str, str]:
@@ -227,7 +227,7 @@ class GitHub:
             found = [one for one in found if one["head"]["label"] == query["head"]]
         return _page(found[::-1], query)
 
-    def _make_pull(self, body: dict[str, Any], token: str, **_: Any) -> Any:
+    def make_pull(self, body: dict[str, Any], token: str, **_: Any) -> Any:
         _only(body, {"title", "head", "base", "body"}, {"title", "head", "base"})
         if not self.actions_may_open_pulls and not token.startswith("app"):
             raise Answer(403, "GitHub Actions is not permitted to create or approve pull requests.")
@@ -386,7 +386,7 @@ ROUTES: list[tuple[str, str, str, Callable[..., Any]]] = [
     ("PATCH", rf"{R}/issues/comments/(\d+)", "pull-requests", GitHub._change_comment),
     ("POST", rf"{R}/issues/(\d+)/labels", "pull-requests", GitHub._label),
     ("GET", f"{R}/pulls", "contents", GitHub._list_pulls),
-    ("POST", f"{R}/pulls", "pull-requests", GitHub._make_pull),
+    ("POST", f"{R}/pulls", "pull-requests", GitHub.make_pull),
     ("GET", rf"{R}/pulls/(\d+)", "contents", GitHub._get_pull),
     ("PATCH", rf"{R}/pulls/(\d+)", "pull-requests", GitHub._change_pull),
     ("POST", rf"{R}/pulls/(\d+)/requested_reviewers", "pull-requests", GitHub._ask_reviewers),
