@@ -21,7 +21,7 @@ PARAMS_FILE = Path("params.yaml")
 CONF_FOLDER = Path("conf")
 AGAIN = "Make params.yaml again with: flywheel compose"
 # The parser in C reads the same values twenty times as fast; not every build of PyYAML has it.
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _parse_day(value: object) -> object:
@@ -70,6 +70,11 @@ class Project(Params):
 P = TypeVar("P", bound=Params)
 
 
+def from_yaml(text: str | bytes) -> Any:
+    """What a text in YAML says, as plain values. yaml.YAMLError when it is none."""
+    return yaml.load(text, LOADER)  # noqa: S506 - it is a safe loader
+
+
 def sections(params_class: type[Params]) -> list[str]:
     """The sections of `params.yaml` that a class reads, in its order."""
     return [field.alias or name for name, field in params_class.model_fields.items()]
@@ -91,7 +96,7 @@ def parse(params_class: type[P], values: Mapping[str, Any], where: Callable[[str
 def load(params_class: type[P], path: Path = PARAMS_FILE) -> P:
     """The sections of `params.yaml` that `params_class` names. ConfigError when the file is missing or wrong."""
     try:
-        everything = yaml.load(path.read_bytes(), SafeLoader)  # noqa: S506 - it is a safe loader
+        everything = from_yaml(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"{path} is missing. Make it with: flywheel compose") from None
     except OSError as error:

@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from typing_extensions import TypedDict
 
 from flywheel import shapes
 from flywheel.data.evidence import Entry
 from flywheel.errors import DataError
 from flywheel.files import PIPELINE
-from flywheel.params import SafeLoader
+from flywheel.params import from_yaml
 
 E = TypeVar("E")
 
@@ -98,7 +97,7 @@ def digest_of(path: Path) -> str | None:
 
 def fingerprint(stage: str, settings: Any, *upstream: object) -> str:
     """What decides a stage's output apart from the days: its code (as in `dvc.yaml`), its settings, and what it builds on."""
-    pipeline = yaml.load(PIPELINE.read_bytes(), SafeLoader)  # noqa: S506 - it is a safe loader
+    pipeline = from_yaml(PIPELINE.read_bytes())
     code: list[Path] = []
     for dep in pipeline["stages"][stage]["deps"]:
         path = Path(dep)

@@ -16,6 +16,7 @@ import yaml
 from flywheel import git
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop.settings import AllParams
+from flywheel.params import from_yaml
 
 STATE = "conf/state.yaml"
 LOOK_BACK = 200
@@ -40,7 +41,7 @@ def history() -> list[tuple[dt.date, dt.date]]:
     for line in filter(None, listed):
         commit, at = line.split()
         try:
-            as_of = yaml.safe_load(git.run("show", f"{commit}:{STATE}"))["clock"]["as_of"]
+            as_of = from_yaml(git.run("show", f"{commit}:{STATE}"))["clock"]["as_of"]
         except (DataError, yaml.YAMLError, KeyError, TypeError):
             continue  # a commit that broke or deleted the file did not set the clock
         if isinstance(as_of, dt.date):

@@ -19,7 +19,7 @@ import yaml
 from flywheel import files
 from flywheel.errors import ConfigError
 from flywheel.loop.settings import AllParams
-from flywheel.params import CONF_FOLDER, PARAMS_FILE, parse
+from flywheel.params import CONF_FOLDER, PARAMS_FILE, from_yaml, parse
 
 HEADER = "# Composed from conf/ by `flywheel compose`. Do not edit it here: edit conf/ and compose again.\n"
 NOTE = "# Overrides: "
@@ -134,7 +134,7 @@ def _said(conf: Path, overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]:
     for one in listed:
         path = conf / f"{one.config_path}.yaml"
         if one.config_path and path.exists():  # Hydra lists its own settings too
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values = from_yaml(path.read_bytes())
             for name in reversed([name for name in (one.package or "").split(".") if name]):
                 values = {name: values}
             yield path, values

@@ -15,6 +15,7 @@ import yaml
 from flywheel import files
 from flywheel.errors import ConfigError, DataError, GateFailed
 from flywheel.evaluation.evidence import Decision
+from flywheel.params import from_yaml
 from flywheel.release.messages import reason
 
 FOLDER = Path("decisions")
@@ -43,7 +44,7 @@ def why_accepted(content: bytes, decision: Decision) -> str | None:
         return None
     path = path_of(decision)
     try:
-        found = yaml.safe_load(content.decode("utf-8"))
+        found = from_yaml(content.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
         raise ConfigError(f"{path} is not YAML ({told}). Write it again with: flywheel accept --why") from None

@@ -13,10 +13,7 @@ import yaml
 
 from flywheel import git
 from flywheel.errors import DataError
-
-LOADER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # dvc.lock has a thousand lines, and C reads them ten times as fast
+from flywheel.params import from_yaml
 
 
 class Commit:
@@ -76,7 +73,7 @@ class Commit:
     def yaml(self, path: str) -> Any:
         """A YAML file. DataError when it is missing or broken."""
         try:
-            return yaml.load(self.content(path), Loader=LOADER)  # noqa: S506 (one of the two safe ones)
+            return from_yaml(self.content(path))
         except (yaml.YAMLError, ValueError) as error:
             told = " ".join(str(error).split())
             raise DataError(f"{path} of {self.sha[:10]} is not YAML ({told}).") from None

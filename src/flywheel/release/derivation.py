@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from flywheel.errors import DataError
+from flywheel.params import from_yaml
 from flywheel.release.commits import Commit
 
 PIPELINE = "dvc.yaml"
@@ -52,7 +53,7 @@ def stages_at(commit: Commit) -> dict[str, Stage]:
         return found
 
     try:
-        return stages_of(yaml.safe_load(PLACE.sub(value, text)))
+        return stages_of(from_yaml(PLACE.sub(value, text)))
     except yaml.YAMLError as error:
         raise DataError(f"{PIPELINE} of {commit.sha[:10]} is not YAML ({error}).") from None
 

@@ -24,21 +24,22 @@ from flywheel.evaluation.evidence import IN_WORDS
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.git import BOT
-from flywheel.params import parse
+from flywheel.params import from_yaml, parse
 from flywheel.release import links
 
 ROOT = Path(__file__).parents[3]
 NAME = "planted"
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 EVENTS, FEATURES = "1" * 32 + ".dir", "2" * 32 + ".dir"
 PARAMS: dict[str, Any] = {
     "clock": {"as_of": "2030-02-01"},
     "project": {"name": NAME, "code": "src/rooms", "event": "late", "derive": None},
     "train": {"trees": 3, "rate": 1.0, "stop": {"rounds": 5, "days": 2}},
-    "gate": yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["gate"],
+    "gate": from_yaml((ROOT / "params.yaml").read_text(encoding="utf-8"))["gate"],
 }
 GATE_CODE = [
     dep
-    for dep in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["gate"]["deps"]
+    for dep in from_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["gate"]["deps"]
     if dep.startswith("src/")
 ]
 IN_GIT = {"cache": False}
@@ -78,7 +79,7 @@ def compose(_: str, conf: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     try:
         for path in sorted(conf.rglob("*.yaml")):
-            found |= yaml.safe_load(path.read_text(encoding="utf-8"))
+            found |= from_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(f"conf/ cannot be composed: {error}") from None
     return found
@@ -101,13 +102,13 @@ def write(path: str, value: Any) -> None:
     place = Path(path)
     place.parent.mkdir(parents=True, exist_ok=True)
     if not isinstance(value, str):
-        value = yaml.safe_dump(value) if place.suffix in (".yaml", ".lock") else json.dumps(value, indent=1)
+        value = yaml.dump(value, Dumper=DUMPER) if place.suffix in (".yaml", ".lock") else json.dumps(value, indent=1)
     place.write_text(value, encoding="utf-8")
 
 
 def edit(path: str, change: Callable[[Any], object]) -> None:
     """Change a JSON or YAML file in place."""
-    load = json.loads if path.endswith(".json") else yaml.safe_load
+    load = json.loads if path.endswith(".json") else from_yaml
     value = load(Path(path).read_text(encoding="utf-8"))
     change(value)
     write(path, value)
@@ -128,10 +129,10 @@ def dvc_md5(path: Path) -> str:
 
 def run_pipeline() -> None:
     """Write `dvc.lock` for what is in the folder, as a run would."""
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    params = from_yaml(Path("params.yaml").read_text(encoding="utf-8"))
     data = {"data/events": EVENTS, "data/features": FEATURES}
     stages = {}
-    for name, stage in yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
+    for name, stage in from_yaml(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
         outs = [one if isinstance(one, str) else next(iter(one)) for one in [*stage["outs"], *stage.get("metrics", [])]]
         keys = [
             key for one in stage.get("params", []) for key in ([one] if isinstance(one, str) else one["params.yaml"])
@@ -208,7 +209,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
 def decide_now() -> None:
     """What stage `gate` does: decide on the evidence that is there."""
     evidence = [json.loads(Path(f"reports/{name}.json").read_text()) for name in ("metrics", "cohorts", "behaviour")]
-    gate = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["gate"]
+    gate = from_yaml(Path("params.yaml").read_text(encoding="utf-8"))["gate"]
     write("reports/decision.json", decide(evidence[0], evidence[1], evidence[2], parse(Gate, gate)))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flywheel.errors import ConfigError, DataError
+from flywheel.params import from_yaml
 from flywheel.release import serve
 from flywheel.release.audit import audit
 from tests.unit.release.conftest import (
@@ -78,9 +79,7 @@ def hidden_edit_of_the_card() -> None:
 
 
 def json_lock() -> dict:
-    import yaml
-
-    return yaml.safe_load(Path(LOCK).read_text())["stages"]
+    return from_yaml(Path(LOCK).read_text())["stages"]
 
 
 EDITS: dict[str, tuple[Callable[[], object], str]] = {
