@@ -11,7 +11,7 @@ import pytest
 
 from flywheel import files
 from flywheel.model import artifact
-from flywheel.monitoring.quality import is_enough, quality_by_week
+from flywheel.monitoring.quality import is_enough, new_labels, quality_by_week
 from flywheel.monitoring.service import days_of_week, latest_day, mean_rating, monday, service_by_week
 from flywheel.monitoring.windows import between, drift_windows, reference_days, unknown_categories
 from flywheel.stages.monitor import MonitorParams, main
@@ -280,6 +280,12 @@ def test_predictions_that_failed_are_not_part_of_quality() -> None:
 def test_a_week_of_one_class_is_not_judged() -> None:
     """Everything happened: there is nothing to rank, and the week is not judged."""
     assert quality(WEEK, KNOWN.assign(label=1))[0]["served"] is None
+
+
+def test_labels_are_new_from_the_moment_on_at_which_the_champion_stopped_learning() -> None:
+    """One became known just before the 14th, one as it began, one later; without a champion nothing is new."""
+    known = revisions([revision("a", 1, "13T23:59:59"), revision("b", 1, "14T00"), revision("c", 0, "19T10")])
+    assert (2, None) == (new_labels(known, with_card(labels_known_before="2030-01-14")), new_labels(known, None))
 
 
 def test_the_share_of_categories_never_seen_is_by_feature() -> None:
