@@ -11,6 +11,8 @@ import pytest
 from flywheel.errors import ConfigError, DataError
 from flywheel.release import serve
 from flywheel.release.audit import audit
+from flywheel.release.commits import head
+from flywheel.release.links import decides_like
 from tests.unit.release.conftest import (
     EVENTS,
     LOSS,
@@ -118,6 +120,10 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
     "the champion's digests": (lambda: edit(CHAMPION, lambda v: v["sha256"].update({"model.txt": "0"})), "champion"),
     "a new champion": (lambda: write_model("models/champion", "bad\n", "v0.1.0"), "champion"),
     "evidence, and the gate again": (better_metrics, "commit"),
+    "evidence about another candidate": (
+        lambda: edit(METRICS, lambda m: m["about"]["candidate"].update(identity="0" * 16)),
+        "model",
+    ),
     "evidence alone": (
         lambda: edit(METRICS, lambda m: m["difference"]["champion"]["auc"].update(low=-9.0)),
         "decision",
@@ -206,7 +212,8 @@ def test_what_holds_is_released_and_audited_as_whole() -> None:
         "release", "main", "decision", "gate", "model", "champion", "pull request", "commit", "data", "params", "feedback",
     ]  # fmt: skip
     assert "served as prod #1" in said["release"]
-    assert "pass as of 2030-02-01" in said["decision"]
+    assert said["decision"].startswith("pass as of 2030-02-01")
+    assert said["decision"].endswith("against v0.1.0")
     assert "#7" in said["pull request"]
     assert said["data"] == f"data/events {EVENTS[:10]}, data/features {'2' * 10}"
     assert said["feedback"] == "31 days, 2030-01-01 to 2030-01-31, known before 2030-02-01"
@@ -365,6 +372,16 @@ def test_before_the_first_champion_there_is_nothing_to_compare_with() -> None:
     commit()
     assert serve.release(NAME, compose) == "v0.1.0"
     assert broken() == {}
+    [decision] = [link.found for link in audit(NAME, None, compose) if link.name == "decision"]
+    assert decision.endswith("against the served score")
+
+
+def test_a_gate_whose_code_is_not_listed_is_not_taken_for_ours() -> None:
+    """Its stage names no code of flywheel, so nothing says that it decides as this one does."""
+    stage("gate", lambda s: s.update(deps=[dep for dep in s["deps"] if not dep.startswith("src/")]))
+    run_pipeline()
+    commit()
+    assert not decides_like(head())
 
 
 def test_evidence_about_a_champion_that_is_not_there_is_seen() -> None:
