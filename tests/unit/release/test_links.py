@@ -139,6 +139,7 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
         "feedback",
     ),
     "no days": (lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(n=0)), "feedback"),
+    "no last day": (lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(last=None)), "feedback"),
     "the clock": (lambda: edit("params.yaml", lambda v: v["clock"].update(as_of="2030-02-02")), "feedback"),
     "a command": (lambda: stage("train", lambda s: s.update(cmd="train --better")), "commit"),
     "an input": (lambda: stage("train", lambda s: s["deps"].append("src/collect.py")), "commit"),
@@ -374,6 +375,14 @@ def test_before_the_first_champion_there_is_nothing_to_compare_with() -> None:
     assert broken() == {}
     [decision] = [link.found for link in audit(NAME, None, compose) if link.name == "decision"]
     assert decision.endswith("against the served score")
+
+
+def test_a_tag_of_a_closed_gate_without_a_reason_is_seen() -> None:
+    """The verdict in the tag is true, and it was neither accepted nor forced."""
+    retrain(LOSS)
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: fail, as of 2030-02-01")
+    assert broken("v0.2.0") == {"gate": "fail, neither accepted nor forced"}
 
 
 def test_a_gate_whose_code_is_not_listed_is_not_taken_for_ours() -> None:
