@@ -100,6 +100,14 @@ def test_a_label_counts_when_it_is_sure_enough_and_known_before_the_clock() -> N
     assert {"sure": 1, "edge": 0} == dict(zip(found["prediction_id"], found["label"], strict=True))
 
 
+def test_evaluation_rows_are_the_features_with_their_label_counted_anew() -> None:
+    """The first prediction had no score: the second is row 0, and no column says that it was row 1."""
+    features = pd.DataFrame({"prediction_id": ["failed", "served"], "served_score": [None, 0.5]})
+    labels = revisions([revision("failed", 1, "05T12"), revision("served", 1, "05T12")])
+    found = evaluation_rows(features, labels, day(10), EVALUATE)
+    assert ([0], ["prediction_id", "served_score", "label"]) == (found.index.tolist(), found.columns.tolist())
+
+
 def test_a_label_is_taken_as_it_is_known_at_the_clock() -> None:
     """An overturned label counts as it is now; one that is overturned later counts as it was."""
     features = pd.DataFrame({"prediction_id": ["turned", "turns"], "served_score": 0.5})

@@ -405,3 +405,22 @@ def test_days_without_rows_are_not_drawn() -> None:
     moments = pd.to_datetime(["2030-01-01T10", "2030-01-31T10", "2030-01-31T12"], utc=True).to_series()
     codes, n = day_codes(moments)
     assert ([0, 1, 1], 2) == (codes.tolist(), n)
+
+
+def test_the_codes_of_days_are_in_the_order_of_the_days() -> None:
+    """Whatever the order of the rows: else the same seed would draw other days for the same rows."""
+    moments = pd.to_datetime(["2030-01-31T10", "2030-01-01T10", "2030-01-15T10"], utc=True).to_series()
+    assert [2, 0, 1] == day_codes(moments)[0].tolist()
+
+
+def test_only_the_calibration_error_is_cut_at_zero_and_widened() -> None:
+    """A utility may be a loss: samples -2 .. 0 around -0.5 have their percentiles, [-1.8, -0.2], and nothing else."""
+    drawn = {"utility": np.linspace(-2.0, 0.0, 101)}
+    found = of_metric("utility", Resampled({"utility": -0.5}, drawn), 0.8)
+    assert pytest.approx({"value": -0.5, "low": -1.8, "high": -0.2}) == found
+
+
+def test_a_calibration_error_that_is_hardly_ever_defined_has_no_interval() -> None:
+    """Of 100 samples 20 are undefined: there is nothing to widen, and nothing to cut at zero."""
+    drawn = {"ece": np.concatenate([np.full(20, np.nan), np.linspace(0.1, 0.2, 80)])}
+    assert {"value": 0.1, "low": None, "high": None} == of_metric("ece", Resampled({"ece": 0.1}, drawn), 0.8)

@@ -302,6 +302,14 @@ def test_no_feedback_has_no_span() -> None:
     assert spans(conclude(feedback([]), PARAMS)).empty
 
 
+@pytest.mark.parametrize("rows", [[], [(1, "p", "report", "a", 1)]], ids=["no feedback", "no label"])
+def test_a_table_of_no_label_has_the_columns_and_types_of_any_other(rows: list[Event]) -> None:
+    """Else the first day's file could not be read together with the next one's."""
+    some = conclude(feedback([(1, "p", "outcome", "feed", 1)]), PARAMS)
+    assert [*SAID, "superseded_at"] == some.columns.tolist()
+    assert some.dtypes.to_dict() == conclude(feedback(rows), PARAMS).dtypes.to_dict()
+
+
 # Several predictions at once: each of them is a case of its own.
 events = st.lists(
     st.tuples(
@@ -426,18 +434,19 @@ def test_the_label_report_counts_coverage_and_sources() -> None:
 
 
 def test_the_feedback_report_knows_who_always_says_yes() -> None:
-    """Two users with twenty checked reports: one always says yes and is right half of the time."""
+    """Three users with twenty checked reports: one always says yes and is right half of the time."""
     rows: list[Event] = []
     for n in range(20):
         rows += [
             (1, f"p{n:02}", "outcome", "feed", n % 2),
             (2, f"p{n:02}", "report", "always yes", 1),
             (3, f"p{n:02}", "report", "careful", n % 2),
+            (4, f"p{n:02}", "report", "careful too", n % 2),
         ]
     said = feedback(rows)
     found = describe_feedback(said, conclude(said, PARAMS))["reporters"]
-    assert (2, 1) == (found["with_20_checked_reports"], found["always_yes"])
-    assert pytest.approx((1 / 2 + 1 / 1) / 2) == found["right_share_quantiles"]["p50"]
+    assert (3, 1) == (found["with_20_checked_reports"], found["always_yes"])
+    assert pytest.approx((1 / 2 + 1 / 1) / 2) == found["right_share_quantiles"]["p25"]
 
 
 def test_the_feedback_report_counts_events_and_sources_by_channel() -> None:
@@ -453,3 +462,17 @@ def test_the_feedback_report_counts_events_and_sources_by_channel() -> None:
     assert {"events": 3, "sources": 2, "top_1pct_share": 2 / 3} == found["by_channel"]["report"]
     assert {"events": 0, "sources": 0, "top_1pct_share": None} == found["by_channel"]["ticket"]
     assert {"n": 1, "mean": -1} == found["ratings"]
+
+
+def test_reports_about_nothing_at_all_are_written_too() -> None:
+    """No prediction and no feedback: nothing is covered, and what cannot be measured is null."""
+    said = feedback([])
+    labels = conclude(said, PARAMS)
+    predictions = pd.DataFrame(
+        {"prediction_id": pd.Series(dtype="str"), "served_at": pd.Series(dtype="datetime64[us, UTC]")}
+    )
+    found = summarize(labels.merge(predictions, on="prediction_id"), predictions, said)
+    assert (0, 0, 0.0) == (found["predictions"], found["labels"], found["coverage"])
+    silent = describe_feedback(said, labels)
+    assert {"n": 0, "mean": None} == silent["ratings"]
+    assert {None} == set(silent["reporters"]["right_share_quantiles"].values())

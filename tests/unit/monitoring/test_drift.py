@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from flywheel.monitoring.drift import histogram, measure, sample, weigh
+from flywheel.monitoring.drift import as_html, histogram, measure, sample, weigh
 from flywheel.stages.monitor import MonitorParams
 from tests.planted import settings
 
@@ -123,13 +125,15 @@ def test_a_flag_that_is_set_more_often_has_drifted() -> None:
     assert pytest.approx((1 / 2 - 1 / 10) / 0.3, rel=1e-3) == by_name(drift(before, now))["flag"]["distance"]
 
 
-def test_infinite_values_do_not_spoil_the_order_of_the_others() -> None:
+@pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+def test_infinite_values_do_not_spoil_the_order_of_the_others(infinite: float) -> None:
     """A division by zero in a feature of the project counts as missing: its column has a distance from its other values."""
-    reference = columns(1).assign(ratio=[np.inf, 1.0] * 750)
-    moved = reference.assign(age=reference["age"] + 1, size=reference["size"] + 5, ratio=[np.inf, 2.0] * 750)
+    reference = columns(1).assign(ratio=[infinite, 1.0] * 750)
+    moved = reference.assign(age=reference["age"] + 1, size=reference["size"] + 5, ratio=[infinite, 2.0] * 750)
     found = drift(reference, moved)["by_column"]
     assert ["size", "age", "place", "speed"] == [one["column"] for one in found if one["column"] != "ratio"]
-    assert by_name({"by_column": found})["ratio"]["is_drifted"]
+    ratio = by_name({"by_column": found})["ratio"]
+    assert (True, [0.5, 0.5]) == (ratio["is_drifted"], ratio["null_share"])
 
 
 def test_a_column_of_one_side_only_is_left_out() -> None:
@@ -198,6 +202,74 @@ def test_the_histogram_of_categories_has_the_ten_commonest_of_both_samples() -> 
     found = histogram(pd.Series(names), pd.Series(names[:1]), is_category=True)
     assert [f"n{i:02}" for i in range(10)] == found["categories"]
     assert (12 / 78, 1 / 1) == (found["reference"][0], found["current"][0])
+
+
+def test_the_histogram_of_one_value_has_a_width() -> None:
+    """All are 5: the bins go up to 6, so that they can be drawn, and all rows are in the first."""
+    found = histogram(pd.Series([5.0, 5.0]), pd.Series([5.0, np.nan]), is_category=False)
+    assert (5.0, 6.0) == (found["edges"][0], found["edges"][-1])
+    assert (1.0, 1.0) == (found["reference"][0], found["current"][0])
+
+
+def test_the_histogram_of_nothing_has_no_bin() -> None:
+    """Both samples are empty: there is nothing to draw."""
+    nothing = pd.Series([np.nan, np.nan])
+    assert {"edges": [], "reference": [], "current": []} == histogram(nothing, nothing, is_category=False)
+
+
+def test_two_samples_without_a_common_column_have_not_drifted() -> None:
+    """No share of no columns: 0."""
+    keys = ["prediction_id", "served_at"]
+    found = drift(columns(1)[keys], columns(2)[keys])
+    assert (0, 0, 0.0) == (found["columns"], found["drifted"], found["drifted_share"])
+
+
+def test_evidentlys_page_is_about_the_columns_that_have_values_in_both_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keys nor an empty column, nor one of a single side; the current sample first, and no page in a frame."""
+    asked: dict[str, Any] = {}
+
+    class Report:
+        def __init__(self, presets: list[Any]) -> None:
+            asked["preset"] = presets[0]
+
+        def run(self, current: Any, reference: Any) -> Any:
+            asked.update(current=current, reference=reference)
+            return SimpleNamespace(get_html_str=lambda **how: asked.update(how) or "<html>")
+
+    def from_pandas(frame: pd.DataFrame, data_definition: Any) -> Any:
+        return frame, data_definition
+
+    evidently = SimpleNamespace(
+        Report=Report, DataDefinition=SimpleNamespace, Dataset=SimpleNamespace(from_pandas=from_pandas)
+    )
+    monkeypatch.setitem(sys.modules, "evidently", evidently)
+    monkeypatch.setitem(sys.modules, "evidently.presets", SimpleNamespace(DataDriftPreset=SimpleNamespace))
+    reference = columns(1).assign(old=1.0, empty=np.nan)
+    current = columns(2).assign(size=9.0, empty=1.0)
+    assert as_html(reference, current, ("place",), PARAMS) == "<html>"
+    names = ["age", "size", "speed", "place"]
+    kinds = {"numerical_columns": ["age", "size", "speed"], "categorical_columns": ["place"]}
+    methods = {"num_method": "wasserstein", "cat_method": "jensenshannon", "num_threshold": 0.1, "cat_threshold": 0.1}
+    assert {"columns": names} | methods == vars(asked["preset"])
+    assert ([9.0], False) == (asked["current"][0]["size"].unique().tolist(), asked["as_iframe"])
+    for frame, definition in (asked["current"], asked["reference"]):
+        assert (names, kinds) == (frame.columns.tolist(), vars(definition))
+
+
+def test_the_two_configured_methods_need_nothing_of_evidently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To import it costs more than the rest of the stage: it is asked for other methods only."""
+    asked: list[tuple[bool, str]] = []
+
+    def evidently(_: pd.Series, __: pd.Series, is_category: bool, method: str) -> float:
+        asked.append((is_category, method))
+        return 0.5
+
+    monkeypatch.setattr("flywheel.monitoring.drift.evidently", evidently)
+    drift(columns(1), columns(2))
+    assert asked == []
+    others = PARAMS.model_copy(update={"numeric_method": "jensenshannon", "categorical_method": "psi"})
+    measure(columns(1), columns(2), ("place",), others)
+    assert asked == [*[(False, "jensenshannon")] * 3, (True, "psi")]
 
 
 def test_the_order_of_rows_is_of_no_importance() -> None:

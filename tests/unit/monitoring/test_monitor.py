@@ -11,9 +11,9 @@ import pytest
 
 from flywheel import files
 from flywheel.model import artifact
-from flywheel.monitoring.quality import is_enough, quality_by_week
-from flywheel.monitoring.service import days_of_week, mean_rating, monday, service_by_week
-from flywheel.monitoring.windows import drift_windows, reference_days, unknown_categories
+from flywheel.monitoring.quality import is_enough, new_labels, quality_by_week
+from flywheel.monitoring.service import days_of_week, latest_day, mean_rating, monday, service_by_week
+from flywheel.monitoring.windows import between, drift_windows, reference_days, unknown_categories
 from flywheel.stages.monitor import MonitorParams, main
 from tests.planted import (
     at,
@@ -85,6 +85,17 @@ def test_a_champion_from_before_the_data_gives_way_to_the_training_window_of_thi
     old = with_card(training_window=["2029-11-01", "2029-12-01"])
     said = "this run's training window: the champion's (2029-11-01 to 2029-12-01) is not in the data"
     assert ((day(10), day(24)), said) == reference_days(old, PARAMS.clock.as_of, PARAMS.windows)
+
+
+@pytest.mark.parametrize(
+    ("window", "is_here"),
+    [(("2030-01-01", "2030-01-10"), False), (("2030-01-01", "2030-01-11"), True), (("2030-01-30", "2030-02-05"), True)],
+)
+def test_one_day_of_the_training_window_in_the_data_is_enough(window: tuple[str, str], is_here: bool) -> None:
+    """The data has the 10th to the 30th; the end of a window is not part of it, its start is."""
+    write_features(world(range(10, 31), 1)[0])
+    _, why = reference_days(with_card(training_window=list(window)), PARAMS.clock.as_of, PARAMS.windows)
+    assert is_here == (why == "the champion's training window")
 
 
 def test_a_week_starts_on_monday() -> None:
@@ -184,6 +195,17 @@ def test_ratings_that_are_all_alike_still_leave_doubt() -> None:
     assert (1.0, True) == (pytest.approx(found["high"]), found["low"] < 0.2)
 
 
+def test_nobody_who_rated_is_no_mean() -> None:
+    """Not a mean of nothing, which would be a division by zero."""
+    assert mean_rating(pd.Series([], dtype="float64"), 0.95) is None
+
+
+def test_a_last_day_without_predictions_has_no_error_rate() -> None:
+    """Nobody asked, so nothing failed and nothing succeeded: null."""
+    write_valid({1: [prediction("p1", "01T10")], 2: []}, {})
+    assert {"day": "2030-01-02", "predictions": 0, "error_rate": None} == latest_day([day(1), day(2)])
+
+
 def scored(rows: list[tuple[str, str, float, float]]) -> pd.DataFrame:
     """Features of predictions from id, moment, served score and champion's score."""
     return pd.DataFrame(
@@ -258,6 +280,12 @@ def test_predictions_that_failed_are_not_part_of_quality() -> None:
 def test_a_week_of_one_class_is_not_judged() -> None:
     """Everything happened: there is nothing to rank, and the week is not judged."""
     assert quality(WEEK, KNOWN.assign(label=1))[0]["served"] is None
+
+
+def test_labels_are_new_from_the_moment_on_at_which_the_champion_stopped_learning() -> None:
+    """One became known just before the 14th, one as it began, one later; without a champion nothing is new."""
+    known = revisions([revision("a", 1, "13T23:59:59"), revision("b", 1, "14T00"), revision("c", 0, "19T10")])
+    assert (2, None) == (new_labels(known, with_card(labels_known_before="2030-01-14")), new_labels(known, None))
 
 
 def test_the_share_of_categories_never_seen_is_by_feature() -> None:
@@ -412,13 +440,19 @@ def test_the_champion_scores_every_row_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert 30 * 20 == sum(scored_rows)
 
 
-@pytest.mark.parametrize(("rows", "is_judged"), [(100, True), (99, False)])
+@pytest.mark.parametrize(("rows", "is_judged"), [(64, True), (63, False)])
 def test_a_window_of_fewer_rows_than_its_threshold_can_tell_is_left_out(rows: int, is_judged: bool) -> None:
-    """A threshold of 0.1 needs 1 / 0.1² rows."""
+    """A threshold of an eighth needs 8² rows."""
     features = pd.concat([world(range(1, 15), 40)[0], world([30], rows, seed=2)[0]])
-    params = PARAMS.monitor.drift.model_copy(update={"windows": 1, "threshold": 0.1})
+    params = PARAMS.monitor.drift.model_copy(update={"windows": 1, "threshold": 1 / 8})
     found = drift_windows(features, (day(1), day(15)), champion(), day(31), ("place",), params)
     assert is_judged == (len(found) == 1)
+
+
+def test_a_window_has_its_first_instant_and_not_the_first_of_the_day_after() -> None:
+    """What was served as a day began is of that day, in this window or in the next, and never in both."""
+    served = pd.DataFrame({"served_at": [at("01T23:59:59"), at("02T00"), at("03T23:59:59"), at("04T00")]})
+    assert [1, 2] == between(served, day(2), day(4)).index.tolist()
 
 
 def test_a_window_that_begins_where_the_training_ended_counts_and_one_a_day_earlier_does_not() -> None:

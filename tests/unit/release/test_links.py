@@ -12,6 +12,8 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.params import from_yaml
 from flywheel.release import serve
 from flywheel.release.audit import audit
+from flywheel.release.commits import head
+from flywheel.release.links import decides_like
 from tests.unit.release.conftest import (
     EVENTS,
     LOSS,
@@ -117,6 +119,10 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
     "the champion's digests": (lambda: edit(CHAMPION, lambda v: v["sha256"].update({"model.txt": "0"})), "champion"),
     "a new champion": (lambda: write_model("models/champion", "bad\n", "v0.1.0"), "champion"),
     "evidence, and the gate again": (better_metrics, "commit"),
+    "evidence about another candidate": (
+        lambda: edit(METRICS, lambda m: m["about"]["candidate"].update(identity="0" * 16)),
+        "model",
+    ),
     "evidence alone": (
         lambda: edit(METRICS, lambda m: m["difference"]["champion"]["auc"].update(low=-9.0)),
         "decision",
@@ -132,6 +138,7 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
         "feedback",
     ),
     "no days": (lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(n=0)), "feedback"),
+    "no last day": (lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(last=None)), "feedback"),
     "the clock": (lambda: edit("params.yaml", lambda v: v["clock"].update(as_of="2030-02-02")), "feedback"),
     "a command": (lambda: stage("train", lambda s: s.update(cmd="train --better")), "commit"),
     "an input": (lambda: stage("train", lambda s: s["deps"].append("src/collect.py")), "commit"),
@@ -205,7 +212,8 @@ def test_what_holds_is_released_and_audited_as_whole() -> None:
         "release", "main", "decision", "gate", "model", "champion", "pull request", "commit", "data", "params", "feedback",
     ]  # fmt: skip
     assert "served as prod #1" in said["release"]
-    assert "pass as of 2030-02-01" in said["decision"]
+    assert said["decision"].startswith("pass as of 2030-02-01")
+    assert said["decision"].endswith("against v0.1.0")
     assert "#7" in said["pull request"]
     assert said["data"] == f"data/events {EVENTS[:10]}, data/features {'2' * 10}"
     assert said["feedback"] == "31 days, 2030-01-01 to 2030-01-31, known before 2030-02-01"
@@ -364,6 +372,24 @@ def test_before_the_first_champion_there_is_nothing_to_compare_with() -> None:
     commit()
     assert serve.release(NAME, compose) == "v0.1.0"
     assert broken() == {}
+    [decision] = [link.found for link in audit(NAME, None, compose) if link.name == "decision"]
+    assert decision.endswith("against the served score")
+
+
+def test_a_tag_of_a_closed_gate_without_a_reason_is_seen() -> None:
+    """The verdict in the tag is true, and it was neither accepted nor forced."""
+    retrain(LOSS)
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: fail, as of 2030-02-01")
+    assert broken("v0.2.0") == {"gate": "fail, neither accepted nor forced"}
+
+
+def test_a_gate_whose_code_is_not_listed_is_not_taken_for_ours() -> None:
+    """Its stage names no code of flywheel, so nothing says that it decides as this one does."""
+    stage("gate", lambda s: s.update(deps=[dep for dep in s["deps"] if not dep.startswith("src/")]))
+    run_pipeline()
+    commit()
+    assert not decides_like(head())
 
 
 def test_evidence_about_a_champion_that_is_not_there_is_seen() -> None:
