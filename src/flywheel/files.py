@@ -148,9 +148,10 @@ def read_metadata(path: Path) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in found.items()}
 
 
-def write_folder(target: Path, texts: Mapping[str, str]) -> None:
+def write_folder(target: Path, texts: Mapping[str, str | bytes]) -> None:
     """Make a folder hold exactly these files, written in their order, each in one step."""
-    contents = {name: text.encode() for name, text in texts.items()}  # before anything is replaced
+    # All before anything is replaced.
+    contents = {name: text.encode() if isinstance(text, str) else text for name, text in texts.items()}
     for name, content in contents.items():
         write_bytes(target / name, content)
     for path in target.iterdir():

@@ -50,11 +50,12 @@ def outcome(done: Outcome) -> None:
         mine, other = measured["candidate"][metric]["value"], measured[reference][metric]["value"]
         gap = measured["difference"][reference][metric]
         between = (
-            f"{gap['value']:+.4f}, {measured['about']['confidence']:.0%} interval {gap['low']:+.4f} to {gap['high']:+.4f}"
-            if gap["low"] is not None
-            else ""
+            "no interval"
+            if gap["value"] is None or gap["low"] is None or gap["high"] is None
+            else f"{gap['value']:+.4f}, {measured['about']['confidence']:.0%} interval {gap['low']:+.4f} to {gap['high']:+.4f}"
         )
-        console.print(f"{metric:<10}{mine:.4f} candidate, {other:.4f} {reference} ({between})", markup=False)
+        shown = ["–" if one is None else f"{one:.4f}" for one in (mine, other)]
+        console.print(f"{metric:<10}{shown[0]} candidate, {shown[1]} {reference} ({between})", markup=False)
     sources = ", ".join(f"{one['share']:.0%} {name}" for name, one in made["by_source"].items())
     console.print(f"labels    {made['labels']:,} of {made['predictions']:,} predictions: {sources}")
     console.print(f"drift     {drifted['drifted']} of {drifted['columns']} columns beyond {drifted['threshold']:g}")

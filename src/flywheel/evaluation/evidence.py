@@ -79,6 +79,8 @@ class About(TypedDict):
     champion: ChampionSaid
     confidence: float
     window: Window
+    cohorts: list[str]
+    behaviours: list[str]
 
 
 class Measured(TypedDict):

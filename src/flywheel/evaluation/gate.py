@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from flywheel import files
+from flywheel.errors import DataError
 from flywheel.evaluation.evidence import (
     HIGHER_IS_BETTER,
     IN_WORDS,
@@ -27,7 +29,11 @@ from flywheel.evaluation.settings import Gate
 
 
 def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: Gate) -> Decision:
-    """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared."""
+    """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared.
+
+    DataError when cohorts or behaviours are not those that the metrics say were measured with them.
+    """
+    check_together(metrics, cohorts, behaviour)
     reference: Literal["champion", "served"] = "champion" if "champion" in metrics else "served"
     rules = [
         comparable(metrics["about"]["champion"]),
@@ -51,6 +57,21 @@ def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: G
         "as_of": metrics["about"]["candidate"]["as_of"],
         "rules": rules,
     }
+
+
+def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours) -> None:
+    """DataError when a cohort or a behaviour is missing, or too many: what is not there would be no rule, and pass."""
+    about = metrics["about"]
+    for path, said, found in (
+        (files.COHORTS, about["cohorts"], cohorts),
+        (files.BEHAVIOUR, about["behaviours"], behaviour),
+    ):
+        if sorted(said) != sorted(found):
+            there, wanted = (", ".join(sorted(names)) or "nothing" for names in (found, said))
+            raise DataError(
+                f"{path} is about {there}; {files.METRICS} says that {wanted} was measured. They must come from one run: "
+                "restore them from Git, or flywheel run"
+            )
 
 
 def comparable(champion: ChampionSaid) -> Rule:
@@ -177,9 +198,9 @@ def _rule(name: str, verdict: Verdict, reason: str) -> Rule:
 
 
 def _gain(difference: Interval, metric: str) -> tuple[float | None, float | None]:
-    """The interval with its sign turned so that more is better."""
+    """The interval with its sign turned so that more is better; none where its value or an end is not known."""
     low, high = difference["low"], difference["high"]
-    if low is None or high is None:
+    if low is None or high is None or difference["value"] is None:
         return None, None
     return (low, high) if HIGHER_IS_BETTER[metric] else (-high, -low)
 

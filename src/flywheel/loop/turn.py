@@ -25,7 +25,7 @@ from flywheel.monitoring import trigger
 from flywheel.monitoring.evidence import Triggered, read_health
 from flywheel.monitoring.settings import TriggerParams
 from flywheel.params import load
-from flywheel.release.champion import follow_production, take_over_champion
+from flywheel.release.champion import follow_production, read_serving
 
 Say = Callable[[str], object]
 MONITORED = files.LOCAL / "monitored"  # the clock of the last `flywheel monitor` that came to its end
@@ -136,9 +136,12 @@ def advance(now: Composition, to: dt.date, say: Say = print) -> Composition:
     """Take over the model that serves as champion, move the clock, and write the composition of that day."""
     ahead = composed([*now.overrides, f"clock.as_of={to}"])
     moved = replace(ahead, overrides=now.overrides)
+    serving = read_serving(now.params.project.name)  # all that can be refused is refused before anything is written
     write(moved)  # first, so that a disk that takes nothing stops the turn; the next command composes anyway
-    version = take_over_champion(now.params.project.name)
-    say(f"champion  {version}, from its tag" if version else "champion  the one in the tree: there is no prod tag")
+    if serving is not None:
+        files.write_folder(files.CHAMPION, serving.texts)
+    said = f"{serving.version}, from its tag" if serving else "the one in the tree: there is no prod tag"
+    say(f"champion  {said}")
     clock.move_clock(to)
     say(f"clock     {now.params.clock.as_of} -> {to}")
     return moved

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flywheel import files, git
 from flywheel.model.card import FILES, card_with_version, read_champion
 from flywheel.release.commits import Commit
 from flywheel.release.tags import production, versions
 
 
-def take_over_champion(name: str) -> str | None:
-    """Copy the model that serves into `models/champion/`, with its version on the card; None if nothing serves."""
+@dataclass(frozen=True)
+class Serving:
+    """The model that serves: its version, and the texts of its files, with the version on the card."""
+
+    version: str
+    texts: dict[str, str]
+
+
+def read_serving(name: str) -> Serving | None:
+    """The model that serves, read from its tag's commit; None if nothing serves. DataError when the commit has no whole one."""
     serving = production(name)
     if serving is None:
         return None
@@ -17,7 +27,15 @@ def take_over_champion(name: str) -> str | None:
     commit.fetch([candidate])
     texts = {file: git.text(commit.content(f"{candidate}/{file}")) for file in FILES}
     texts["card.json"] = card_with_version(texts["card.json"], serving.version)
-    files.write_folder(files.CHAMPION, texts)
+    return Serving(serving.version, texts)
+
+
+def take_over_champion(name: str) -> str | None:
+    """Copy the model that serves into `models/champion/`, with its version on the card; None if nothing serves."""
+    serving = read_serving(name)
+    if serving is None:
+        return None
+    files.write_folder(files.CHAMPION, serving.texts)
     return serving.version
 
 

@@ -13,7 +13,7 @@ from flywheel.release.audit import release_link
 from flywheel.release.commits import Commit, head
 from flywheel.release.links import Compose, Link, evidence_of, is_ours, links, no_evidence, why_accepted_at
 from flywheel.release.messages import Said, reason, rollback_text
-from flywheel.release.tags import make_tag, next_version, previous, production, versions
+from flywheel.release.tags import is_annotated, make_tag, next_version, previous, production, versions
 
 
 def decide_again(params: Gate) -> Decision:
@@ -102,6 +102,8 @@ def rollback(name: str, to: str | None, why: str) -> tuple[str, str]:
         raise ConfigError("there is no version before the one that serves. Name one with --to.")
     if to not in known:
         raise ConfigError(f"--to: found {to!r}; released versions: {', '.join(known)}.")
+    if not is_annotated(name, to):
+        raise ConfigError(f"--to: the tag of {to} is not annotated, so no release made it. Choose another version.")
     serving = production(name)
     if serving and serving.version == to:
         raise ConfigError(f"--to: {to} already serves.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from flywheel import git, origin
 from flywheel.errors import DataError, RemoteError
+from flywheel.release.messages import Said, parse_prod
 
 VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
@@ -63,6 +64,11 @@ def versions(name: str) -> dict[str, str]:
     return dict(sorted((item for item in found.items() if VERSION.fullmatch(item[0])), key=lambda item: _key(item[0])))
 
 
+def is_annotated(name: str, version: str) -> bool:
+    """Whether a version's tag is annotated, as a release makes it; anybody's `git tag` is not."""
+    return read_tags(name)[f"{name}@{version}"].is_annotated
+
+
 def production(name: str) -> Production | None:
     """What serves now; None if nothing was ever assigned to `prod`."""
     return _production(name, None)
@@ -88,7 +94,10 @@ def _production(name: str, before: int | None) -> Production | None:
         raise DataError(
             f"the tag {name}#prod#{number} is on {numbered[number][:10]}, which has no version. Fetch all tags."
         )
-    return Production(number, at_commit[-1], numbered[number])
+    # The tag says itself which one; a version that was put on the same commit later, by whomever, does not serve.
+    said = parse_prod(read_tags(name)[f"{name}#prod#{number}"].message)
+    version = said.version if isinstance(said, Said) else said
+    return Production(number, version if version in at_commit else at_commit[-1], numbered[number])
 
 
 def next_version(name: str, champion_version: str | None) -> str:
@@ -103,7 +112,11 @@ def next_version(name: str, champion_version: str | None) -> str:
 def previous(name: str) -> str | None:
     """The version before the one that serves; None if there is none."""
     serving = production(name)
-    older = [version for version in versions(name) if serving and _key(version) < _key(serving.version)]
+    older = [
+        version
+        for version in versions(name)
+        if serving and _key(version) < _key(serving.version) and is_annotated(name, version)
+    ]
     return older[-1] if older else None
 
 

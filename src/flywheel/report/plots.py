@@ -112,7 +112,8 @@ def weekly(monitor: Health) -> Figure:
         ):
             _line(axes[1, 1], list(enumerate(_get(service, name))), is_part, label=label, **style)
         axes[1, 1].set(title="Latency (ms)", ylim=(0, None))
-        axes[1, 1].legend(loc="best")
+        if axes[1, 1].has_data():
+            axes[1, 1].legend(loc="best")
         step = max(1, len(service) // 8)
         shown = list(range(len(service)))[::step]
         for panel in axes[1]:
@@ -130,6 +131,8 @@ def tick_labels(weeks: Sequence[str]) -> list[str]:
 
 def _line(panel: Axes, points: Sequence[tuple[int, Any]], is_part: Sequence[bool], **style: Any) -> None:
     """A line through the points; those of a part of a week are hollow."""
+    if not points:
+        return
     (line,) = panel.plot(*zip(*points, strict=True), markersize=5, **style)
     hollow = [(at, value) for at, value in points if is_part[at] and value is not None]
     if hollow:

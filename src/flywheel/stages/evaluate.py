@@ -63,6 +63,8 @@ def main(params: EvaluateParams) -> str:
             "days": int(table["served_at"].dt.date.nunique()),
             "positives": int(table["label"].sum()),
         },
+        "cohorts": sorted(params.evaluate.cohorts),
+        "behaviours": sorted(params.evaluate.behaviours),
     }
     files.write_json(files.METRICS, {"about": about, **compare(table, scores, params.evaluate)})
     files.write_json(files.COHORTS, by_cohort(table, scores, params.evaluate))

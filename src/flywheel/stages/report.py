@@ -38,17 +38,16 @@ def main(params: ReportParams) -> str:
         "drift": read_drift(),
     }
     curves = {name: read_curves(name) for name in by_model(metrics) if name != "base_rate"}
-    files.empty_folder(files.PLOTS)
     figures = {
         "models": plots.roc_and_reliability(curves),
         "weekly": plots.weekly(evidence["monitor"]),
         "drift": plots.drift(evidence["drift"]),
     }
-    for name, figure in figures.items():
-        files.write_bytes(files.PLOTS / f"{name}.png", plots.png(figure))
+    pictures = {f"{name}.png": plots.png(figure) for name, figure in figures.items()}
     text = render(evidence, params.project, params.report)
+    files.write_folder(files.PLOTS, pictures)
     files.write_text(files.REPORT, text)
-    return f"{files.REPORT}, {len(text.splitlines())} lines, {len(figures)} pictures"
+    return f"{files.REPORT}, {len(text.splitlines())} lines, {len(pictures)} pictures"
 
 
 if __name__ == "__main__":

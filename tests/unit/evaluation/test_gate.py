@@ -11,6 +11,7 @@ import pytest
 
 from flywheel import files
 from flywheel.cli import show
+from flywheel.errors import DataError
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare
 from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
@@ -65,6 +66,8 @@ def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
             "candidate": {"as_of": "2013-05-01", "identity": "c0ffee"},
             "champion": {"version": "v0.1.0", "identity": "decade", "why_not_compared": None},
             "window": {"predictions": 10_000, "rows": 5000, "days": 28, "positives": 1000},
+            "cohorts": ["origin"],
+            "behaviours": ["late hub"],
         },
         "candidate": {"ece": {"value": 0.02, "low": 0.01, "high": 0.03}},
         "champion": {},
@@ -95,7 +98,8 @@ def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
 
 def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
     """The verdict, and the rules that are not a pass."""
-    found = decide(metrics, cohorts, behaviours, GATE)
+    about = metrics["about"] | {"cohorts": [*cohorts], "behaviours": [*behaviours]}
+    found = decide(metrics | {"about": about}, cohorts, behaviours, GATE)
     others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
     return {"verdict": found["verdict"], **others}
 
@@ -397,9 +401,37 @@ def test_a_cohort_is_harmed_when_the_loss_is_large_and_sure(
 
 def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> None:
     """A project without cohorts can release; a reviewer reads that nothing was looked at."""
-    found = decide(evidence(), {}, FINE_BEHAVIOUR, GATE)
+    metrics = evidence()
+    metrics["about"]["cohorts"] = []
+    found = decide(metrics, {}, FINE_BEHAVIOUR, GATE)
     reasons = {rule["rule"]: rule["reason"] for rule in found["rules"]}
     assert ("pass", "Skipped: evaluate.cohorts is empty.") == (found["verdict"], reasons["cohorts"])
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "behaviours", "said"),
+    [
+        ({}, FINE_BEHAVIOUR, r"cohorts\.json is about nothing; .* that origin was measured"),
+        (FINE_COHORTS, {}, r"behaviour\.json is about nothing; .* that late hub was measured"),
+        (FINE_COHORTS | {"dest": {}}, FINE_BEHAVIOUR, "is about dest, origin"),
+    ],
+)
+def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, behaviours: Any, said: str) -> None:
+    """An emptied file would be no rule, and no rule passes."""
+    with pytest.raises(DataError, match=said):
+        decide(evidence(), cohorts, behaviours, GATE)
+
+
+def test_a_difference_without_its_value_is_inconclusive() -> None:
+    """Its ends alone are no interval."""
+    found = evidence()
+    for metric in ("log_loss", "auc"):
+        found["difference"]["champion"][metric]["value"] = None
+    assert decided(found) == {
+        "verdict": "inconclusive",
+        "better log loss": "inconclusive",
+        "AUC not worse": "inconclusive",
+    }
 
 
 def test_the_reason_names_every_harmed_cohort() -> None:
@@ -526,6 +558,8 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     about = found["about"] | {
         "confidence": 0.95,
         "window": found["about"]["window"] | {"start": "2013-04-03", "end": "2013-05-01"},
+        "cohorts": [*cohorts],
+        "behaviours": [*behaviours],
     }
     files.write_json(files.METRICS, {"about": about, **whole, "difference": difference})
     files.write_json(files.COHORTS, cohorts)

@@ -19,6 +19,7 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.loop import clock, compose, pipeline, turn
 from flywheel.loop.settings import AllParams
 from flywheel.params import load
+from flywheel.release.champion import Serving
 
 ROOT = Path(__file__).parents[3]
 OTHER = "label.min_votes=3"  # any key will do
@@ -205,13 +206,28 @@ def test_a_champion_is_not_taken_over_where_params_cannot_be_written(
 ) -> None:
     """The champion of one day and the clock of another would be a comparison that nobody asked for."""
     turn.run()
-    taken: list[str] = []
-    monkeypatch.setattr(turn, "take_over_champion", taken.append)
+    monkeypatch.setattr(turn, "read_serving", lambda _: Serving("v0.1.0", {"card.json": "{}"}))
     Path("params.yaml").unlink()
     Path("params.yaml").mkdir()
     with pytest.raises(DataError, match=r"params\.yaml could not be written"):
         turn.tick(7)
-    assert taken == []
+    assert not files.CHAMPION.exists()
+
+
+def test_a_champion_that_cannot_be_read_is_refused_before_anything_moves(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit that prod names has a card that is none."""
+    turn.run()
+    before = contents(tree)
+
+    def broken(_: str) -> Serving:
+        raise DataError("the card.json of v0.1.0 is not JSON")
+
+    monkeypatch.setattr(turn, "read_serving", broken)
+    with pytest.raises(DataError, match=r"card\.json of v0\.1\.0"):
+        turn.tick(7)
+    assert before == contents(tree)
 
 
 @pytest.mark.parametrize("line", ["# Overrides: size=tiny", "# Overrides: 3"])

@@ -192,6 +192,8 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
                 "days": 28,
                 "positives": 3000,
             },
+            "cohorts": ["place"],
+            "behaviours": [],
         },
         **models,
         "difference": {"champion": change, "served": change},

@@ -206,6 +206,15 @@ def test_before_the_first_release_a_rollback_says_how_versions_come_about(to: st
         serve.rollback(NAME, to, "x")
 
 
+def test_a_tag_put_on_the_commit_by_hand_neither_serves_nor_is_gone_back_to() -> None:
+    """`git tag` of a higher version on the commit that serves: prod says itself which version it is."""
+    serve.release(NAME, compose)
+    git("tag", f"{NAME}@v0.9.0")
+    assert production(NAME).version == "v0.2.0"
+    with pytest.raises(ConfigError, match=r"the tag of v0\.9\.0 is not annotated"):
+        serve.rollback(NAME, "v0.9.0", "why")
+
+
 def test_a_tag_of_another_form_is_no_version() -> None:
     """Nor one of another model whose name begins alike."""
     serve.release(NAME, compose)

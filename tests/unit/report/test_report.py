@@ -116,6 +116,8 @@ def evidence(champion: bool = True) -> Evidence:
                     "days": 7,
                     "positives": 519,
                 },
+                "cohorts": ["place"],
+                "behaviours": [],
             },
             **{name: metrics(0.2 * place + 0.1) for place, name in enumerate(["candidate", *others])},
             "base_rate": metrics(0.9),
@@ -597,6 +599,13 @@ def test_pictures_can_be_drawn_where_nothing_was_measured() -> None:
     for one in found["drift"]["by_column"]:
         one["distance"] = None
     assert {b"\x89PNG"} == {content[:4] for content in pictures(found, {"served": CURVES["served"]}).values()}
+
+
+def test_a_service_without_a_week_does_not_cost_the_pictures() -> None:
+    """Nothing is drawn there; what cannot be drawn must not delete what was."""
+    found = evidence()
+    found["monitor"]["service"] = []
+    assert b"\x89PNG" == plots.png(plots.weekly(found["monitor"]))[:4]
 
 
 def write(found: Evidence) -> None:
