@@ -85,7 +85,7 @@ def contract(quality: Quality, limit: float) -> TriggerRule:
 def silent(silence: Mapping[str, Silence]) -> TriggerRule:
     """Urgent: a feed (a table, or a channel of feedback) has had no row for longer than is usual for it."""
     quiet = [
-        f"no {feed} for {_days(one['days'])}, since {one['last_day']} (usual are at most {_days(one['usual_days'])})"
+        f"no {feed} for {_days(one['days'])}, since {one['last_day']} (usually at most {_days(one['usual_days'])})"
         for feed, one in silence.items()
         if one["is_silent"]
     ]

@@ -120,10 +120,10 @@ def test_a_broken_contract_is_urgent_also_where_the_run_stopped_there() -> None:
 @pytest.mark.parametrize(
     ("silent", "said"),
     [
-        (("feedback",), "no feedback for 10 days, since 2030-03-20 (usual are at most 1 day)"),
+        (("feedback",), "no feedback for 10 days, since 2030-03-20 (usually at most 1 day)"),
         (
             ("predictions", "feedback"),
-            "no predictions for 10 days, since 2030-03-20 (usual are at most 1 day); no feedback",
+            "no predictions for 10 days, since 2030-03-20 (usually at most 1 day); no feedback",
         ),
     ],
 )
