@@ -17,6 +17,8 @@ from flights.replay import Incumbent, Replay, latest_row, open_source, rule_scor
 from flywheel.data.sources import Part
 from flywheel.errors import ConfigError, DataError
 
+pytestmark = pytest.mark.slow  # a year of flights is read
+
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 MARCH = dt.date(2013, 3, 12)
 RULE = Incumbent(model_version="rule", delay_min=10, days=1, prior_rate=0.25, prior_weight=4)

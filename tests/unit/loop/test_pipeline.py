@@ -14,6 +14,8 @@ import pytest
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop import pipeline
 
+pytestmark = pytest.mark.slow  # DVC runs
+
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
