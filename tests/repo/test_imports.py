@@ -43,10 +43,10 @@ def test_a_stage_loads_no_slow_library_that_it_does_not_use(module: str, used: s
 
 def test_lightgbm_comes_without_scikit_learn() -> None:
     """Whose import takes twice as long as its own; whoever needs it afterwards still finds it."""
-    found = loaded("from flywheel.model import boosting\nboosting.library()")
+    found = loaded("from flywheel.model import boosting\nboosting.lightgbm()")
     assert "lightgbm" in found
     assert "sklearn" not in found
-    assert {"lightgbm", "sklearn"} <= loaded("from flywheel.model import boosting\nboosting.library()\nimport sklearn")
+    assert {"lightgbm", "sklearn"} <= loaded("from flywheel.model import boosting\nboosting.lightgbm()\nimport sklearn")
 
 
 def test_monitoring_runs_without_what_it_does_not_use(tiny_copy: Clone) -> None:

@@ -43,7 +43,7 @@ _PATTERNS: tuple[tuple[str | Callable[[re.Match[str]], str], re.Pattern[str]], .
     # Seven to fifteen digits with little between them, but not a date.
     (_phone, re.compile(rf"(?<![\w.$/-])(?!{_DATE})\+?\(?\d(?:[ .\-/()]{{0,2}}\d){{6,14}}(?!\w)")),
     (r"\1[booking]", re.compile(rf"({_CODE_WORD})\b(?=[A-Z0-9]*[A-Z])[A-Z0-9]{{6}}\b")),
-    # Six letters and digits, but not two and then four digits, which name a flight or a train.
+    # Six letters and digits, but not two and then four digits: those number a connection, not a booking.
     ("[booking]", re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{6}\b(?<!\b[A-Z0-9]{2}\d{4})")),
     (r"\1[name]", re.compile(rf"((?i:my name is|name is|this is|i am|i['’]m|name:)\s+){_NAME}")),
     (r"\1[name]", re.compile(rf"((?i:regards|thanks|thank you|cheers|sincerely|yours|best),?\s+){_NAME}")),

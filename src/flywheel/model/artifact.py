@@ -90,7 +90,7 @@ def load(folder: Path) -> Model:
         if digest != card["sha256"][name]:
             raise DataError(f"{folder / name} does not match its digest in card.json. Restore both from Git.")
     return Model(
-        boosting.library().Booster(model_file=str(folder / "model.txt")),
+        boosting.lightgbm().Booster(model_file=str(folder / "model.txt")),
         shapes.read(folder / "calibration.json", Calibration),
         card,
     )

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 
-def library() -> Any:
+def lightgbm() -> Any:
     """The module `lightgbm`.
 
     Where scikit-learn is installed LightGBM loads it for estimators that nothing here uses, and that is two thirds of the

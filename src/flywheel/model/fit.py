@@ -54,7 +54,7 @@ def fit(
 
     The weights are the confidences of the labels.
     """
-    library = boosting.library()
+    gbm = boosting.lightgbm()
 
     names = [*features["numeric"], *features["categorical"]]
     table = matrix(rows.features, features)
@@ -76,7 +76,7 @@ def fit(
 
     def data(part: str, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         mine = rows.part == part
-        return library.Dataset(
+        return gbm.Dataset(
             table[mine],
             rows.label[mine],
             weight=rows.weight[mine],
@@ -86,14 +86,14 @@ def fit(
         )
 
     fitted = data("fit")
-    booster = library.train(
+    booster = gbm.train(
         settings,
         fitted,
         num_boost_round=params.max_trees,
         valid_sets=[fitted, data("stop", fitted)],
         valid_names=["fit", "stop"],
         callbacks=[
-            library.early_stopping(train.early_stopping_rounds, verbose=False, first_metric_only=True),
+            gbm.early_stopping(train.early_stopping_rounds, verbose=False, first_metric_only=True),
             *callbacks,
         ],
     )

@@ -208,14 +208,14 @@ def test_rows_without_weight_teach_nothing() -> None:
 def test_an_unknown_category_is_treated_as_missing() -> None:
     """An airport that the model never saw scores like no airport."""
     asked = rows(200, seed=4).features
-    unknown, missing = asked.assign(origin="XXX"), asked.assign(origin=None)
+    unknown, missing = asked.assign(origin="ZZZ"), asked.assign(origin=None)
     assert artifact.predict(small(), unknown).tolist() == artifact.predict(small(), missing).tolist()
 
 
 @pytest.mark.filterwarnings("error")
 def test_an_unknown_category_raises_no_warning() -> None:
     """A library that warns today raises tomorrow, and a new airport would then stop the service."""
-    assert len(artifact.predict(small(), rows(200, seed=4).features.assign(origin="XXX"))) == 200
+    assert len(artifact.predict(small(), rows(200, seed=4).features.assign(origin="ZZZ"))) == 200
 
 
 def test_the_order_of_rows_of_columns_and_other_columns_changes_no_score() -> None:
@@ -264,7 +264,7 @@ def test_features_are_all_columns_but_the_identity() -> None:
 
 def test_the_matrix_has_numbers_first_and_codes_of_categories_after() -> None:
     """EWR is 0, LGA is 1; unknown and null are missing."""
-    table = pd.DataFrame({"origin": ["LGA", "EWR", "XXX", None], "hour": [1, 2, 3, 4]})
+    table = pd.DataFrame({"origin": ["LGA", "EWR", "ZZZ", None], "hour": [1, 2, 3, 4]})
     found = artifact.matrix(table, {"numeric": ["hour"], "categorical": {"origin": ["EWR", "LGA"]}})
     expected = np.array([[1, 1], [2, 0], [3, np.nan], [4, np.nan]])
     np.testing.assert_array_equal(expected, found)
