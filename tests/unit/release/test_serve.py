@@ -148,6 +148,24 @@ def test_a_release_that_was_interrupted_between_its_tags_is_finished() -> None:
     assert is_whole("v0.2.0")
 
 
+def test_an_interrupted_release_is_finished_also_where_an_older_version_serves() -> None:
+    """The version before is no sign that this commit was released whole."""
+    serve.release(NAME, compose)
+    retrain(LOSS, "worse\n", take_over_champion(NAME))
+    commit()
+    serve.release(NAME, compose, "it must")
+    git("tag", "--delete", f"{NAME}#prod#2")
+    assert serve.release(NAME, compose) == "v0.3.0"
+    assert message(f"{NAME}#prod#2").endswith("forced: it must")
+
+
+def test_a_release_without_a_reason_says_nothing_of_one() -> None:
+    """Only who gave a reason is told that it was not needed."""
+    said: list[str] = []
+    serve.release(NAME, compose, note=said.append)
+    assert said == []
+
+
 def test_a_version_tag_made_by_hand_is_not_taken_for_an_interrupted_release() -> None:
     """It would get its prod tag, and the audit would reject it."""
     git("tag", f"{NAME}@v0.2.0")
