@@ -4,47 +4,39 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import Clone
+from tests.conftest import AS_OF, Clone
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one")]
 
 
-def test_a_second_clone_makes_the_same_bytes_with_another_number_of_threads(tiny: Clone, tmp_path: Path) -> None:
-    """A run in a fresh clone runs every stage again and leaves `git status` clean; the model is more than a constant."""
-    assert tiny.json("models/candidate/card.json")["trees"] > 5
-    tiny.run("git", "clone", "-q", str(tiny.path), str(tmp_path / "second"))
-    second = Clone(tmp_path / "second")
-    out = second.flywheel("run", OMP_NUM_THREADS="2").stdout
-    assert [line.split()[0] for line in out.splitlines()[:9]] == [
-        "collect", "validate", "label", "featurize", "train", "evaluate", "gate", "monitor", "report",
-    ]  # fmt: skip
-    assert second.git("status", "--porcelain") == ""
-
-
 def test_several_ticks_give_the_same_hashes_as_one_run(tiny: Clone, new_clone: Callable[[str], Clone]) -> None:
-    """Incremental equals full: data, labels, features, models and reports."""
+    """Incremental equals full: data, labels, features, models and reports. A tick does not even write a past day again,
+    and ends what was killed after it had moved the clock, so that no verdict is skipped.
+    """
     stepwise = new_clone("stepwise")
     stepwise.move_clock("2031-04-07")
     stepwise.flywheel("run")
-    for days in (1, 4):
-        stepwise.flywheel("tick", "--days", str(days))
-    assert stepwise.json("reports/decision.json")["as_of"] == "2031-04-12"
+    before = written(stepwise)
+    assert "featurize 1 new days of" in stepwise.flywheel("tick", "--days", "1").stdout
+    after = written(stepwise)
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"2031-04-07.parquet"}
+
+    stepwise.move_clock(AS_OF)  # as a tick does it before it is killed
+    said = stepwise.flywheel("tick", "--days", "7").stdout
+    assert f"{AS_OF}: its run did not finish" in said
+    assert "featurize 4 new days of" in said
+    assert stepwise.json("reports/decision.json")["as_of"] == AS_OF
+    assert f"as_of: {AS_OF}" in (stepwise.path / "conf/state.yaml").read_text()
     assert stepwise.hashes() == tiny.hashes()
 
 
-def test_a_tick_computes_only_the_new_days(tiny_copy: Clone) -> None:
-    """The files of past days are not even written again."""
-    features = sorted((tiny_copy.path / "data/features").glob("*.parquet"))
-    before = {path.name: path.stat().st_mtime_ns for path in features}
-    out = tiny_copy.flywheel("tick", "--days", "2").stdout
-    assert "featurize 2 new days of" in out
-    after = {path.name: path.stat().st_mtime_ns for path in (tiny_copy.path / "data/features").glob("*.parquet")}
-    assert {name: after[name] for name in before} == before
-    assert sorted(after.keys() - before.keys()) == ["2031-04-12.parquet", "2031-04-13.parquet"]
+def written(clone: Clone) -> dict[str, int]:
+    """When each day of features was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (clone.path / "data/features").glob("*.parquet")}
 
 
 def test_a_second_run_does_nothing(tiny_copy: Clone) -> None:
@@ -87,15 +79,6 @@ def test_two_commands_at_once_do_not_mix(tiny_copy: Clone) -> None:
             assert (refused.returncode, refused.stdout) == (3, "")
             assert "another flywheel command is running" in refused.stderr
     assert tiny_copy.git("status", "--porcelain") == ""
-
-
-def test_a_tick_that_did_not_end_is_ended_before_the_clock_moves_again(tiny_copy: Clone) -> None:
-    """No verdict is skipped because a tick was killed after it had moved the clock."""
-    tiny_copy.move_clock("2031-04-13")
-    said = tiny_copy.flywheel("tick", "--days", "7").stdout
-    assert "2031-04-13: its run did not finish" in said
-    assert tiny_copy.json("reports/decision.json")["as_of"] == "2031-04-13"
-    assert "as_of: 2031-04-13" in (tiny_copy.path / "conf/state.yaml").read_text()
 
 
 def test_at_the_end_of_the_data_a_tick_says_so_and_changes_nothing(tiny_copy: Clone) -> None:

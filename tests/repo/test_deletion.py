@@ -32,9 +32,8 @@ def without_example(tmp_path: Path) -> Clone:
 
 
 def test_without_the_example_everything_is_green(without_example: Clone) -> None:
-    """Nothing but conf/ names the example; `make check`, the collection of all tests, and the tests that are not slow."""
+    """Nothing but conf/ names the example; `make check`, the collection of all tests, and those that are not slow."""
     assert "flights" not in (without_example.path / "dvc.yaml").read_text()
     assert yaml.safe_load((without_example.path / "params.yaml").read_text())["project"]["name"] == "parcel-delay"
     without_example.run("make", "check")
-    without_example.run("pytest", "--collect-only", "-q", "-n", "0")
-    without_example.run("pytest", "-m", "not slow", "tests/unit", "tests/repo", timeout=900)
+    without_example.run("pytest", "-m", "not slow", "-n", "0", timeout=900)  # collects the slow ones as well
