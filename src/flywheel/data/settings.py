@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from flywheel.data.columns import REQUIRED
 from flywheel.params import Day, Days, Params, Share
 
 
@@ -17,7 +18,7 @@ class SourcePart(Params):
 
 
 class Source(SourcePart):
-    factory: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    factory: Annotated[str, Field(pattern=r"^(files|[\w.]+:\w+)$")]
     tiny: SourcePart
     options: dict[str, Any]
 
@@ -34,13 +35,6 @@ class Column(Params):
     min: float | None = None
     max: float | None = None
     allowed: Annotated[tuple[str | float, ...], Field(strict=False)] | None = None
-
-
-# The columns that the loop itself needs, whatever the project.
-REQUIRED = {
-    "predictions": ("prediction_id", "served_at", "user_id", "model_version", "score", "latency_ms", "error"),
-    "feedback": ("feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "text"),
-}
 
 
 class Contract(Params):

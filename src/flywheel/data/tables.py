@@ -15,11 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flywheel import files
+from flywheel.data.columns import OPTIONAL
 from flywheel.errors import DataError
 
 TABLES = ("predictions", "feedback")
 ID = {"predictions": "prediction_id", "feedback": "feedback_id"}
+NUMBERS = ("score", "latency_ms")  # of the optional columns; the others are text
 ARRIVED_AT = {"predictions": "served_at", "feedback": "received_at"}
+MOMENT = pa.timestamp("us", "UTC")
 CHANNELS = ("outcome", "report", "rating", "ticket", "annotation")
 
 
@@ -80,12 +83,25 @@ def write_days(folder: Path, table: str, frame: pd.DataFrame, days: Iterable[dt.
 def read_days(
     folder: Path, table: str, days: Sequence[dt.date] | None = None, columns: list[str] | None = None
 ) -> pd.DataFrame:
-    """The rows of the given days (all stored ones by default), in order of arrival. DataError when a file is broken."""
+    """The rows of the given days (all stored ones by default), in order of arrival. DataError when a file is broken.
+
+    An optional column that the table does not have is null.
+    """
     chosen = stored_days(folder, table) if days is None else days
     if not chosen:
         raise DataError(f"{folder / table} holds no days. Make them with: flywheel run")
     parts = [files.read_table(day_path(folder, table, day), columns) for day in chosen]
-    return files.as_frame(pa.concat_tables(parts, promote_options="permissive"))
+    found = pa.concat_tables(parts, promote_options="permissive")
+    for name in OPTIONAL[table]:
+        if name not in found.column_names and (columns is None or name in columns):
+            kind = pa.float64() if name in NUMBERS else pa.string()
+            found = found.append_column(name, pa.nulls(found.num_rows, kind))
+    return files.as_frame(found)
+
+
+def has_column(folder: Path, table: str, day: dt.date, column: str) -> bool:
+    """Whether the file of a day has a column. DataError when it is missing or broken."""
+    return column in files.read_names(day_path(folder, table, day))
 
 
 def in_order(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -21,8 +21,7 @@ from flywheel.files import FEATURES, as_frame, read_table
 LEDGER = files.FEATURES / "ledger.json"
 
 
-MOMENT = pa.timestamp("us", "UTC")
-MOVE = pa.schema({"prediction_id": pa.string(), "label": pa.int64(), "known_at": MOMENT, "at": MOMENT})
+MOVE = pa.schema({"prediction_id": pa.string(), "label": pa.int64(), "known_at": tables.MOMENT, "at": tables.MOMENT})
 
 
 def inputs(days: Sequence[dt.date], revisions: pd.DataFrame) -> dict[dt.date, str]:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from flywheel.params import MAX_DAYS, Names, Params
-
-
-def _check_time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("must be a time zone such as America/New_York") from None
-    return value
+from flywheel.params import MAX_DAYS, Names, Params, TimeZone
 
 
 class Calendar(Params):
-    timezone: Annotated[str, AfterValidator(_check_time_zone)]
+    timezone: TimeZone
     parts: Annotated[tuple[Literal["hour", "weekday", "month"], ...], Field(strict=False)]
 
 
@@ -33,7 +24,7 @@ def _check_window(value: str) -> str:
 
 
 class History(Params):
-    key: Annotated[Names, Field(min_length=1)]
+    key: Names  # none: the rate over all predictions
     windows: Annotated[tuple[Annotated[str, AfterValidator(_check_window)], ...], Field(strict=False, min_length=1)]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from flywheel.data.settings import Source as SourceParams
 from flywheel.data.sources.part import Part
 from flywheel.data.sources.protocol import Source
@@ -12,14 +15,24 @@ __all__ = ["Part", "Source", "open_source"]
 
 
 def open_source(params: SourceParams) -> Source:
-    """Open the source that `source.factory` names, such as `shop.source:open_source`, or the part of it that is asked for.
+    """Open the source that `source.factory` names, or the part of it that is asked for: `files`, or a function of the
+    project such as `shop.source:open_source`.
 
     ConfigError if there is none; DataError if it cannot be opened.
     """
-    factory = load_function(params.factory, "source.factory")
+    factory = _built_in(params.factory) or load_function(params.factory, "source.factory")
     try:
         source: Source = factory(params.options)
     except OSError as error:
         raise DataError(f"{params.factory} could not open the source: {error}. Mend it and run again.") from error
     is_whole = params.first_day is None and params.share == 1
     return source if is_whole else Part(source, params.first_day, params.share)
+
+
+def _built_in(name: str) -> Callable[[Mapping[str, Any]], Source] | None:
+    """The function that opens a source of the loop's own; None for a project's. Imported here, so that a stage's code shows."""
+    if name == "files":
+        from flywheel.data.sources.files import open_source as opened
+
+        return opened
+    return None

@@ -1,0 +1,282 @@
+"""Tables in files: CSV, Parquet or JSON lines, here or at any address that fsspec knows. Read once a run.
+
+`source.options` names the files and their columns; `flywheel init` writes them. See docs/your-data.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+from pydantic import Field
+
+from flywheel.data.sources import mapping
+from flywheel.data.sources.spool import Spool
+from flywheel.errors import ConfigError, DataError
+from flywheel.params import Params, parse
+
+FORMATS = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "parquet": "parquet",
+    "pq": "parquet",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+}
+PACKED = {"gz", "bz2", "xz", "zip", "zst"}
+Open = Callable[[], Any]
+BATCH = 65_536  # rows
+BLOCK = 16 * 2**20  # bytes of CSV
+
+
+class Where(Params):
+    """Where a table is, and how it is written."""
+
+    # A file, a folder, or a glob such as tables/2026-*.csv; s3://… and the like need their package of fsspec's.
+    path: Annotated[str, Field(min_length=1)]
+    # null: the ending of the name says it.
+    format: Literal["csv", "parquet", "jsonl"] | None = None
+    # Of a CSV: what is between two values, what is before the decimals, how letters are written, and what stands for nothing.
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    decimal: Literal[".", ","] = "."
+    encoding: str = "utf-8"
+    nulls: Annotated[tuple[str, ...], Field(strict=False)] = ("", "NULL", "null", "NaN", "nan")
+
+
+class PredictionsFile(Where, mapping.PredictionsOptions):
+    """The predictions."""
+
+
+class FeedbackFile(Where, mapping.FeedbackOptions):
+    """The feedback, or a part of it."""
+
+
+class FilesOptions(Params):
+    """What `source.options` may hold. Feedback may be tables of its own, columns of the predictions, or both."""
+
+    predictions: PredictionsFile
+    outcome: mapping.OutcomeOptions | None = None
+    feedback: Annotated[tuple[FeedbackFile, ...], Field(strict=False)] = ()
+
+
+def open_source(options: Mapping[str, Any]) -> Files:
+    """The source that `options` describe. ConfigError names a wrong option; nothing is read yet."""
+    return Files(parse(FilesOptions, options, lambda key: "Fix source.options in conf/project/."))
+
+
+class Files:
+    """Predictions and feedback by day of arrival, sorted into days when the first of them is asked for."""
+
+    def __init__(self, options: FilesOptions) -> None:
+        """Nothing is read yet."""
+        self._options = options
+        self._spools: tuple[Spool, Spool] | None = None
+
+    @property
+    def first_day(self) -> dt.date:
+        """The first UTC day on which something arrived. DataError where nothing ever did."""
+        return min(self._days())
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last UTC day on which something arrived."""
+        return max(self._days())
+
+    def predictions(self, day: dt.date) -> pd.DataFrame:
+        """The predictions served on a UTC day, with raw user ids."""
+        found = self._read()[0].of(day)
+        return pd.DataFrame({name: [] for name in self._options.predictions.columns}) if found is None else found
+
+    def feedback(self, day: dt.date) -> pd.DataFrame:
+        """The feedback received on a UTC day, with raw source ids and raw text."""
+        found = self._read()[1].of(day)
+        names = [name for table in self._options.feedback for name in table.columns]
+        plain = ["prediction_id", "received_at", "channel", "value"]
+        return pd.DataFrame({name: [] for name in dict.fromkeys([*plain, *names])}) if found is None else found
+
+    def _days(self) -> list[dt.date]:
+        found = [day for spool in self._read() for day in spool.rows]
+        if not found:
+            raise DataError(f"{self._options.predictions.path} has no row. There is nothing to learn from yet.")
+        return found
+
+    def _read(self) -> tuple[Spool, Spool]:
+        if self._spools is None:
+            served, said = Spool(), Spool()
+            mine, outcome = self._options.predictions, self._options.outcome
+            for raw in batches(mine, mapping.wanted(mine, outcome)):
+                served.add(*mapping.predictions(raw, mine))
+                if outcome is not None:
+                    said.add(*mapping.outcomes(raw, mine, outcome))
+            for table in self._options.feedback:
+                for raw in batches(table, mapping.wanted(table)):
+                    said.add(*mapping.feedback(raw, table))
+            for spool, place in ((served, mine.path), (said, "feedback")):
+                if spool.waiting:
+                    raise DataError(
+                        f"{place}: no time of {spool.waiting:,} rows can be understood, such as {spool.example!r}. Correct "
+                        "timezone, time or columns under source.options in conf/project/, or the table."
+                    )
+            self._spools = served, said
+        return self._spools
+
+
+def batches(where: Where, columns: list[str]) -> Iterator[pa.Table]:
+    """The rows of a table in the order of its files' names, a part at a time, in these columns.
+
+    A CSV has no types: its values are texts, and the contract says what they must be. DataError says which file is wrong.
+    """
+    filesystem, names = listed(where)
+    for name in names:
+        kind = where.format or format_of(name) or "csv"
+
+        def opened(name: str = name) -> Any:
+            return filesystem.open(name, "rb", compression="infer" if packed(name) else None)
+
+        try:
+            yield from READERS[kind](opened, name, where, columns)
+        except (OSError, EOFError) as error:
+            raise DataError(f"{name} cannot be read: {error}. Mend it and run again.") from error
+
+
+def listed(where: Where) -> tuple[Any, list[str]]:
+    """The file system of a table, and the names of its files, in order. DataError where there are none, or a stray one."""
+    import fsspec
+
+    try:
+        filesystem, path = fsspec.core.url_to_fs(where.path)
+        if any(letter in path for letter in "*?["):
+            names = sorted(filesystem.glob(path))
+        elif filesystem.isdir(path):
+            names = sorted(one for one in filesystem.find(path) if not one.rsplit("/", 1)[-1].startswith((".", "_")))
+        else:
+            names = [path] if filesystem.exists(path) else []
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"path: {where.path}: {error}. Add the package to pyproject.toml, or correct the address."
+        ) from None
+    except OSError as error:
+        raise DataError(f"{where.path} cannot be reached: {error}. Look at the address and the credentials.") from None
+    if not names:
+        raise DataError(f"{where.path}: there is no such file. Correct path under source.options in conf/project/.")
+    stray = [] if where.format else [name for name in names if format_of(name) is None]
+    if stray:
+        raise DataError(
+            f"{stray[0]} is not a table; allowed endings are {', '.join(FORMATS)}. Move it away, name the others with a glob "
+            "such as tables/*.csv, or set format under source.options."
+        )
+    return filesystem, names
+
+
+def format_of(name: str) -> str | None:
+    """The format that the ending of a file's name says; None if it says none."""
+    parts = name.lower().rsplit("/", 1)[-1].split(".")[1:]
+    ending = [part for part in parts if part not in PACKED][-1:]
+    return FORMATS.get(ending[0]) if ending else None
+
+
+def packed(name: str) -> bool:
+    """Whether the ending of a file's name says that it is compressed."""
+    return name.lower().rsplit(".", 1)[-1] in PACKED
+
+
+def _csv(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
+    from pyarrow import csv
+
+    reading = csv.ReadOptions(block_size=BLOCK, encoding=where.encoding)
+    parsing = csv.ParseOptions(delimiter=where.delimiter, newlines_in_values=True)
+    try:
+        with opened() as file:
+            mapping.check_there(columns, csv.open_csv(file, reading, parsing).schema.names, name)
+        converting = csv.ConvertOptions(
+            column_types={one: pa.string() for one in columns},
+            include_columns=columns,
+            null_values=list(where.nulls),
+            strings_can_be_null=True,
+        )
+        with opened() as file:
+            for batch in csv.open_csv(file, reading, parsing, converting):
+                table = pa.Table.from_batches([batch])
+                yield _with_points(table) if where.decimal == "," else table
+    except (pa.ArrowInvalid, UnicodeError, LookupError) as error:
+        said = str(error).splitlines()[0]
+        is_letters = "UTF8" in said or isinstance(error, (UnicodeError, LookupError))
+        raise DataError(
+            f"{name} is not the CSV that it should be ({said}). Set {'encoding' if is_letters else 'delimiter'} under "
+            "source.options in conf/project/, or correct the file."
+        ) from None
+
+
+def _with_points(table: pa.Table) -> pa.Table:
+    """Numbers with a decimal comma as numbers with a point; anything else stays."""
+    import pyarrow.compute as pc
+
+    number = r"^([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)$"
+    return pa.table({name: pc.replace_substring_regex(table[name], number, r"\1.\2") for name in table.column_names})
+
+
+def _parquet(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
+    import pyarrow.parquet as pq
+
+    try:
+        with opened() as file, pq.ParquetFile(file) as found:
+            mapping.check_there(columns, found.schema_arrow.names, name)
+            for batch in found.iter_batches(BATCH, columns=columns):
+                yield pa.Table.from_batches([batch])
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{name} is not a whole Parquet file ({str(error).splitlines()[0]}). Perhaps it is still being written: run again "
+            "when it is."
+        ) from None
+
+
+def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    with opened() as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                rows.append(_object(line, number, name))
+                seen |= rows[-1].keys()
+            if len(rows) == BATCH:
+                yield _of_objects(rows, columns)
+                rows = []
+    mapping.check_there(columns, sorted(seen), name)
+    if rows:
+        yield _of_objects(rows, columns)
+
+
+def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{name}: line {number} is not a JSON object. Correct the file.")
+    return found
+
+
+def _of_objects(rows: list[dict[str, Any]], columns: list[str]) -> pa.Table:
+    """Objects as a table; a column whose values differ in type becomes text."""
+    found: dict[str, pa.Array] = {}
+    for name in columns:
+        values = [row.get(name) for row in rows]
+        try:
+            found[name] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            found[name] = pa.array(
+                [None if one is None else one if isinstance(one, str) else json.dumps(one) for one in values]
+            )
+    return pa.table(found)
+
+
+READERS: dict[str, Callable[[Open, str, Where, list[str]], Iterator[pa.Table]]] = {
+    "csv": _csv,
+    "parquet": _parquet,
+    "jsonl": _jsonl,
+}

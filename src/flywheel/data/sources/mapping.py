@@ -1,0 +1,292 @@
+"""From a table as others have it to one of the loop's two tables: columns by other names, local times, words for labels.
+
+All of it is declared in `conf/` under `source.options`; nothing is guessed here. What cannot be understood is kept as it
+came, so that `validate` rejects the row and says why: nothing vanishes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import AfterValidator, Field, model_validator
+
+from flywheel.data import tables
+from flywheel.data.columns import OPTIONAL, REQUIRED
+from flywheel.errors import DataError
+from flywheel.params import Params, TimeZone
+
+NUMBERS = ("score", "latency_ms", "value")  # of the loop's columns; the others are text
+UNITS = ("s", "ms", "us", "ns")
+OFFSET = r"(?i)(z|[+-]\d\d(:?\d\d)?)$"  # behind a time of day: what says that a moment is not a local time
+LENGTH = re.compile(r"(\d{1,7})(min|h|d)")
+MINUTES = {"min": 1, "h": 60, "d": 1440}
+
+
+def _check_length(value: str) -> str:
+    if not LENGTH.fullmatch(value):
+        raise ValueError("must be a length of time such as 30min, 6h or 2d")
+    return value
+
+
+def length(text: str) -> pd.Timedelta:
+    """A length of time written as 30min, 6h or 2d."""
+    number, unit = re.findall(r"\d+|[a-z]+", text)
+    return pd.Timedelta(minutes=int(number) * MINUTES[unit])
+
+
+Length = Annotated[str, AfterValidator(_check_length)]
+# Words for 0 and 1 (or -1 and +1), such as {"UP": 1, "DOWN": 0}. Numbers, true and false need none.
+Words = dict[str, Literal[-1, 0, 1]]
+
+
+class Moments(Params):
+    """How the moments of a table are written."""
+
+    # The time zone of times that do not say theirs.
+    timezone: TimeZone = "UTC"
+    # iso; s, ms, us or ns since 1970; or a format such as "%d.%m.%Y %H:%M".
+    time: str = "iso"
+
+
+class TableOptions(Moments):
+    """Where the columns of a table are: the loop's name first, then the table's own."""
+
+    columns: Annotated[
+        dict[str, str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]], Field(min_length=1)
+    ]
+
+
+class PredictionsOptions(TableOptions):
+    """The table of predictions."""
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> PredictionsOptions:
+        _check_names(self.columns, "predictions", inputs=True)
+        return self
+
+
+class FeedbackOptions(TableOptions):
+    """The table of feedback. `channel` is that of every row where the table has no column for it."""
+
+    channel: Literal[tables.CHANNELS] | None = None  # type: ignore[valid-type]
+    values: Words = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> FeedbackOptions:
+        if ("channel" in self.columns) == (self.channel is not None):
+            raise ValueError("columns: channel must be either a column or, as channel: outcome, that of all rows")
+        named = {**self.columns, "channel": "", "feedback_id": ""}  # the id is derived where the table has none
+        _check_names(named, "feedback", inputs=False)
+        return self
+
+
+class OutcomeOptions(Moments):
+    """Outcomes as columns of the table of predictions: what happened, and when that was known.
+
+    `known_at` is a column; `known_after` is a time after `served_at`, where the table has no column for it. An empty
+    value is no outcome yet.
+    """
+
+    value: str
+    known_at: str | None = None
+    known_after: Length | None = None
+    values: Words = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_when(self) -> OutcomeOptions:
+        if (self.known_at is None) == (self.known_after is None):
+            raise ValueError("known_at: either known_at (a column) or known_after (such as 6h) must be given, not both")
+        return self
+
+
+def _check_names(columns: Mapping[str, object], table: str, inputs: bool) -> None:
+    known = (*REQUIRED[table], *OPTIONAL[table])
+    missing = [name for name in REQUIRED[table] if name not in columns]
+    if missing:
+        raise ValueError(f"columns: {', '.join(missing)} must be named")
+    for name, there in columns.items():
+        if name not in known and not (inputs and name.startswith("in_")):
+            allowed = f"{', '.join(known)}{', and inputs as in_…' if inputs else ''}"
+            raise ValueError(f"columns: {name!r} is no column of {table}; allowed: {allowed}")
+        if not isinstance(there, str) and name != "prediction_id":
+            raise ValueError(
+                f"columns: {name!r} must be one column; only prediction_id can be put together from several"
+            )
+
+
+def wanted(options: TableOptions, outcome: OutcomeOptions | None = None) -> list[str]:
+    """The names of the columns that are read from a table, each once."""
+    names: list[str] = []
+    for there in options.columns.values():
+        names += [there] if isinstance(there, str) else there
+    if outcome is not None:
+        names += [outcome.value, *([outcome.known_at] if outcome.known_at else [])]
+    return list(dict.fromkeys(names))
+
+
+def check_there(names: Iterable[str], found: Iterable[str], place: str) -> None:
+    """DataError when a table lacks a column that `conf/` names."""
+    here = list(found)
+    missing = [name for name in names if name not in here]
+    if missing:
+        raise DataError(
+            f"{place} has no column {', '.join(repr(name) for name in missing)}; found: {', '.join(here)}. "
+            "Correct columns under source.options in conf/project/, or the table."
+        )
+
+
+def predictions(raw: pa.Table, options: PredictionsOptions) -> tuple[pa.Table, np.ndarray]:
+    """The loop's predictions, and the UTC day on which each was served (NaT where that cannot be understood)."""
+    return _renamed(raw, options, "served_at")
+
+
+def feedback(raw: pa.Table, options: FeedbackOptions) -> tuple[pa.Table, np.ndarray]:
+    """The loop's feedback, and the UTC day on which each row was received (NaT where that cannot be understood)."""
+    table, day = _renamed(raw, options, "received_at")
+    if options.channel is not None:
+        table = table.append_column("channel", pa.array([options.channel] * len(table), "string"))
+    return _replaced(table, "value", values(table["value"], options.values)), day
+
+
+def outcomes(raw: pa.Table, options: PredictionsOptions, outcome: OutcomeOptions) -> tuple[pa.Table, np.ndarray]:
+    """The outcomes in a table of predictions as feedback, and the UTC day on which each was known."""
+    raw = raw.filter(pc.is_valid(raw[outcome.value]))
+    if outcome.known_at is not None:
+        known_at, day = moments(raw[outcome.known_at], outcome)
+    else:
+        served_at, day = moments(raw[_one(options.columns["served_at"])], options)
+        later = length(outcome.known_after or "0min")
+        known_at = served_at
+        if pa.types.is_timestamp(served_at.type):
+            known_at = pa.chunked_array([pa.array(served_at.to_pandas() + later, tables.MOMENT)])
+            day = _days(known_at.to_pandas())
+    table = pa.table(
+        {
+            "prediction_id": _id(raw, options.columns["prediction_id"]),
+            "received_at": known_at,
+            "channel": pa.array(["outcome"] * len(raw), "string"),
+            "value": values(raw[outcome.value], outcome.values),
+        }
+    )
+    return table, day
+
+
+def _renamed(raw: pa.Table, options: TableOptions, arrived_at: str) -> tuple[pa.Table, np.ndarray]:
+    found: dict[str, Any] = {}
+    day = np.array([], dtype="datetime64[D]")
+    for name, there in options.columns.items():
+        if name == arrived_at:
+            found[name], day = moments(raw[_one(there)], options)
+        elif name == "prediction_id":
+            found[name] = _id(raw, there)
+        else:
+            column = raw[_one(there)]
+            found[name] = column if name in NUMBERS or name.startswith("in_") else texts(column)
+    return pa.table(found), day
+
+
+def _one(there: str | tuple[str, ...]) -> str:
+    return there if isinstance(there, str) else there[0]
+
+
+def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def _id(raw: pa.Table, there: str | tuple[str, ...]) -> pa.ChunkedArray:
+    """An id as text; several columns are joined, and null where one of them is."""
+    parts = [texts(raw[name]) for name in ([there] if isinstance(there, str) else there)]
+    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")
+
+
+def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as text. A whole number is written without a point: a gap in the column made the numbers floats."""
+    if pa.types.is_floating(column.type):
+        whole = pc.all(pc.equal(column, pc.floor(column)), skip_nulls=True).as_py()
+        column = column.cast("int64") if whole is not False else column
+    if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
+        return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], "string")])
+    return column.cast("string")
+
+
+def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Moments in UTC, and the day of each; NaT where a moment cannot be understood.
+
+    The moments are timestamps; if one of them cannot be understood they are texts, and that one is as it came. A local time
+    that does not exist, or exists twice, because clocks are changed, is not understood: which moment was meant, nobody knows.
+    """
+    local, is_local = _parsed(column, options)
+    at = local.copy()
+    if is_local.any():
+        naive = pd.DatetimeIndex(local[is_local].dt.tz_localize(None))
+        at[is_local] = (
+            naive.tz_localize(options.timezone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC").as_unit("us")
+        )
+    is_odd = (at.isna() & local.notna()).to_numpy()
+    is_lost = at.isna().to_numpy() & ~pc.is_null(column).to_numpy()
+    day = _days(at)
+    if not is_lost.any():
+        return pa.chunked_array([pa.array(at, tables.MOMENT)]), day
+    came = texts(column).to_pandas()
+    said = came.where(~is_odd, came + f" in {options.timezone}, where clocks are changed")
+    shown = at.dt.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00").astype("str").where(~is_lost, said)
+    return pa.chunked_array([pa.array(shown, "string")]), day
+
+
+def _days(at: pd.Series) -> np.ndarray:
+    found: np.ndarray = at.dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    return found
+
+
+def _parsed(column: pa.ChunkedArray, options: Moments) -> tuple[pd.Series, np.ndarray]:
+    """Each moment as if it was in UTC, and whether that is still to be set right: it is a time in `timezone`."""
+    kind = column.type
+    is_local: np.ndarray | bool = True
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        is_local = pa.types.is_date(kind) or kind.tz is None
+        at = pd.to_datetime(
+            column.cast(pa.timestamp("us", None if is_local else kind.tz), safe=False).to_pandas(), utc=True
+        )
+    elif options.time in UNITS:
+        is_local = False
+        at = pd.to_datetime(
+            pd.to_numeric(column.to_pandas(), errors="coerce"), unit=options.time, utc=True, errors="coerce"
+        )  # type: ignore[call-overload]
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        words = column.to_pandas()
+        style = "ISO8601" if options.time == "iso" else options.time
+        at = pd.to_datetime(words, format=style, utc=True, errors="coerce")
+        is_local = "%z" not in options.time
+        if options.time == "iso":  # the end of a date is no offset
+            says = pc.match_substring_regex(column, OFFSET).to_numpy()
+            is_local = ~((says == True) & (words.str.len() > len("2013-01-01")).to_numpy())  # noqa: E712 null is not true
+    else:  # a bare number is no moment
+        at = pd.Series(pd.NaT, index=range(len(column)), dtype="datetime64[us, UTC]")
+    at = at.astype("datetime64[us, UTC]")
+    return at, at.notna().to_numpy() & is_local & (options.timezone != "UTC")
+
+
+def values(column: pa.ChunkedArray, words: Words) -> pa.ChunkedArray:
+    """Claims as numbers; if one of them is none of the words, they are texts, and that one is as it came."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast("int8")
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        if not words:
+            return column.cast("float64")
+        column = texts(column)
+    came = texts(column).to_pandas()
+    meaning = {"true": 1, "false": 0, **{word.strip().casefold(): number for word, number in words.items()}}
+    plain = came.str.strip().str.casefold()
+    numbers = plain.map(meaning).astype("float64")
+    numbers = numbers.fillna(pd.to_numeric(plain.where(numbers.isna()), errors="coerce"))
+    is_lost = numbers.isna() & came.notna()
+    if not is_lost.any():
+        return pa.chunked_array([pa.array(numbers, "float64", from_pandas=True)])
+    kept = numbers.map(lambda number: None if pd.isna(number) else f"{number:g}").astype("str").where(~is_lost, came)
+    return pa.chunked_array([pa.array(kept, "string", from_pandas=True)])

@@ -1,0 +1,220 @@
+"""Tables in files, as they are found in the wild."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandas as pd
+import pytest
+
+from flywheel.data.sources import files as source
+from flywheel.data.sources.files import Files, open_source
+from flywheel.data.sources.spool import Spool
+from flywheel.errors import ConfigError, DataError
+from tests.planted import day
+
+CSV = "id,at,size\na,2030-01-01 10:00,1\nb,2030-01-02 11:00,2\nc,2030-01-02 09:00,\n"
+COLUMNS = {"prediction_id": "id", "served_at": "at", "in_size": "size"}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def opened(
+    path: str = "p.csv", columns: Mapping[str, Any] = COLUMNS, more: Mapping[str, Any] | None = None, **options: Any
+) -> Files:
+    """A source of one table of predictions."""
+    return open_source({"predictions": {"path": path, "columns": columns, **options}, **(more or {})})
+
+
+def write(name: str, content: str | bytes = CSV) -> str:
+    """A file with some content."""
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return name
+
+
+def ids(found: Files, n: int) -> list[str]:
+    """The ids of a day's predictions, in their order."""
+    return [str(one) for one in found.predictions(day(n))["prediction_id"]]
+
+
+def frame() -> pd.DataFrame:
+    """The same three rows as a table with types."""
+    at = pd.to_datetime(["2030-01-01 10:00", "2030-01-02 11:00", "2030-01-02 09:00"])
+    return pd.DataFrame({"id": ["a", "b", "c"], "at": at, "size": [1, 2, None], "other": 0})
+
+
+def as_parquet(name: str) -> None:
+    frame().to_parquet(name)
+
+
+def as_lines(name: str) -> None:
+    rows = frame().assign(at=["2030-01-01 10:00", "2030-01-02 11:00", "2030-01-02 09:00"]).to_dict("records")
+    write(name, "\n".join(json.dumps({k: None if pd.isna(v) else v for k, v in row.items()}) for row in rows) + "\n\n")
+
+
+def as_packed(name: str) -> None:
+    write(name, gzip.compress(CSV.encode()))
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("p.csv", write), ("p.parquet", as_parquet), ("p.jsonl", as_lines), ("p.csv.gz", as_packed)],
+)
+def test_one_table_in_any_format(name: str, make: Any) -> None:
+    """The same days, rows and order; columns that are not named are not read."""
+    make(name)
+    found = opened(name)
+    assert (day(1), day(2), ["a"], ["b", "c"]) == (found.first_day, found.last_day, ids(found, 1), ids(found, 2))
+    assert {"prediction_id", "served_at", "in_size"} == set(found.predictions(day(2)))
+    assert [2.0, None] == [None if pd.isna(one) else float(one) for one in found.predictions(day(2))["in_size"]]
+    assert (0, 0) == (len(found.predictions(day(3))), len(found.feedback(day(1))))
+
+
+def test_a_folder_and_a_glob_are_read_in_the_order_of_names() -> None:
+    """Hidden files are not tables."""
+    head, *rows = CSV.splitlines(keepends=True)
+    write("t/2.csv", head + rows[2])
+    write("t/1.csv", head + rows[0] + rows[1])
+    write("t/.DS_Store", "x")
+    write("t/_SUCCESS", "")
+    for path in ("t", "t/*.csv"):
+        assert ["b", "c"] == ids(opened(path), 2)
+
+
+def test_an_address_of_another_file_system() -> None:
+    """Whatever fsspec knows; here its memory."""
+    with fsspec.open("memory://tables/p.csv", "w") as file:
+        file.write(CSV)
+    assert ["b", "c"] == ids(opened("memory://tables/p.csv"), 2)
+
+
+def test_files_are_read_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once a day: asking for many days costs no more reading."""
+    write("p.csv")
+    reads = []
+    batches = source.batches
+    monkeypatch.setattr(source, "batches", lambda *said: reads.append(1) or batches(*said))  # type: ignore[func-returns-value]
+    found = opened()
+    for n in range(1, 9):
+        ids(found, n)
+    assert (day(1), [1]) == (found.first_day, reads)
+
+
+def test_a_csv_of_another_country() -> None:
+    """Latin letters in one byte, semicolons, decimal commas, a mark at the beginning, and a newline in quotes."""
+    text = 'id;at;size;say\nä;01.01.2030 10:00;1,5;"two\nlines"\nb;01.01.2030 11:00;2.5;x\n'
+    columns = {**COLUMNS, "in_say": "say"}
+    options = {"delimiter": ";", "decimal": ",", "time": "%d.%m.%Y %H:%M", "timezone": "Europe/Berlin"}
+    for encoding in ("latin-1", "utf-8-sig"):
+        write("p.csv", text.encode(encoding))
+        rows = opened(columns=columns, encoding="latin-1" if encoding == "latin-1" else "utf-8", **options).predictions(
+            day(1)
+        )
+        assert (["ä", "b"], ["1.5", "2.5"]) == (rows["prediction_id"].tolist(), rows["in_size"].tolist())
+        assert ["two\nlines", "x"] == rows["in_say"].tolist()
+        assert dt.datetime(2030, 1, 1, 9, tzinfo=dt.UTC) == rows["served_at"].iloc[0].to_pydatetime()
+
+
+def test_a_code_that_looks_like_a_number_keeps_its_zeros() -> None:
+    """A CSV has no types: the contract says what a value must be."""
+    write("p.csv", "id,at,size\n007,2030-01-01,01\n")
+    assert [("007", "01")] == list(
+        opened().predictions(day(1))[["prediction_id", "in_size"]].itertuples(index=False, name=None)
+    )
+
+
+def test_a_large_file_waits_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hardly any memory the days are the same."""
+    rows = [f"p{n},2030-01-{1 + n % 9:02d} 10:00,{n}" for n in range(400)]
+    write("p.csv", "id,at,size\n" + "\n".join(rows) + "\n")
+    monkeypatch.setattr(source, "BLOCK", 512)
+    plenty = opened()
+    expected = [plenty.predictions(day(n)) for n in range(1, 10)]
+    monkeypatch.setattr(source, "Spool", lambda: Spool(limit=1))
+    little = opened()
+    for n, rows_of_day in enumerate(expected, 1):
+        pd.testing.assert_frame_equal(rows_of_day, little.predictions(day(n)))
+    assert 400 == sum(map(len, expected))
+
+
+def test_feedback_of_several_kinds() -> None:
+    """Outcomes in the table of predictions, and reports in a table of their own."""
+    write("p.csv", "id,at,late,known\na,2030-01-01 10:00,yes,2030-01-02 08:00\nb,2030-01-01 11:00,,\n")
+    write("r.csv", "about,when,who,says\nb,2030-01-02 07:00,7,LATE\n")
+    found = opened(
+        columns={"prediction_id": "id", "served_at": "at"},
+        more={
+            "outcome": {"value": "late", "known_at": "known", "values": {"yes": 1, "no": 0}},
+            "feedback": [
+                {
+                    "path": "r.csv",
+                    "columns": {"prediction_id": "about", "received_at": "when", "source_id": "who", "value": "says"},
+                    "channel": "report",
+                    "values": {"late": 1, "fine": 0},
+                }
+            ],
+        },
+    )
+    rows = found.feedback(day(2))
+    assert [("a", "outcome", 1.0), ("b", "report", 1.0)] == [
+        tuple(row) for row in rows[["prediction_id", "channel", "value"]].itertuples(index=False)
+    ]
+    assert (day(1), day(2)) == (found.first_day, found.last_day)
+
+
+def broken(name: str) -> str:
+    """Half of a Parquet file, as if it was still being written."""
+    as_parquet(name)
+    return write(name, Path(name).read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "said"),
+    [
+        (lambda: None, "p.csv", "p.csv: there is no such file. Correct path"),
+        (lambda: write("p.csv", "id,when\na,2030-01-01\n"), "p.csv", "has no column 'at', 'size'; found: id, when"),
+        (lambda: write("p.csv", ""), "p.csv", "p.csv is not the CSV that it should be"),
+        (lambda: write("p.csv", "id,at,size\n"), "p.csv", "p.csv has no row"),
+        (
+            lambda: write("p.csv", "id,at,size\na,soon,1\n"),
+            "p.csv",
+            "no time of 1 rows can be understood, such as 'soon'",
+        ),
+        (lambda: write("p.csv", "id,at,size\na,2030-01-01\n"), "p.csv", "Set delimiter"),
+        (lambda: write("p.csv", CSV.encode() + b"\xe4,2030-01-01,1\n"), "p.csv", "Set encoding"),
+        (lambda: broken("p.parquet"), "p.parquet", "is not a whole Parquet file.*still being written"),
+        (lambda: write("p.jsonl", '{"id": "a"\n'), "p.jsonl", "line 1 is not a JSON object"),
+        (lambda: (write("t/1.csv"), write("t/notes.doc", "x")), "t", "notes.doc is not a table; allowed endings"),
+        (lambda: Path("t").mkdir(), "t", "there is no such file"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_what_to_do(make: Any, path: str, said: str) -> None:
+    """One sentence, with the file in it."""
+    make()
+    with pytest.raises(DataError, match=said):
+        _ = opened(path).first_day
+
+
+def test_an_address_of_an_unknown_kind_is_refused() -> None:
+    """With the name of what is unknown."""
+    with pytest.raises(ConfigError, match="gopher"):
+        _ = opened("gopher://p.csv").first_day
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"format": "xls"}, "format: found 'xls'"), ({"delimiter": "::"}, "delimiter")]
+)
+def test_a_wrong_option_names_its_key(options: dict[str, Any], said: str) -> None:
+    """And says where to correct it."""
+    with pytest.raises(ConfigError, match=f"predictions.{said}.*source.options"):
+        opened(**options)

@@ -1,0 +1,162 @@
+"""From a table as others have it to one of the loop's two: moments, words for labels, ids."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flywheel.data.contract import moments as understood
+from flywheel.data.sources import mapping
+from flywheel.data.sources.mapping import FeedbackOptions, Moments, OutcomeOptions, PredictionsOptions
+from flywheel.errors import ConfigError
+from flywheel.params import parse
+
+BERLIN = {"timezone": "Europe/Berlin"}
+
+
+def moments(column: Any, **options: str) -> list[Any]:
+    """Some moments as the loop has them: in UTC, or as they came."""
+    found, _ = mapping.moments(pa.chunked_array([pa.array(column)]), parse(Moments, options))
+    return [one.isoformat() if isinstance(one, dt.datetime) else one for one in found.to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("came", "options"),
+    [
+        (["2030-01-05T12:00:00Z"], {}),
+        (["2030-01-05 12:00"], {}),
+        (["2030-01-05T13:00:00+01:00"], {}),
+        (["2030-01-05T13:00:00+01:00"], BERLIN),
+        (["2030-01-05 13:00:00"], BERLIN),
+        ([dt.datetime(2030, 1, 5, 13)], BERLIN),
+        ([dt.datetime(2030, 1, 5, 12, tzinfo=dt.UTC)], BERLIN),
+        (["05.01.2030 13:00"], {**BERLIN, "time": "%d.%m.%Y %H:%M"}),
+        (["2030-01-05 13:00 +0100"], {**BERLIN, "time": "%Y-%m-%d %H:%M %z"}),
+        ([1893844800], {"time": "s"}),
+        (["1893844800000"], {**BERLIN, "time": "ms"}),
+    ],
+)
+def test_a_moment_may_be_written_in_many_ways(came: list[Any], options: dict[str, str]) -> None:
+    """With an offset, in local time, as a number since 1970, or by a format that conf names."""
+    assert ["2030-01-05T12:00:00+00:00"] == moments(came, **options)
+
+
+def test_a_day_begins_at_midnight_where_it_is() -> None:
+    """A date is the first moment of that day in its time zone."""
+    assert ["2030-01-04T23:00:00+00:00"] == moments([dt.date(2030, 1, 5)], **BERLIN)
+    assert ["2030-01-04T23:00:00+00:00"] == moments(["2030-01-05"], **BERLIN)
+
+
+@pytest.mark.parametrize("odd", ["2030-10-27 02:30:00", "2030-03-31 02:30:00"])
+def test_a_local_time_that_is_not_once_is_kept_and_never_understood(odd: str) -> None:
+    """It exists twice or not at all when clocks are changed: nobody may guess, neither here nor in the contract."""
+    good, bad = moments(["2030-01-05 13:00:00", odd], **BERLIN)
+    assert good == "2030-01-05T12:00:00.000000+00:00"
+    assert bad == f"{odd} in Europe/Berlin, where clocks are changed"
+    assert [False, True] == understood(pd.Series([good, bad])).isna().tolist()
+
+
+@pytest.mark.parametrize("came", [["soon"], [12.5], [True], ["13:00"]])
+def test_what_is_no_moment_is_kept_as_it_came(came: list[Any]) -> None:
+    """The contract rejects it, and shows it."""
+    [kept] = moments(came)
+    assert (str(came[0]).lower(), True) == (str(kept).lower(), bool(understood(pd.Series([kept])).isna().all()))
+
+
+def test_nothing_is_no_moment_and_no_mistake() -> None:
+    """A missing moment stays missing, whatever is around it."""
+    assert [None, "2030-01-05T12:00:00+00:00"] == moments([None, "2030-01-05T12:00Z"])
+
+
+@given(st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2040, 1, 1)).map(lambda one: one.replace(tzinfo=dt.UTC)))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_a_local_time_and_its_moment_in_utc_are_the_same(moment: dt.datetime) -> None:
+    """Whatever is written in Berlin's time is that moment, or, in the hour that exists twice, not understood."""
+    local = moment.astimezone(__import__("zoneinfo").ZoneInfo("Europe/Berlin"))
+    [found] = moments([local.replace(tzinfo=None).isoformat()], **BERLIN)
+    assert found == moment.isoformat() or "where clocks are changed" in found
+    assert [moment.isoformat()] == moments([local.isoformat()], **BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("came", "words", "expected"),
+    [
+        ([True, False, None], {}, [1.0, 0.0, None]),
+        (["true", "False"], {}, [1.0, 0.0]),
+        ([1, 0, -1], {}, [1.0, 0.0, -1.0]),
+        (["1", "0", None], {}, [1.0, 0.0, None]),
+        (["UP", " down ", "Up"], {"UP": 1, "DOWN": 0}, [1.0, 0.0, 1.0]),
+        ([2, 1], {"2": 1, "1": 0}, [1.0, 0.0]),
+        ([2.0, 1.0], {"2": 1, "1": 0}, [1.0, 0.0]),
+        (["yes", "perhaps"], {"yes": 1, "no": 0}, ["1", "perhaps"]),
+    ],
+)
+def test_words_for_labels(came: list[Any], words: dict[str, int], expected: list[Any]) -> None:
+    """Numbers, true and false need no words; what is none of the words is kept, for the contract to reject."""
+    assert expected == mapping.values(pa.chunked_array([pa.array(came)]), words).to_pylist()  # type: ignore[arg-type]
+
+
+def test_several_columns_make_an_id_and_a_gap_makes_none() -> None:
+    """A number that a gap made a float is written without a point."""
+    raw = pa.table({"a": ["x", "x", None], "n": [1.0, None, 2.0], "t": ["2030-01-01"] * 3})
+    options = parse(PredictionsOptions, {"columns": {"prediction_id": ["a", "n"], "served_at": "t"}})
+    table, _ = mapping.predictions(raw, options)
+    assert ["x|1", None, None] == table["prediction_id"].to_pylist()
+
+
+def test_an_outcome_in_the_table_of_predictions_is_feedback_once_it_is_there() -> None:
+    """By a column that says when it was known, or after a fixed time; an empty value is no outcome yet."""
+    raw = pa.table(
+        {"id": ["a", "b"], "t": ["2030-01-01 22:00", "2030-01-01 23:00"], "y": ["yes", None], "k": ["2030-01-03", None]}
+    )
+    served = parse(PredictionsOptions, {"columns": {"prediction_id": "id", "served_at": "t"}})
+    for when, day in (({"known_at": "k"}, "2030-01-03"), ({"known_after": "6h"}, "2030-01-02")):
+        said, days = mapping.outcomes(raw, served, parse(OutcomeOptions, {"value": "y", "values": {"yes": 1}, **when}))
+        assert (["a"], ["outcome"], [1.0]) == tuple(
+            said[name].to_pylist() for name in ("prediction_id", "channel", "value")
+        )
+        assert [np.datetime64(day)] == days.tolist() or [dt.date.fromisoformat(day)] == days.tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"columns": {"prediction_id": "id"}}, "served_at must be named"),
+        ({"columns": {"prediction_id": "id", "served_at": "t", "temp": "x"}}, "'temp' is no column of predictions"),
+        ({"columns": {"prediction_id": "id", "served_at": ["a", "b"]}}, "only prediction_id can be put together"),
+        ({"columns": {"prediction_id": "id", "served_at": "t"}, "timezone": "Mars/Crater"}, "must be a time zone"),
+    ],
+)
+def test_a_wrong_declaration_is_refused(options: dict[str, Any], said: str) -> None:
+    """Each error names what is wrong and what is allowed."""
+    with pytest.raises(ConfigError, match=said):
+        parse(PredictionsOptions, options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "either a column or, as channel: outcome"),
+        ({"channel": "gossip"}, "channel: found 'gossip'"),
+        ({"channel": "outcome", "values": {"up": 2}}, "values.up: found 2"),
+    ],
+)
+def test_a_wrong_channel_or_word_is_refused(options: dict[str, Any], said: str) -> None:
+    """Feedback has a channel, and a label is -1, 0 or 1."""
+    columns = {"prediction_id": "id", "received_at": "t", "value": "y"}
+    with pytest.raises(ConfigError, match=said):
+        parse(FeedbackOptions, {"columns": columns, **options})
+
+
+@pytest.mark.parametrize("when", [{}, {"known_at": "k", "known_after": "6h"}])
+def test_an_outcome_is_known_in_one_way(when: dict[str, str]) -> None:
+    """Neither never nor twice."""
+    with pytest.raises(ConfigError, match="not both"):
+        parse(OutcomeOptions, {"value": "y", **when})
