@@ -136,16 +136,25 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata in the footer of a Parquet file; empty if there is none."""
+    return {key.decode(): value.decode() for key, value in (_read_schema(path).metadata or {}).items()}
+
+
+def read_names(path: Path) -> list[str]:
+    """The names of the columns of a Parquet file. DataError when it is missing or broken."""
+    names: list[str] = _read_schema(path).names
+    return names
+
+
+def _read_schema(path: Path) -> pa.Schema:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        found = pq.read_schema(path).metadata or {}
+        return pq.read_schema(path)
     except FileNotFoundError:
         raise DataError(f"{path} is missing. Make it with: flywheel run") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet ({error}). Delete it and run `flywheel run`.") from None
-    return {key.decode(): value.decode() for key, value in found.items()}
 
 
 def write_folder(target: Path, texts: Mapping[str, str | bytes]) -> None:

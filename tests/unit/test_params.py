@@ -279,7 +279,7 @@ def test_edges_of_a_cohort_must_rise(edges: list[float]) -> None:
     assert complaint("evaluate/cohorts/weight_band/edges", edges).startswith("evaluate.cohorts.weight_band")
 
 
-@pytest.mark.parametrize("column", ["prediction_id", "served_at", "score", "error"])
+@pytest.mark.parametrize("column", ["prediction_id", "served_at"])
 def test_a_contract_must_have_the_columns_that_the_loop_needs(column: str) -> None:
     """A column without a contract would be dropped, and then be missed."""
     found = complaint(f"contract/predictions/{column}", LEFT_OUT)

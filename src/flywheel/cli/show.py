@@ -55,7 +55,9 @@ def outcome(done: Outcome) -> None:
             else f"{gap['value']:+.4f}, {measured['about']['confidence']:.0%} interval {gap['low']:+.4f} to {gap['high']:+.4f}"
         )
         shown = ["–" if one is None else f"{one:.4f}" for one in (mine, other)]
-        console.print(f"{metric:<10}{shown[0]} candidate, {shown[1]} {reference} ({between})", markup=False)
+        console.print(
+            f"{metric:<10}{shown[0]} candidate, {shown[1]} {reference.replace('_', ' ')} ({between})", markup=False
+        )
     sources = ", ".join(f"{one['share']:.0%} {name}" for name, one in made["by_source"].items())
     console.print(f"labels    {made['labels']:,} of {made['predictions']:,} predictions: {sources}")
     console.print(f"drift     {drifted['drifted']} of {drifted['columns']} columns beyond {drifted['threshold']:g}")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from flywheel import files, shapes
 from flywheel.data import tables
-from flywheel.data.identity import IDENTITY, differences
+from flywheel.data.columns import OPTIONAL, REQUIRED
+from flywheel.data.identity import IDENTITY, differences, read_identity
 from flywheel.data.ledger import checked_days, digest_of
 from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
-from flywheel.data.settings import REQUIRED, Collect
+from flywheel.data.settings import Collect
 from flywheel.data.sources import Source
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Clock
@@ -22,16 +26,16 @@ from flywheel.params import Clock
 LEDGER = files.EVENTS / "ledger.json"
 
 
-def collect_day(source: Source, day: dt.date, key: str) -> int:
-    """Store one day of both tables; returns how many duplicates were dropped."""
+def collect_day(source: Source, day: dt.date, key: str | None, env: str) -> int:
+    """Store one day of both tables; returns how many duplicates were dropped. `env` is where the key should have been."""
     try:
         served, said = source.predictions(day), source.feedback(day)
     except OSError as error:  # a file that is gone, a server that does not answer
         raise DataError(
             f"the source did not give {day}: {error}. Mend it and run again; earlier days are kept."
         ) from error
-    predictions, twice_predicted = drop_duplicates(hide_users(served, key), "predictions")
-    feedback, twice_said = drop_duplicates(hide_people(said, key), "feedback")
+    predictions, twice_predicted = drop_duplicates(hide_users(served, key, env), "predictions")
+    feedback, twice_said = drop_duplicates(with_ids(hide_people(said, key, env)), "feedback")
     for table, frame, dropped in (("predictions", predictions, twice_predicted), ("feedback", feedback, twice_said)):
         path = tables.day_path(files.EVENTS, table, day)
         try:
@@ -70,20 +74,22 @@ def whole_days(ledger: Mapping[str, Mapping[str, str]]) -> set[dt.date]:
     return whole
 
 
-def hash_key(params: Collect) -> str:
-    """The key that user ids are hashed with. ConfigError if there is none and the public demo key is not allowed.
+def hash_key(params: Collect) -> str | None:
+    """The key that user ids are hashed with; None if there is none and the public demo key is not allowed.
 
     Empty is the same as unset: a workflow sees a missing secret as an empty text.
     """
-    key = os.environ.get(params.hash_key_env)
-    if key:
-        return key
-    if params.allow_demo_key:
-        return DEMO_KEY
-    raise ConfigError(
-        f"{params.hash_key_env} is empty or unset, and collect.allow_demo_key is false. Set it to the secret key; "
-        "the public demo key is only right for the example."
-    )
+    return os.environ.get(params.hash_key_env) or (DEMO_KEY if params.allow_demo_key else None)
+
+
+def hashed(ids: pd.Series, key: str | None, env: str) -> pd.Series:
+    """The ids, hashed with the key. ConfigError where there are people to hide and no key to hide them with."""
+    if key is None and ids.notna().any():
+        raise ConfigError(
+            f"{env} is empty or unset, collect.allow_demo_key is false, and the column {ids.name} names people. Set it to "
+            "the secret key; the public demo key is only right for invented users."
+        )
+    return hash_ids(ids, key or "")
 
 
 def check_clock(clock: Clock, source: Source) -> None:
@@ -117,36 +123,54 @@ def check_identity(now: dict[str, object]) -> None:
             f"data/events was collected with other settings ({said}). Two worlds do not mix: set them back, "
             "or start over with `make clean` if the source can be read again."
         )
-    if not IDENTITY.exists():
+    if not IDENTITY.exists() or read_identity() != now:
         files.write_json(IDENTITY, now)
 
 
-def key_check(key: str) -> str:
-    """A few digits that show whether the hash key is still the same; the key cannot be derived from them."""
-    return str(hash_ids(pd.Series(["key check"]), key).iloc[0])[:8]
+def key_check(key: str | None) -> str | None:
+    """A few digits that show whether the hash key is still the same, None without one; the key cannot be derived from them."""
+    return None if key is None else str(hash_ids(pd.Series(["key check"]), key).iloc[0])[:8]
 
 
-def hide_users(predictions: pd.DataFrame, key: str) -> pd.DataFrame:
+def hide_users(predictions: pd.DataFrame, key: str | None, env: str) -> pd.DataFrame:
     """Predictions with hashed user ids."""
     if "user_id" not in predictions:
         return predictions
-    return predictions.assign(user_id=hash_ids(predictions["user_id"], key))
+    return predictions.assign(user_id=hashed(predictions["user_id"], key, env))
 
 
-def hide_people(feedback: pd.DataFrame, key: str) -> pd.DataFrame:
+def hide_people(feedback: pd.DataFrame, key: str | None, env: str) -> pd.DataFrame:
     """Feedback with hashed user ids and scrubbed texts; systems and annotators keep their names."""
     hidden = feedback.copy()
     if {"source_id", "channel"} <= set(feedback):
         is_system = feedback["channel"].isin(("outcome", "annotation"))
-        hidden["source_id"] = feedback["source_id"].where(is_system, hash_ids(feedback["source_id"], key))
+        people = hashed(feedback["source_id"].where(~is_system), key, env)
+        hidden["source_id"] = feedback["source_id"].where(is_system, people)
     if "text" in feedback:
         hidden["text"] = scrub(feedback["text"])
     return hidden
 
 
+def with_ids(feedback: pd.DataFrame) -> pd.DataFrame:
+    """Feedback with an id. Where a row has none it is a digest of all that the row says: a row sent twice has the same."""
+    has_id = feedback["feedback_id"].notna() if "feedback_id" in feedback else pd.Series(False, feedback.index)
+    if has_id.all() and "feedback_id" in feedback:
+        return feedback
+    plain = storable(feedback[~has_id].drop(columns="feedback_id", errors="ignore"))
+    columns = [pa.array(plain[name]) for name in sorted(plain.columns)]
+    texts = [(one.cast("int64") if pa.types.is_timestamp(one.type) else one).cast("string") for one in columns]
+    rows = pc.binary_join_element_wise(*texts, "\x1f", null_handling="replace", null_replacement="\x00")
+    ids = pd.Series(
+        [hashlib.sha256(row.encode()).hexdigest()[:20] for row in rows.to_pylist()], plain.index, dtype="str"
+    )
+    own = feedback["feedback_id"] if "feedback_id" in feedback else pd.Series(None, feedback.index, dtype="str")
+    return feedback.assign(feedback_id=own.where(has_id, ids))
+
+
 def expected(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     """Only the columns of the two tables, and inputs (`in_`): anything else a source sends may be personal."""
-    return frame[[name for name in frame.columns if name in REQUIRED[table] or name.startswith("in_")]]
+    known = (*REQUIRED[table], *OPTIONAL[table])
+    return frame[[name for name in frame.columns if name in known or name.startswith("in_")]]
 
 
 def drop_duplicates(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, int]:

@@ -66,8 +66,9 @@ def broken_across(rows: pd.DataFrame, table: str, arrival: pd.Series, known: pd.
     ]
     if table == "predictions":
         # A score is null where nothing was served, or the answer failed; what failed was not served.
-        is_both = rows["score"].notna() & rows["error"].notna()
-        found.append(breaks(rows.index[is_both], "score", "present despite an error"))
+        if "score" in rows and "error" in rows:
+            is_both = rows["score"].notna() & rows["error"].notna()
+            found.append(breaks(rows.index[is_both], "score", "present despite an error"))
     else:
         served_at = pd.Series(known.reindex(rows["prediction_id"]).array, index=rows.index)
         # What is served tomorrow is not known today, even if both days are checked together.

@@ -23,11 +23,16 @@ def identity(source: Source) -> dict[str, object]:
 
 
 def differences(now: dict[str, object]) -> str:
-    """How `data/events/` was collected differently from `now`, in words; empty if it was not, or if nothing is there."""
+    """How `data/events/` was collected differently from `now`, in words; empty if it was not, or if nothing is there.
+
+    Where there was no key, nobody was hashed, so any key does.
+    """
     if not IDENTITY.exists():
         return ""
     before = read_identity()
     changed = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
+    if before.get(KEY_CHECK) is None and KEY_CHECK in changed:
+        changed.remove(KEY_CHECK)
     said = [f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}" for name in changed[:NAMED]]
     return "; ".join(said) + (f"; and {len(changed) - NAMED} more" if len(changed) > NAMED else "")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from flywheel.errors import ConfigError
-from flywheel.evaluation.compare import Scores, compare
+from flywheel.evaluation.compare import Scores, compare, others_of
 from flywheel.evaluation.settings import Cohort, Evaluate
 
 
@@ -25,7 +25,7 @@ def cohort_names(column: pd.Series, cohort: Cohort) -> pd.Series:
 def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:
     """The comparison within each cohort, with its counts. ConfigError when a cohort's column is not a feature."""
     found: dict[str, Any] = {}
-    others = [name for name in scores if name != "base_rate"]
+    models = ["candidate", *others_of(scores)]
     for name, cohort in params.cohorts.items():
         if cohort.column not in table.columns:
             raise ConfigError(
@@ -42,7 +42,7 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
         for value in sorted(groups.dropna().unique()):
             mine = (groups == value).to_numpy()
             rows = table[mine].reset_index(drop=True)
-            compared = compare(rows, {other: scores[other][mine] for other in others}, params)
+            compared = compare(rows, {one: scores[one][mine] for one in models}, params)
             difference = compared.pop("difference")
             found[name][value] = {
                 "rows": len(rows),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.evaluation import intervals, metrics
+from flywheel.evaluation.evidence import REFERENCES, Reference
 from flywheel.evaluation.settings import Evaluate
 from flywheel.labels.revisions import known_before, sure
 from flywheel.model import artifact
@@ -18,10 +19,14 @@ Scores = dict[str, np.ndarray]
 
 
 def evaluation_rows(features: pd.DataFrame, revisions: pd.DataFrame, end: dt.date, params: Evaluate) -> pd.DataFrame:
-    """Features, served score and label of the rows to measure on: those with a score and a sufficiently certain label."""
+    """Features, served score and label of the rows to measure on: those with a score and a sufficiently certain label.
+
+    Where nothing was ever served, no row has a score, and those with a label are measured.
+    """
     known = sure(known_before(revisions, tables.timestamp(end)), params.min_confidence)
     table = features.merge(known[["prediction_id", "label"]], on="prediction_id")
-    return table[table["served_score"].notna()].reset_index(drop=True)
+    is_served = table["served_score"].notna()
+    return table[is_served].reset_index(drop=True) if is_served.any() else table
 
 
 def why_not_comparable(champion: artifact.Model | None, table: pd.DataFrame, start: dt.date) -> str | None:
@@ -37,9 +42,14 @@ def why_not_comparable(champion: artifact.Model | None, table: pd.DataFrame, sta
     return None
 
 
-def reference_of(scores: Scores) -> str:
-    """What the candidate is compared with: the champion if there is one, else the served score."""
-    return "champion" if "champion" in scores else "served"
+def reference_of(scores: Scores) -> Reference:
+    """What the candidate is compared with: the champion if there is one, else the served score, else the base rate."""
+    return next(name for name in REFERENCES if name in scores)
+
+
+def others_of(scores: Scores) -> list[str]:
+    """The models that the candidate is compared with; the base rate only where there is nothing better."""
+    return [name for name in scores if name != "candidate" and (name != "base_rate" or reference_of(scores) == name)]
 
 
 def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:
@@ -57,7 +67,7 @@ def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, 
     measured["difference"] = {
         name: {metric: intervals.of_difference(metric, mine, one, confidence) for metric in mine.estimates}
         for name, one in found.items()
-        if name not in ("candidate", "base_rate")
+        if name in others_of(scores)
     }
     return measured
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, get_args
 
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
@@ -32,6 +32,9 @@ IN_WORDS = {
     "utility": "utility per 1,000 predictions",
 }
 Verdict = Literal["pass", "fail", "inconclusive"]
+Reference = Literal["champion", "served", "base_rate"]
+REFERENCES: tuple[Reference, ...] = get_args(Reference)  # what the candidate has to beat: the first that is there
+REFERENCE_IN_WORDS = {"champion": "the champion", "served": "the served score", "base_rate": "the base rate"}
 
 
 class Interval(TypedDict):
@@ -83,15 +86,30 @@ class About(TypedDict):
     behaviours: list[str]
 
 
+def _with_something(value: dict[str, Any]) -> dict[str, Any]:
+    """A validator for differences: the candidate was compared with something."""
+    if not value:
+        raise ValueError(f"it should have one of the keys {', '.join(REFERENCES)}")
+    return value
+
+
+def shown(reference: Reference) -> str:
+    """The reference as a table or a sentence names it, without an article."""
+    return reference.replace("_", " ")
+
+
+MODELS = ("candidate", *REFERENCES)
+
+
 class Measured(TypedDict):
     """`reports/metrics.json`: the metrics of each model on the same rows, and the candidate's differences from the others."""
 
     about: About
     candidate: ByMetric
     champion: NotRequired[ByMetric]
-    served: ByMetric
+    served: NotRequired[ByMetric]
     base_rate: ByMetric
-    difference: Annotated[dict[str, ByMetric], AfterValidator(shapes.having(["served"]))]
+    difference: Annotated[dict[Reference, ByMetric], AfterValidator(_with_something)]
 
 
 class CohortMeasured(TypedDict):
@@ -102,8 +120,9 @@ class CohortMeasured(TypedDict):
     positives: int
     candidate: ValueByMetric
     champion: NotRequired[ValueByMetric]
-    served: ValueByMetric
-    difference: dict[str, ByMetric]
+    served: NotRequired[ValueByMetric]
+    base_rate: NotRequired[ValueByMetric]
+    difference: dict[Reference, ByMetric]
 
 
 Cohorts = dict[str, dict[str, CohortMeasured]]
@@ -144,7 +163,7 @@ class Decision(TypedDict):
     """`reports/decision.json`: the verdict, every rule with its reason, and what was compared."""
 
     verdict: Verdict
-    reference: Literal["champion", "served"]
+    reference: Reference
     champion: str | None
     candidate: str | None
     as_of: DayText
@@ -153,14 +172,19 @@ class Decision(TypedDict):
 
 def by_model(found: Measured) -> dict[str, ByMetric]:
     """The metrics of each model that was measured, by the model's name."""
-    champion = {"champion": found["champion"]} if "champion" in found else {}
-    return {"candidate": found["candidate"], **champion, "served": found["served"], "base_rate": found["base_rate"]}
+    found_by_name: dict[str, Any] = dict(found)
+    return {name: found_by_name[name] for name in MODELS if name in found}
 
 
 def values_by_model(found: CohortMeasured) -> dict[str, ValueByMetric]:
     """The metrics of each model that was measured in a cohort, by the model's name."""
-    champion = {"champion": found["champion"]} if "champion" in found else {}
-    return {"candidate": found["candidate"], **champion, "served": found["served"]}
+    found_by_name: dict[str, Any] = dict(found)
+    return {name: found_by_name[name] for name in MODELS if name in found}
+
+
+def reference_of(measured: Measured) -> Reference:
+    """What the candidate has to beat: the champion, else what was served, else the base rate."""
+    return next(name for name in REFERENCES if name in measured["difference"])
 
 
 class Score(TypedDict):

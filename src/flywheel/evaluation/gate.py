@@ -7,13 +7,13 @@ makes it inconclusive. What is not shown does not pass.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from flywheel import files
 from flywheel.errors import DataError
 from flywheel.evaluation.evidence import (
     HIGHER_IS_BETTER,
     IN_WORDS,
+    REFERENCE_IN_WORDS,
     BehaviourMeasured,
     Behaviours,
     ChampionSaid,
@@ -21,9 +21,12 @@ from flywheel.evaluation.evidence import (
     Decision,
     Interval,
     Measured,
+    Reference,
     Rule,
     Verdict,
     Window,
+    reference_of,
+    shown,
 )
 from flywheel.evaluation.settings import Gate
 
@@ -34,9 +37,9 @@ def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: G
     DataError when cohorts or behaviours are not those that the metrics say were measured with them.
     """
     check_together(metrics, cohorts, behaviour)
-    reference: Literal["champion", "served"] = "champion" if "champion" in metrics else "served"
+    reference = reference_of(metrics)
     rules = [
-        comparable(metrics["about"]["champion"]),
+        comparable(metrics["about"]["champion"], reference),
         enough(metrics["about"]["window"], params),
         better(metrics["difference"][reference], reference, params),
         *(
@@ -74,12 +77,14 @@ def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours) -
             )
 
 
-def comparable(champion: ChampionSaid) -> Rule:
+def comparable(champion: ChampionSaid, reference: Reference) -> Rule:
     """Either the comparison with the champion is fair, or there is no champion yet."""
     if champion["why_not_compared"]:
         return _rule("comparable", "inconclusive", f"{champion['why_not_compared']}.")
     if champion["identity"] is None:
-        return _rule("comparable", "pass", "There is no champion yet; the served score stands in for it.")
+        return _rule(
+            "comparable", "pass", f"There is no champion yet; {REFERENCE_IN_WORDS[reference]} stands in for it."
+        )
     return _rule(
         "comparable", "pass", f"The champion {champion['version'] or '(no version)'} is measured on the same rows."
     )
@@ -101,14 +106,16 @@ def enough(window: Window, params: Gate) -> Rule:
     return _rule("enough evidence", "pass", f"{window['rows']:,} labelled rows over {window['days']} days.")
 
 
-def better(difference: Mapping[str, Interval], reference: str, params: Gate) -> Rule:
+def better(difference: Mapping[str, Interval], reference: Reference, params: Gate) -> Rule:
     """The whole interval of the difference must be on the good side of zero."""
     metric = params.better
     low, high = _gain(difference[metric], metric)
     name = f"better {IN_WORDS[metric]}"
     if low is None or high is None:
-        return _rule(name, "inconclusive", f"{IN_WORDS[metric]} against {reference} has no interval on these rows.")
-    said = f"{IN_WORDS[metric]} against {reference}: {_say(difference[metric])}"
+        return _rule(
+            name, "inconclusive", f"{IN_WORDS[metric]} against {shown(reference)} has no interval on these rows."
+        )
+    said = f"{IN_WORDS[metric]} against {shown(reference)}: {_say(difference[metric])}"
     if low > 0:
         return _rule(name, "pass", f"{said}; the whole interval is better.")
     if high < 0:
@@ -116,13 +123,15 @@ def better(difference: Mapping[str, Interval], reference: str, params: Gate) -> 
     return _rule(name, "inconclusive", f"{said}; the interval includes zero.")
 
 
-def not_worse(difference: Mapping[str, Interval], reference: str, metric: str, margin: float) -> Rule:
+def not_worse(difference: Mapping[str, Interval], reference: Reference, metric: str, margin: float) -> Rule:
     """Non-inferiority: the interval must not reach a loss of more than the margin."""
     low, high = _gain(difference[metric], metric)
     name = f"{IN_WORDS[metric]} not worse"
     if low is None or high is None:
-        return _rule(name, "inconclusive", f"{IN_WORDS[metric]} against {reference} has no interval on these rows.")
-    said = f"{IN_WORDS[metric]} against {reference}: {_say(difference[metric])}, margin {margin:g}"
+        return _rule(
+            name, "inconclusive", f"{IN_WORDS[metric]} against {shown(reference)} has no interval on these rows."
+        )
+    said = f"{IN_WORDS[metric]} against {shown(reference)}: {_say(difference[metric])}, margin {margin:g}"
     if low > -margin or (low == high == -margin):
         return _rule(name, "pass", f"{said}; a loss beyond the margin is ruled out.")
     if high < -margin:
@@ -143,7 +152,7 @@ def calibrated(ece: Interval, limit: float) -> Rule:
     return _rule("calibrated", "inconclusive", f"{said}; the interval reaches above.")
 
 
-def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: str, params: Gate) -> Rule:
+def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, params: Gate) -> Rule:
     """No cohort that is large enough may lose more than the margin with its whole interval on the bad side of zero.
 
     Large enough means a share of all `n_rows` labelled rows, and enough rows of the rarer class for a meaningful interval.
@@ -166,7 +175,7 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: str, params: Gate
     if n == 0:
         needed = f"{params.cohort_min_share:.0%} of the rows and {params.cohort_min_positives} of the rarer class"
         return _rule("cohorts", "inconclusive", f"No cohort has {needed}, and an interval.")
-    loss = f"more than {params.cohort_margin:g} of {IN_WORDS[metric]} to {reference}"
+    loss = f"more than {params.cohort_margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
     if harmed:
         return _rule("cohorts", "fail", f"{len(harmed)} of {n} cohorts lose {loss}: {'; '.join(harmed)}.")
     return _rule("cohorts", "pass", f"None of {n} cohorts loses {loss}.")

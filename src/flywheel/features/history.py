@@ -21,8 +21,8 @@ def window_length(window: str) -> pd.Timedelta:
 
 
 def column_names(key: Sequence[str], window: str) -> tuple[str, str]:
-    """The names of the rate and the count column for a key and a window."""
-    stem = "_".join(key)
+    """The names of the rate and the count column for a key and a window; without a key they are of all predictions."""
+    stem = "_".join(key) or "all"
     return f"{stem}_rate_{window}", f"{stem}_count_{window}"
 
 

@@ -40,7 +40,9 @@ def conclude(feedback: pd.DataFrame, params: Label) -> pd.DataFrame:
     #   Bob says 1    +1         -      +1    +2       2       2       0
     #   Ann says 0    -1        +1      -2     0       2       1       1    a tie: nothing is settled any more
     # A voter is a source on a prediction; the code of both is one number, since codes of sources are below their count.
-    voter = pd.factorize(votes["source_id"])[0] + prediction.to_numpy("int64") * (votes["source_id"].nunique() + 1)
+    # Nobody says that two claims without a source come from the same one, so each is a voter of its own.
+    source = votes["source_id"].fillna("feedback " + votes["feedback_id"])
+    voter = pd.factorize(source)[0] + prediction.to_numpy("int64") * (source.nunique() + 1)
     sign = (2 * claim - 1).where(~is_outcome, 0)
     score = np.zeros(len(votes))
     n_votes = np.zeros(len(votes), dtype="int64")

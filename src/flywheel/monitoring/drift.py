@@ -23,7 +23,7 @@ def measure(
     distance and is listed with null. The methods are always named, because Evidently's own choice switches between distances
     and p-values with the number of rows.
     """
-    columns = [name for name in reference.columns if name not in KEYS and name in current.columns]
+    columns = compared(reference, current)
     samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
     is_empty = {name: any(one[name].notna().sum() == 0 for one in samples) for name in columns}
     measurable = [name for name in columns if not is_empty[name]]
@@ -51,6 +51,13 @@ def measure(
         "drifted_share": drifted / len(found) if found else 0.0,
         "by_column": found,
     }
+
+
+def compared(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
+    """The columns that both frames have; not the served score where nothing was ever served."""
+    never = all(one["served_score"].isna().all() for one in (reference, current) if "served_score" in one)
+    left_out = (*KEYS, *(["served_score"] if never else []))
+    return [name for name in reference.columns if name not in left_out and name in current.columns]
 
 
 def weigh(
@@ -117,7 +124,7 @@ def as_html(reference: pd.DataFrame, current: pd.DataFrame, categorical: tuple[s
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
-    columns = [name for name in reference.columns if name not in KEYS and name in current.columns]
+    columns = compared(reference, current)
     samples = [as_measured(sample(frame[columns], params), categorical) for frame in (reference, current)]
     measurable = [name for name in columns if all(one[name].notna().any() for one in samples)]
     data = _datasets(samples[1], samples[0], measurable, categorical)

@@ -22,10 +22,12 @@ def quality_by_week(
 ) -> list[dict[str, Any]]:
     """Realised AUC, Brier score and calibration error by week, of the served score and, after its training, of the champion.
 
-    A week with too few sure labels to judge it is null.
+    A week with too few sure labels to judge it is null. Where nothing was ever served, there is only the champion.
     """
     labels = sure(known, params.min_confidence)[["prediction_id", "label"]]
-    rows = features[features["served_score"].notna()].merge(labels, on="prediction_id", how="left")
+    is_served = features["served_score"].notna()
+    served = {"served": "served_score"} if is_served.any() else {}
+    rows = (features[is_served] if served else features).merge(labels, on="prediction_id", how="left")
     learned_until = pd.Timestamp(champion.card["labels_known_before"], tz="UTC") if champion else None
     settings = metrics.Settings(params.costs, params.ece_bins)
     found = []
@@ -33,7 +35,7 @@ def quality_by_week(
         judged = mine[mine["label"].notna()]
         entry: dict[str, Any] = {"week": week, "predictions": len(mine), "labelled": len(judged)}
         is_new = learned_until is not None and mine["served_at"].min() >= learned_until
-        for name, column in (("served", "served_score"), ("champion", "champion_score")):
+        for name, column in {**served, "champion": "champion_score"}.items():
             if column not in rows or (name == "champion" and not is_new):
                 continue
             entry[name] = None

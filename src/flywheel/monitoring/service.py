@@ -22,9 +22,9 @@ def monday(moments: pd.Series) -> pd.Series:
 
 
 def latest_day(days: list[dt.date]) -> dict[str, Any]:
-    """How many predictions the last day had, and what share of them ended in an error."""
-    served = tables.read_days(files.VALID, "predictions", days[-1:], ["error"])
-    rate = float(served["error"].notna().mean()) if len(served) else None
+    """How many predictions the last day had, and what share of them ended in an error; null where errors are not logged."""
+    served = tables.read_days(files.VALID, "predictions", days[-1:], ["prediction_id", "error"])
+    rate = float(served["error"].notna().mean()) if len(served) and logs_errors(days) else None
     return {"day": str(days[-1]), "predictions": len(served), "error_rate": rate}
 
 
@@ -44,6 +44,11 @@ def mean_rating(ratings: pd.Series, confidence: float) -> dict[str, float] | Non
     return {"value": 2 * share - 1, "low": 2 * (middle - half) - 1, "high": 2 * (middle + half) - 1}
 
 
+def logs_errors(days: list[dt.date]) -> bool:
+    """Whether the table of predictions says which of them failed."""
+    return tables.has_column(files.VALID, "predictions", days[-1], "error")
+
+
 def days_of_week(week: str, first: dt.date, end: dt.date) -> int:
     """How many of the seven days of a week, named by its Monday, lie between the first day and, not included, the end."""
     start = dt.date.fromisoformat(week)
@@ -53,15 +58,17 @@ def days_of_week(week: str, first: dt.date, end: dt.date) -> int:
 def service_by_week(days: list[dt.date], as_of: dt.date, confidence: float) -> list[dict[str, Any]]:
     """Error rate, latency (median and 95th percentile, ms), mean rating and feedback volume by channel, by week.
 
-    `days` of a week are those between the first day of the data and the clock: fewer than seven are a part of a week.
+    `days` of a week are those between the first day of the data and the clock: fewer than seven are a part of a week. What a
+    table does not have (latency, errors) is null.
     """
     served = tables.read_days(files.VALID, "predictions", days, ["served_at", "latency_ms", "error"])
     said = tables.read_days(files.VALID, "feedback", days, ["received_at", "channel", "value"])
+    is_error = served["error"].notna() if logs_errors(days) else pd.Series(math.nan, served.index)
     by_week = served.groupby(monday(served["served_at"]))
     frame = pd.DataFrame(
         {
             "predictions": by_week.size(),
-            "error_rate": served["error"].notna().groupby(monday(served["served_at"])).mean(),
+            "error_rate": is_error.groupby(monday(served["served_at"])).mean(),
             "latency_p50_ms": by_week["latency_ms"].quantile(0.5),
             "latency_p95_ms": by_week["latency_ms"].quantile(0.95),
         }

@@ -8,10 +8,13 @@ from flywheel.data.evidence import Quality
 from flywheel.evaluation.evidence import (
     HIGHER_IS_BETTER,
     IN_WORDS,
+    REFERENCE_IN_WORDS,
     Cohorts,
     Decision,
     Measured,
+    Reference,
     by_model,
+    shown,
     values_by_model,
 )
 from flywheel.labels.evidence import FeedbackSaid, LabelsMade
@@ -22,6 +25,7 @@ from flywheel.report.settings import Report
 
 DIGITS = {"precision": 3, "recall": 3, "alert_rate": 3, "utility": 1}
 WEEK = 7
+OPTIONAL_COLUMNS = ("AUC served", "errors", "latency p50 / p95, ms", "mean rating")
 
 
 class Evidence(TypedDict):
@@ -55,7 +59,8 @@ def verdict(decision: Decision, measured: Measured, name: str, note: str | None 
     """The title, the verdict and every rule of the gate."""
     window = measured["about"]["window"]
     version = escape(decision["champion"] or "without a version")
-    champion = f"champion {version}" if decision["reference"] == "champion" else "the served score"
+    reference = decision["reference"]
+    champion = f"champion {version}" if reference == "champion" else REFERENCE_IN_WORDS[reference]
     lines = [
         f"# {name}: {decision['verdict']} {MARKS[decision['verdict']]}",
         "",
@@ -74,11 +79,11 @@ def verdict(decision: Decision, measured: Measured, name: str, note: str | None 
     return "\n".join([*lines, *rules, ""])
 
 
-def comparison(measured: Measured, reference: str) -> str:
+def comparison(measured: Measured, reference: Reference) -> str:
     """The metric table with intervals."""
     models = by_model(measured)
     others = [name for name in ("champion", "served") if name in models]
-    header = ["metric", "candidate", *others, f"candidate − {reference}"]
+    header = ["metric", "candidate", *others, f"candidate − {shown(reference)}"]
     rows = []
     for metric, name in IN_WORDS.items():
         digits = DIGITS.get(metric, 4)
@@ -96,7 +101,7 @@ def comparison(measured: Measured, reference: str) -> str:
     )
 
 
-def cohorts(found: Cohorts, reference: str, confidence: float) -> str:
+def cohorts(found: Cohorts, reference: Reference, confidence: float) -> str:
     """The cohorts whose log loss moved (the interval excludes zero), worst first; the others are only counted."""
     rows, n = [], 0
     for group, members in found.items():
@@ -116,7 +121,7 @@ def cohorts(found: Cohorts, reference: str, confidence: float) -> str:
     said = f"In {len(rows)} of {n} cohorts the log loss moved by more than chance ({confidence:.0%} interval; lower is better)."
     if not rows:
         return f"## Cohorts\n\n{said}\n"
-    header = ["cohort", "rows", "AUC candidate", f"AUC {reference}", "log loss difference"]
+    header = ["cohort", "rows", "AUC candidate", f"AUC {shown(reference)}", "log loss difference"]
     return f"## Cohorts that moved\n\n{said}\n\n" + table(header, [row for _, row in rows])
 
 
@@ -159,14 +164,17 @@ def labels(made: LabelsMade, said: FeedbackSaid, event: str) -> str:
     if agree["between_votes"]["share"] is not None:
         checks.append(f"two votes on one prediction agree in {agree['between_votes']['share']:.1%} of cases")
     reporters = said["reporters"]
+    trust = (
+        f"\nOf {reporters['with_20_checked_reports']:,} people with 20 or more checked reports, "
+        f"{reporters['always_yes']:,} always say yes.\n"
+    )
     return (
         "## Labels\n\n"
         f"{made['labels']:,} of {made['predictions']:,} predictions have a label ({made['coverage']:.1%}), half of them "
         f"within {number(made['median_hours_to_label'], 1)} hours of being served.\n\n"
         + table(["source", "labels", "share", event], rows)
         + ("\n" + "; ".join(checks)[:1].upper() + "; ".join(checks)[1:] + ".\n" if checks else "")
-        + f"\nOf {reporters['with_20_checked_reports']:,} people with 20 or more checked reports, "
-        f"{reporters['always_yes']:,} always say yes.\n"
+        + (trust if reporters["with_20_checked_reports"] else "")
     )
 
 
@@ -201,14 +209,25 @@ def service(monitor: Health, weeks: int) -> str:
         "mean rating",
         " / ".join(channels),
     ]
+    kept, absent = known_columns(header, rows)
+    header, rows = [header[at] for at in kept], [[row[at] for at in kept] for row in rows]
+    left_out = f"\nNot in the data, so not shown: {', '.join(absent)}.\n" if absent else ""
     unknown = [f"{escape(name)} {share:.1%}" for name, share in monitor["unknown_categories"].items()]
     said = f"\nCategories the champion never saw: {', '.join(unknown)}.\n" if unknown else ""
     return (
         "## Service and satisfaction\n\n"
         + table(header, rows)
+        + left_out
         + said
         + "\n![Quality, satisfaction and latency by week](plots/weekly.png)\n"
     )
+
+
+def known_columns(header: list[str], rows: list[list[str]]) -> tuple[list[int], list[str]]:
+    """The places of the columns to show, and the names of the others: what a table need not have, and these have not."""
+    said = [any(set(row[at]) - set("–/ ") for row in rows) for at in range(len(header))]
+    kept = [at for at, name in enumerate(header) if said[at] or name not in OPTIONAL_COLUMNS]
+    return kept, [name for at, name in enumerate(header) if at not in kept]
 
 
 def data_quality(found: Quality) -> str:

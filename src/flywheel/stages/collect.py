@@ -60,7 +60,7 @@ def main(params: CollectParams) -> str:
     days = [day for day in complete_days(source, as_of) if day not in here]
     dropped = 0
     for day in shown(days):
-        dropped += collect_day(source, day, key)
+        dropped += collect_day(source, day, key, params.collect.hash_key_env)
         ledger[day.isoformat()] = digests(day)
         files.write_json(LEDGER, dict(sorted(ledger.items())))
     n_days = len(here) + len(days)

@@ -14,6 +14,7 @@ from flywheel.errors import DataError
 from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare, curve_points, evaluation_rows, reference_of, why_not_comparable
+from flywheel.evaluation.evidence import shown
 from flywheel.evaluation.settings import Evaluate
 from flywheel.features.days import read_features
 from flywheel.model import artifact
@@ -45,7 +46,8 @@ def main(params: EvaluateParams) -> str:
     obstacle = why_not_comparable(champion, table, start)
     models = {"candidate": candidate} | ({"champion": champion} if champion and not obstacle else {})
     scores = {name: artifact.predict(one, table) for name, one in models.items()}
-    scores["served"] = table["served_score"].to_numpy()
+    if table["served_score"].notna().any():
+        scores["served"] = table["served_score"].to_numpy()
     scores["base_rate"] = np.full(len(table), candidate.card["positive_share"])
     about: dict[str, Any] = {
         "candidate": {"as_of": candidate.card["as_of"], "identity": identity(files.CANDIDATE)},
@@ -73,7 +75,7 @@ def main(params: EvaluateParams) -> str:
     for name, found in curve_points(table, scores, params.evaluate).items():
         for curve, points in found.items():
             files.write_json(files.CURVES / name / f"{curve}.json", points, digits=5)
-    return f"{len(table):,} rows over {about['window']['days']} days, against {reference_of(scores)}"
+    return f"{len(table):,} rows over {about['window']['days']} days, against {shown(reference_of(scores))}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.collection import expected, hash_key
+from flywheel.data.collection import expected, hash_key, hide_users
 from flywheel.data.privacy import DEMO_KEY
 from flywheel.errors import ConfigError, DataError
 from flywheel.stages.collect import CollectParams, main
@@ -97,8 +97,40 @@ def test_a_lost_secret_stops_a_project_with_real_users(value: str | None, monkey
         monkeypatch.setenv("FLYWHEEL_HASH_KEY", value)
     demo = settings(CollectParams, collect={"allow_demo_key": True}).collect
     assert hash_key(demo) == DEMO_KEY
-    with pytest.raises(ConfigError, match="FLYWHEEL_HASH_KEY is empty or unset"):
-        hash_key(demo.model_copy(update={"allow_demo_key": False}))
+    key = hash_key(demo.model_copy(update={"allow_demo_key": False}))
+    with pytest.raises(ConfigError, match=r"FLYWHEEL_HASH_KEY is empty or unset.*user_id"):
+        hide_users(pd.DataFrame({"user_id": ["ann", None]}), key, "FLYWHEEL_HASH_KEY")
+
+
+def test_where_nobody_is_named_no_key_is_needed_and_any_later_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outcomes of a machine need no secret; once somebody is named, they do."""
+    demo = {"allow_demo_key": False}
+
+    def run(as_of: int, **person: Any) -> str:
+        rows = {n: [prediction(f"p{n}", f"0{n}T10", **person)] for n in (1, 2, 3)}
+        SOURCES["planted"] = PlantedSource(rows, {n: [feedback(f"f{n}", f"p{n}", f"0{n}T12")] for n in (1, 2, 3)})
+        clock = {"follow": "replay", "as_of": day(as_of).isoformat()}
+        return main(settings(CollectParams, clock=clock, collect=demo))
+
+    assert run(2, user_id=None).startswith("1 new days of 1")
+    with pytest.raises(ConfigError, match="the column user_id names people"):
+        run(3, user_id="ann")
+    monkeypatch.setenv("FLYWHEEL_HASH_KEY", "secret")
+    assert run(3, user_id="ann").startswith("1 new days of 2")
+    monkeypatch.setenv("FLYWHEEL_HASH_KEY", "another")
+    with pytest.raises(DataError, match="key_check was"):
+        run(4, user_id="ann")
+
+
+def test_a_row_without_an_id_gets_one_from_what_it_says() -> None:
+    """The same row twice is a duplicate; another word makes another row. The id shows nothing of whom it names."""
+    rows = [feedback("", "p1", "01T12", channel="report", source_id=who, value=1) for who in ("ann", "ann", "bob")]
+    for row in rows:
+        del row["feedback_id"]
+    said = collect(PlantedSource({1: [prediction("p1", "01T10")]}, {1: rows}), as_of=2)
+    assert "1 duplicates dropped" in said
+    ids = stored("feedback", 1)["feedback_id"].tolist()
+    assert (2, {20}) == (len(set(ids)), {len(one) for one in ids})
 
 
 def test_day_by_day_gives_the_same_bytes_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.quality import silence, volume_flags
+from flywheel.data.settings import Contract
 from flywheel.errors import DataError
 from flywheel.stages.validate import ValidateParams, main
-from tests.planted import ON_DISK, at, contents, day, feedback, furnish, prediction, settings, write_events
+from tests.planted import ON_DISK, PROJECT, at, contents, day, feedback, furnish, prediction, settings, write_events
 from tests.planted import table as planted_table
 
 Rows = list[dict[str, Any]]
@@ -728,3 +729,24 @@ def test_day_by_day_gives_the_same_bytes_as_at_once(both: tuple[dict[int, Rows],
         write_events(*both)
         validate(as_of=4)
         assert results() == step_by_step
+
+
+def test_an_optional_column_that_no_table_has_reads_as_null() -> None:
+    """A contract without score, error, source and text is a whole contract; nothing is rejected for want of them."""
+    optional = {
+        "predictions": {"user_id", "model_version", "score", "latency_ms", "error"},
+        "feedback": {"source_id", "text"},
+    }
+    contract = {
+        table: {name: one for name, one in PROJECT["contract"][table].items() if name not in left_out}
+        for table, left_out in optional.items()
+    }
+    write_events({1: [prediction("p1", "01T10")]}, {1: [feedback("f1", "p1", "01T12")]})
+    params = settings(ValidateParams, clock={"as_of": "2030-01-10"}).model_copy(
+        update={"contract": Contract(**contract)}
+    )
+    assert main(params).startswith("2 good rows, 0 rejected")
+    for table, names in optional.items():
+        found = tables.read_days(files.VALID, table)
+        assert names == {name for name in names if found[name].isna().all()}
+        assert not set(names) & set(files.read_names(tables.day_path(files.VALID, table, day(1))))

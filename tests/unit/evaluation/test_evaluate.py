@@ -15,6 +15,7 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.cohorts import cohort_names
 from flywheel.evaluation.compare import compare, evaluation_rows
+from flywheel.evaluation.evidence import read_evidence
 from flywheel.evaluation.gate import behaves
 from flywheel.evaluation.settings import Behaviour, Cohort
 from flywheel.model import artifact
@@ -472,3 +473,15 @@ def test_shuffled_rows_give_the_same_bytes() -> None:
     plant(features.sample(frac=1, random_state=1), labels.sample(frac=1, random_state=2))
     evaluate()
     assert before == contents(files.REPORTS)
+
+
+def test_where_nothing_was_ever_served_the_base_rate_stands_in() -> None:
+    """All labelled rows are measured; no file speaks of a served score, and cohorts have the same reference."""
+    features, labels = world(range(1, 31), 10, seed=2)
+    plant(features.assign(served_score=float("nan")), labels, champion=None)
+    assert "150 rows over 15 days, against base rate" == evaluate()
+    assert ({"base_rate"}, False) == (set(measured()["difference"]), "served" in measured())
+    read_evidence()
+    groups = files.read_json(files.COHORTS).values()
+    assert {("base_rate",)} == {tuple(one["difference"]) for group in groups for one in group.values()}
+    assert {"candidate"} == {path.name for path in files.CURVES.iterdir()}

@@ -501,7 +501,7 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
 def test_a_champion_that_cannot_be_compared_says_why() -> None:
     """The reason is passed on to the reviewer."""
     why = "the champion needs features that no longer exist: size"
-    found = comparable({"version": "v0.1.0", "identity": "decade", "why_not_compared": why})
+    found = comparable({"version": "v0.1.0", "identity": "decade", "why_not_compared": why}, "champion")
     expected = ("inconclusive", "The champion needs features that no longer exist: size.")
     assert expected == (found["verdict"], found["reason"])
 
@@ -516,7 +516,9 @@ def test_a_champion_that_cannot_be_compared_says_why() -> None:
 )
 def test_what_is_compared_is_said(version: str | None, identity: str | None, reason: str) -> None:
     """A released champion by its version, one that was put there by hand without, and no champion at all."""
-    found = comparable({"version": version, "identity": identity, "why_not_compared": None})
+    found = comparable({"version": version, "identity": identity, "why_not_compared": None}, "served")
+    unserved = comparable({"version": None, "identity": None, "why_not_compared": None}, "base_rate")
+    assert "There is no champion yet; the base rate stands in for it." == unserved["reason"]
     assert ("pass", reason) == (found["verdict"], found["reason"])
 
 

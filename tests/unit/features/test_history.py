@@ -21,6 +21,7 @@ BY_ORIGIN = History(key=("origin",), windows=("3h",))
 ITEMS = (
     History(key=("origin",), windows=("3h", "1d")),
     History(key=("carrier", "origin"), windows=("5h",)),
+    History(key=(), windows=("4h",)),
 )
 
 Asked = tuple[float, str | None, str | None]  # hours after the start, origin, carrier
@@ -188,7 +189,7 @@ def test_without_any_label_every_count_is_zero() -> None:
 def test_without_a_prediction_there_are_columns_and_no_rows() -> None:
     """An empty day has the columns of every other day."""
     found = compute([], [(9.0, FOREVER, 1, "EWR", "AA")], ITEMS)
-    assert (0, 6) == found.shape
+    assert (0, 8) == found.shape
     assert {"float64"} == {str(dtype) for dtype in found.dtypes}
 
 
@@ -250,3 +251,10 @@ def test_windows_are_hours_or_days(window: str, hours: int) -> None:
 def test_columns_are_named_after_their_key_and_window() -> None:
     """The name says what was counted, by what, over how long."""
     assert ("origin_dest_rate_7d", "origin_dest_count_7d") == column_names(["origin", "dest"], "7d")
+
+
+def test_without_a_key_the_history_is_of_all_predictions() -> None:
+    """Two of three labels of the last hours were positive, wherever they were."""
+    told: list[Told] = [(1, FOREVER, 1, "JFK", "AA"), (2, FOREVER, 1, "LGA", "UA"), (3, FOREVER, 0, "EWR", "DL")]
+    found = as_lists(compute([(4, "JFK", "B6")], told, [History(key=(), windows=("1d",))]))
+    assert {"all_rate_1d": [pytest.approx(2 / 3)], "all_count_1d": [3.0]} == found

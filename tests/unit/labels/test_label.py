@@ -476,3 +476,11 @@ def test_reports_about_nothing_at_all_are_written_too() -> None:
     silent = describe_feedback(said, labels)
     assert {"n": 0, "mean": None} == silent["ratings"]
     assert {None} == set(silent["reporters"]["right_share_quantiles"].values())
+
+
+def test_claims_that_do_not_say_who_made_them_are_voters_of_their_own() -> None:
+    """Two reports without a source are two votes; two of one person are one."""
+    rows: list[Event] = [(1, "p", "report", "", 1), (2, "p", "report", "", 1)]
+    nobody = feedback(rows).assign(source_id=pd.Series([None, None], dtype="str"))
+    assert [1] == conclude(nobody, PARAMS)["label"].tolist()
+    assert [] == conclude(nobody.assign(source_id="ann"), PARAMS)["label"].tolist()

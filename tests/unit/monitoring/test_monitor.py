@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from flywheel import files
+from flywheel.data import tables
 from flywheel.model import artifact
 from flywheel.monitoring.quality import is_enough, new_labels, quality_by_week
 from flywheel.monitoring.service import days_of_week, latest_day, mean_rating, monday, service_by_week
@@ -464,3 +465,27 @@ def test_a_window_that_begins_where_the_training_ended_counts_and_one_a_day_earl
         for end in (21, 22)
     ]
     assert [[], ["2030-01-15"]] == starts
+
+
+def test_what_the_tables_do_not_have_is_unknown_not_perfect() -> None:
+    """Without the columns, no error rate and no latency; the table of features still drifts, without a served score."""
+    write_valid({n: [prediction(f"p{n}", f"{n:02}T10")] for n in (1, 2)}, {})
+    for n in (1, 2):
+        path = tables.day_path(files.VALID, "predictions", day(n))
+        files.write_parquet(path, files.read_parquet(path).drop(columns=["error", "latency_ms", "score"]))
+    [week] = service_by_week([day(1), day(2)], day(3), 0.95)[:1]
+    unknown = ("error_rate", "latency_p50_ms", "latency_p95_ms")
+    assert [True] * 3 == [pd.isna(week[name]) for name in unknown]
+    assert {"day": "2030-01-02", "predictions": 1, "error_rate": None} == latest_day([day(1), day(2)])
+
+
+def test_a_served_score_that_never_was_is_no_drift_and_no_quality() -> None:
+    """The champion is judged on all labelled rows, and the score is not listed among the columns."""
+    features = world(range(1, 31), 20, seed=2)[0].assign(served_score=float("nan"))
+    plant(features)
+    artifact.save(champion(), files.CHAMPION)
+    main(PARAMS)
+    assert "served_score" not in {one["column"] for one in files.read_json(files.DRIFT)["by_column"]}
+    weeks = files.read_json(files.MONITOR)["quality"]
+    assert {False} == {"served" in week for week in weeks}
+    assert [20 * 7, True] == [weeks[-2]["predictions"], weeks[-2]["champion"] is not None]
