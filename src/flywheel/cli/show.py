@@ -38,7 +38,7 @@ def outcome(done: Outcome) -> None:
     """What came out of a run, in a few lines."""
     from rich.console import Console
 
-    decision, (measured, _, _) = read_decision(), read_evidence()
+    decision, (measured, *_) = read_decision(), read_evidence()
     made, drifted = read_labels_made(), read_drift()
     reference = decision["reference"]
     verdict = decision["verdict"]

@@ -84,6 +84,7 @@ class About(TypedDict):
     window: Window
     cohorts: list[str]
     behaviours: list[str]
+    inputs: list[str]
 
 
 def _with_something(value: dict[str, Any]) -> dict[str, Any]:
@@ -149,6 +150,49 @@ class BehaviourMeasured(TypedDict):
 
 Behaviours = dict[str, BehaviourMeasured]
 """`reports/behaviour.json`: each behaviour by its name."""
+
+
+class OneClass(TypedDict):
+    """The rows on which an input is missing, or present: all of them have this label."""
+
+    are: Literal["missing", "present"]
+    label: int
+    rows: int
+
+
+class InputAlone(TypedDict):
+    """One input: its AUC alone, whether one class lacks it, and what is odd about it."""
+
+    auc: float | None
+    one_class: OneClass | None
+    hints: list[str]
+
+
+class MomentAlone(TypedDict):
+    """`served_at` alone: the AUC of the part of it that says most."""
+
+    auc: float | None
+    part: str
+
+
+class Halves(TypedDict):
+    """How many rows were learned from, and how many were measured on."""
+
+    earlier: int
+    later: int
+
+
+class Probed(TypedDict):
+    """`reports/leaks.json`: what each input alone says of the label, the limits, and what conf accepts with which reason."""
+
+    max_auc: float
+    max_candidate_auc: float
+    accepted: dict[str, str]
+    rows: Halves
+    later_from: DayText | None
+    why_not_measured: str | None
+    served_at: MomentAlone
+    inputs: dict[str, InputAlone]
 
 
 class Rule(TypedDict):
@@ -227,18 +271,35 @@ def read_curves(model: str) -> Curves:
     }
 
 
-def read_evidence() -> tuple[Measured, Cohorts, Behaviours]:
+def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed]:
     """What `evaluate` wrote. DataError when a file is missing or has another shape."""
     return (
         shapes.read(files.METRICS, Measured),
         shapes.read(files.COHORTS, Cohorts),
         shapes.read(files.BEHAVIOUR, Behaviours),
+        shapes.read(files.LEAKS, Probed),
     )
 
 
 def read_decision() -> Decision:
     """What `gate` wrote. DataError when the file is missing or has another shape."""
     return shapes.read(files.DECISION, Decision)
+
+
+def suspicions(found: Probed) -> dict[str, str]:
+    """Each input, and `served_at`, that may give the answer away, with why; one that conf accepts as well."""
+    aucs = {"served_at": found["served_at"]["auc"]} | {name: one["auc"] for name, one in found["inputs"].items()}
+    said: dict[str, list[str]] = {
+        name: [f"alone has an AUC of {auc:.4f} ({found['max_auc']:g} is the limit)"]
+        for name, auc in aucs.items()
+        if auc is not None and auc > found["max_auc"]
+    }
+    for name, one in found["inputs"].items():
+        only = one["one_class"]
+        if only is not None:
+            told = f"is {only['are']} only where the label is {only['label']} ({only['rows']:,} rows)"
+            said[name] = [*said.get(name, []), told]
+    return {name: f"{name} {' and '.join(reasons)}" for name, reasons in said.items()}
 
 
 def open_rules(decision: Decision) -> list[str]:

@@ -21,22 +21,24 @@ from flywheel.evaluation.evidence import (
     Decision,
     Interval,
     Measured,
+    Probed,
     Reference,
     Rule,
     Verdict,
     Window,
     reference_of,
     shown,
+    suspicions,
 )
 from flywheel.evaluation.settings import Gate
 
 
-def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: Gate) -> Decision:
+def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, params: Gate) -> Decision:
     """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared.
 
-    DataError when cohorts or behaviours are not those that the metrics say were measured with them.
+    DataError when cohorts, behaviours or inputs are not those that the metrics say were measured with them.
     """
-    check_together(metrics, cohorts, behaviour)
+    check_together(metrics, cohorts, behaviour, probed)
     reference = reference_of(metrics)
     rules = [
         comparable(metrics["about"]["champion"], reference),
@@ -49,6 +51,7 @@ def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: G
         calibrated(metrics["candidate"]["ece"], params.max_ece),
         cohorts_unharmed(cohorts, metrics["about"]["window"]["rows"], reference, params),
         *(behaves(name, found, params) for name, found in behaviour.items()),
+        leaks(probed, metrics["candidate"]["auc"]["value"]),
     ]
     verdicts = {rule["verdict"] for rule in rules}
     verdict: Verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"
@@ -62,12 +65,13 @@ def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, params: G
     }
 
 
-def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours) -> None:
-    """DataError when a cohort or a behaviour is missing, or too many: what is not there would be no rule, and pass."""
+def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed) -> None:
+    """DataError when a cohort, behaviour or input is missing, or too many: what is not there would be no rule, and pass."""
     about = metrics["about"]
     for path, said, found in (
         (files.COHORTS, about["cohorts"], cohorts),
         (files.BEHAVIOUR, about["behaviours"], behaviour),
+        (files.LEAKS, about["inputs"], probed["inputs"]),
     ):
         if sorted(said) != sorted(found):
             there, wanted = (", ".join(sorted(names)) or "nothing" for names in (found, said))
@@ -200,6 +204,29 @@ def behaves(name: str, found: BehaviourMeasured, params: Gate) -> Rule:
     said = f", {share:.1%} of these {expect} (mean {shift:+.3f})" if share is not None else ""
     needed = f"at least {params.behaviour_moved:.0%} must move, and {params.behaviour_share:.0%} of these {expect}"
     return _rule(f"behaviour: {name}", verdict, f"{change}{said}; {needed}.")
+
+
+def leaks(probed: Probed, auc: float | None) -> Rule:
+    """No input alone, and not the candidate, may be too right to be true, unless conf says why it is. Never a fail.
+
+    Only a person can tell whether an input is known when the prediction is served.
+    """
+    found = suspicions(probed)
+    limit, accepted = probed["max_candidate_auc"], probed["accepted"]
+    if auc is not None and auc > limit:
+        found["candidate"] = f"the candidate has an AUC of {auc:.4f} ({limit:g} is the limit)"
+    asked = [said for name, said in found.items() if name not in accepted]
+    told = "".join(f" Accepted: {said}, because: {accepted[name]}" for name, said in found.items() if name in accepted)
+    if asked:
+        advice = "If it is, say why in conf/, under evaluate.leaks.accepted; if not, take it out of the features."
+        question = f"Is this known when the prediction is served? {advice}"
+        return _rule("leaks", "inconclusive", f"{'; '.join(asked)}. {question}{told}")
+    if probed["why_not_measured"] is not None or auc is None:
+        why = probed["why_not_measured"] or "the candidate has no AUC"
+        return _rule("leaks", "inconclusive", f"Whether an input gives the answer away cannot be told: {why}.{told}")
+    most = f"at most {max((one['auc'] or 0 for one in probed['inputs'].values()), default=0):.4f}"
+    said = f"AUC of each of {len(probed['inputs'])} inputs alone {most}, of the candidate {auc:.4f}"
+    return _rule("leaks", "pass", f"{said}; {probed['max_auc']:g} and {limit:g} are the limits.{told}")
 
 
 def _rule(name: str, verdict: Verdict, reason: str) -> Rule:

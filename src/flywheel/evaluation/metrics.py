@@ -44,22 +44,30 @@ def count(score: np.ndarray, label: np.ndarray, day: np.ndarray, n_days: int) ->
     return Counts(scores, positives, total - positives)
 
 
+def auc(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+    """The chance that a positive scores above a negative, ties count half (Mann-Whitney); NaN without both.
+
+    `positives` and `negatives` are (... x scores), in ascending order of score.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = np.cumsum(negatives, axis=-1) - negatives
+        found: np.ndarray = (positives * (below + negatives / 2)).sum(-1) / (positives.sum(-1) * negatives.sum(-1))
+        return found
+
+
 def metrics(
     scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray, settings: Settings
 ) -> dict[str, np.ndarray]:
     """All metrics at once. `positives` and `negatives` are (... x scores), in ascending order of score.
 
-    auc: chance that a positive scores above a negative, ties count half (Mann-Whitney). average_precision: sum of
-    precision times step in recall. log_loss: mean, natural logarithm. brier: mean squared error. ece: expected
-    calibration error over equal-width bins. precision, recall, alert_rate: of alerts (score >= costs.threshold).
-    utility: mean of the cost table per 1,000 predictions. A metric that is not defined (no positive, say) is NaN.
+    average_precision: sum of precision times step in recall. log_loss: mean, natural logarithm. brier: mean squared error.
+    ece: expected calibration error over equal-width bins. precision, recall, alert_rate: of alerts (score >=
+    costs.threshold). utility: mean of the cost table per 1,000 predictions. A metric that is not defined (no positive, say)
+    is NaN.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         n_pos, n_neg = positives.sum(-1), negatives.sum(-1)
         n = n_pos + n_neg
-        below = np.cumsum(negatives, axis=-1) - negatives
-        auc = (positives * (below + negatives / 2)).sum(-1) / (n_pos * n_neg)
-
         reached_pos = np.cumsum(positives[..., ::-1], axis=-1)
         reached = reached_pos + np.cumsum(negatives[..., ::-1], axis=-1)
         precision_there = np.divide(reached_pos, reached, out=np.zeros_like(reached_pos), where=reached > 0)
@@ -83,7 +91,7 @@ def metrics(
             + (n_neg - false_alerts) * costs.quiet_right
         )
         return {
-            "auc": auc,
+            "auc": auc(positives, negatives),
             "average_precision": average_precision,
             "log_loss": log_loss,
             "brier": brier,

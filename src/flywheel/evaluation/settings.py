@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from flywheel.params import Count, Params, Share
 
@@ -51,11 +51,24 @@ class Behaviour(Params):
     expect: Literal["higher", "lower", "same"]
 
 
+def _check_reason(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must be the reason why this is right, in words")
+    return value
+
+
+class Leaks(Params):
+    max_auc: Annotated[float, Field(gt=0.5, le=1)]
+    max_candidate_auc: Annotated[float, Field(gt=0.5, le=1)]
+    accepted: dict[str, Annotated[str, AfterValidator(_check_reason)]]
+
+
 class Evaluate(Params):
     min_confidence: Annotated[float, Field(ge=0.5, le=1)]
     ece_bins: Count
     costs: Costs
     bootstrap: Bootstrap
+    leaks: Leaks
     cohorts: dict[str, Cohort]
     behaviours: dict[str, Behaviour]
 

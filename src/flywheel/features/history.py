@@ -11,19 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from flywheel.features.settings import History
+from flywheel.features.settings import History, column_names
 
 
 def window_length(window: str) -> pd.Timedelta:
     """The length of a window written as `3h` or `7d`."""
     n = int(window[:-1])
     return pd.Timedelta(days=n) if window.endswith("d") else pd.Timedelta(hours=n)
-
-
-def column_names(key: Sequence[str], window: str) -> tuple[str, str]:
-    """The names of the rate and the count column for a key and a window; without a key they are of all predictions."""
-    stem = "_".join(key) or "all"
-    return f"{stem}_rate_{window}", f"{stem}_count_{window}"
 
 
 def history(queries: pd.DataFrame, known: pd.DataFrame, items: Sequence[History]) -> pd.DataFrame:

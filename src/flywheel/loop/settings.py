@@ -64,4 +64,12 @@ class AllParams(Params):
                 if f"in_{column}" not in inputs:
                     known = ", ".join(sorted(name.removeprefix("in_") for name in inputs))
                     raise ValueError(f"{key}: '{column}' is not an input column. Columns: {known}")
+        if self.project.derive is None:  # what that function adds is known to stage evaluate alone, which checks again
+            acceptable = ["candidate", "served_at", *sorted(self.features.columns)]
+            for name in self.evaluate.leaks.accepted:
+                if name not in acceptable:
+                    known = ", ".join(acceptable)
+                    raise ValueError(
+                        f"evaluate.leaks.accepted: '{name}' is not an input of the model. Allowed: {known}"
+                    )
         return self

@@ -17,7 +17,7 @@ import flywheel
 from flywheel import files, git, shapes
 from flywheel.data.evidence import Quality
 from flywheel.errors import ConfigError, DataError, FlywheelError
-from flywheel.evaluation.evidence import Behaviours, Cohorts, Decision, Measured
+from flywheel.evaluation.evidence import Behaviours, Cohorts, Decision, Measured, Probed
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.model.card import FILES, Card, file_digests, identity_of
@@ -54,6 +54,7 @@ class Evidence:
     metrics: Measured
     cohorts: Cohorts
     behaviour: Behaviours
+    probed: Probed
     quality: Quality
     card: Card
     params: dict[str, Any]
@@ -86,7 +87,7 @@ def links(commit: Commit, name: str, said: Said, before: Production | None, comp
 
 def evidence_of(commit: Commit) -> Evidence:
     """What a commit says of its candidate. DataError when a file is missing, broken or has another shape."""
-    names = (files.DECISION, files.METRICS, files.COHORTS, files.BEHAVIOUR, files.QUALITY)
+    names = (files.DECISION, files.METRICS, files.COHORTS, files.BEHAVIOUR, files.LEAKS, files.QUALITY)
     commit.fetch([*(path.as_posix() for path in names), CANDIDATE, CHAMPION, derivation.PARAMS, derivation.LOCK])
 
     def read(path: str, shape: type[T]) -> T:
@@ -100,6 +101,7 @@ def evidence_of(commit: Commit) -> Evidence:
         metrics=read(files.METRICS.as_posix(), Measured),
         cohorts=read(files.COHORTS.as_posix(), Cohorts),
         behaviour=read(files.BEHAVIOUR.as_posix(), Behaviours),
+        probed=read(files.LEAKS.as_posix(), Probed),
         quality=read(files.QUALITY.as_posix(), Quality),
         card=read(f"{CANDIDATE}/card.json", Card),
         params=params,
@@ -146,9 +148,8 @@ def _decision(commit: Commit, evidence: Evidence) -> Link:
     found = f"{decision['verdict']} as of {decision['as_of']}, {len(decision['rules'])} rules, against {other}"
     if not decides_like(commit):
         return Link("decision", f"{found} (by another version of the gate, so it is not decided again)", True)
-    again = decide(
-        evidence.metrics, evidence.cohorts, evidence.behaviour, parse(Gate, evidence.params.get("gate") or {})
-    )
+    limits = parse(Gate, evidence.params.get("gate") or {})
+    again = decide(evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed, limits)
     if again != decision:
         return Link(
             "decision", f"{files.DECISION} says {decision['verdict']}, the evidence beside it {again['verdict']}", False

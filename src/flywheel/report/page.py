@@ -12,9 +12,11 @@ from flywheel.evaluation.evidence import (
     Cohorts,
     Decision,
     Measured,
+    Probed,
     Reference,
     by_model,
     shown,
+    suspicions,
     values_by_model,
 )
 from flywheel.labels.evidence import FeedbackSaid, LabelsMade
@@ -26,6 +28,7 @@ from flywheel.report.settings import Report
 DIGITS = {"precision": 3, "recall": 3, "alert_rate": 3, "utility": 1}
 WEEK = 7
 OPTIONAL_COLUMNS = ("AUC served", "errors", "latency p50 / p95, ms", "mean rating")
+STRONGEST = 5  # the section about leaks lists so many inputs
 
 
 class Evidence(TypedDict):
@@ -36,6 +39,7 @@ class Evidence(TypedDict):
     feedback: FeedbackSaid
     metrics: Measured
     cohorts: Cohorts
+    leaks: Probed
     decision: Decision
     monitor: Health
     drift: Drift
@@ -47,6 +51,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         verdict(evidence["decision"], evidence["metrics"], project.name, project.note),
         comparison(evidence["metrics"], evidence["decision"]["reference"]),
         cohorts(evidence["cohorts"], evidence["decision"]["reference"], evidence["metrics"]["about"]["confidence"]),
+        leaks(evidence["leaks"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
         service(evidence["monitor"], params.weeks),
@@ -123,6 +128,34 @@ def cohorts(found: Cohorts, reference: Reference, confidence: float) -> str:
         return f"## Cohorts\n\n{said}\n"
     header = ["cohort", "rows", "AUC candidate", f"AUC {shown(reference)}", "log loss difference"]
     return f"## Cohorts that moved\n\n{said}\n\n" + table(header, [row for _, row in rows])
+
+
+def leaks(found: Probed) -> str:
+    """What the strongest inputs alone say of the label, and what is suspicious or odd about any."""
+    moment = found["served_at"]
+    aucs = {f"served_at ({moment['part']})": moment["auc"]} | {
+        name: one["auc"] for name, one in found["inputs"].items()
+    }
+    strongest = sorted(aucs.items(), key=lambda one: (-(one[1] or 0), one[0]))[:STRONGEST]
+    rows = [[name, number(auc, 4)] for name, auc in strongest]
+    halves, limit = found["rows"], found["max_auc"]
+    if found["why_not_measured"] is not None:
+        measured = f"Inputs alone could not be measured: {escape(found['why_not_measured'])}.\n"
+    else:
+        measured = (
+            f"The strongest inputs, each alone: learned on {halves['earlier']:,} rows, measured on the {halves['later']:,} "
+            f"from {found['later_from']} on. Above {limit:g} one must ask whether it is known when the prediction is served."
+            "\n\n" + table(["input alone", "AUC"], rows)
+        )
+    suspicious = [escape(said) for said in suspicions(found).values()]
+    hints = [
+        f"{escape(name)} ({escape(', '.join(one['hints']))})" for name, one in found["inputs"].items() if one["hints"]
+    ]
+    return (
+        f"## Does the answer leak?\n\n{measured}"
+        + (f"\nSuspicious: {'; '.join(suspicious)}.\n" if suspicious else "")
+        + (f"\nOdd, though it need not be wrong: {', '.join(hints)}.\n" if hints else "")
+    )
 
 
 def drift(found: Drift, n: int) -> str:

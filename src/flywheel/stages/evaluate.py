@@ -15,6 +15,7 @@ from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare, curve_points, evaluation_rows, reference_of, why_not_comparable
 from flywheel.evaluation.evidence import shown
+from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.settings import Evaluate
 from flywheel.features.days import read_features
 from flywheel.model import artifact
@@ -33,7 +34,7 @@ class EvaluateParams(Params):
 
 
 def main(params: EvaluateParams) -> str:
-    """Write `reports/metrics.json`, `cohorts.json`, `behaviour.json` and the points of the plots in `reports/curves/`."""
+    """Write `metrics.json`, `cohorts.json`, `behaviour.json`, `leaks.json` and the points of `curves/` into `reports/`."""
     start, end = params.windows.evaluation(params.clock.as_of)
     features = read_features(start, end)
     table = evaluation_rows(features, files.read_parquet(files.LABELS), end, params.evaluate)
@@ -49,6 +50,8 @@ def main(params: EvaluateParams) -> str:
     if table["served_score"].notna().any():
         scores["served"] = table["served_score"].to_numpy()
     scores["base_rate"] = np.full(len(table), candidate.card["positive_share"])
+    read = candidate.card["features"]
+    inputs = table[[*read["numeric"], *read["categorical"]]]
     about: dict[str, Any] = {
         "candidate": {"as_of": candidate.card["as_of"], "identity": identity(files.CANDIDATE)},
         "champion": {
@@ -67,10 +70,13 @@ def main(params: EvaluateParams) -> str:
         },
         "cohorts": sorted(params.evaluate.cohorts),
         "behaviours": sorted(params.evaluate.behaviours),
+        "inputs": sorted(inputs.columns),
     }
     files.write_json(files.METRICS, {"about": about, **compare(table, scores, params.evaluate)})
     files.write_json(files.COHORTS, by_cohort(table, scores, params.evaluate))
     files.write_json(files.BEHAVIOUR, behave(table, models, params.evaluate.behaviours))
+    probed = probe(inputs, table["served_at"], table["label"].to_numpy(), params.evaluate.leaks)
+    files.write_json(files.LEAKS, probed)
     files.empty_folder(files.CURVES)
     for name, found in curve_points(table, scores, params.evaluate).items():
         for curve, points in found.items():

@@ -26,13 +26,14 @@ class ReportParams(Params):
 
 def main(params: ReportParams) -> str:
     """Write `reports/report.md` and the pictures in `reports/plots/`."""
-    metrics, cohorts, _ = read_evidence()
+    metrics, cohorts, _, leaks = read_evidence()
     evidence: Evidence = {
         "quality": read_quality(),
         "labels": read_labels_made(),
         "feedback": read_feedback_said(),
         "metrics": metrics,
         "cohorts": cohorts,
+        "leaks": leaks,
         "decision": read_decision(),
         "monitor": read_health(),
         "drift": read_drift(),

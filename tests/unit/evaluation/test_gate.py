@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from flywheel.cli import show
 from flywheel.errors import DataError
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare
-from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS, open_rules
 from flywheel.evaluation.gate import (
     behaves,
     better,
@@ -23,9 +24,10 @@ from flywheel.evaluation.gate import (
     comparable,
     decide,
     enough,
+    leaks,
     not_worse,
 )
-from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gate
+from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gate, Leaks
 from flywheel.loop.turn import Outcome
 from flywheel.stages.gate import GateParams, main
 
@@ -48,6 +50,7 @@ EVALUATE = Evaluate(
     ece_bins=10,
     costs=Costs(alert_right=1.0, alert_wrong=-0.4, missed=-0.5, quiet_right=0.0),
     bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7),
+    leaks=Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={}),
     cohorts={"origin": Cohort(column="origin")},
     behaviours={"late hub": Behaviour(column="late_rate", set=0.9, expect="higher")},
 )
@@ -68,8 +71,9 @@ def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
             "window": {"predictions": 10_000, "rows": 5000, "days": 28, "positives": 1000},
             "cohorts": ["origin"],
             "behaviours": ["late hub"],
+            "inputs": ["distance", "late_rate"],
         },
-        "candidate": {"ece": {"value": 0.02, "low": 0.01, "high": 0.03}},
+        "candidate": {"ece": {"value": 0.02, "low": 0.01, "high": 0.03}, "auc": interval(0.70, 0.76)},
         "champion": {},
         "difference": {"champion": {name: interval(*found) for name, found in (wins | difference).items()}},
     }
@@ -86,6 +90,25 @@ def behaviour(share: float | None, moved: float = 0.6, shift: float = 0.1, expec
     return {"column": "late_rate", "set": 0.9, "expect": expect, "candidate": answer}
 
 
+def alone(auc: float | None, only: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"auc": auc, "one_class": only, "hints": []}
+
+
+def probed(served_at: float = 0.55, why: str | None = None, accepted: Any = None, **inputs: Any) -> dict[str, Any]:
+    """What `evaluate` found of two honest inputs, or of those named."""
+    return {
+        "max_auc": 0.98,
+        "max_candidate_auc": 0.99,
+        "accepted": accepted or {},
+        "rows": {"earlier": 2500, "later": 2500},
+        "later_from": "2013-04-17",
+        "why_not_measured": why,
+        "served_at": {"auc": None if why else served_at, "part": "time of day"},
+        "inputs": {"distance": alone(None if why else 0.54), "late_rate": alone(None if why else 0.91), **inputs},
+    }
+
+
+FINE_PROBED = probed()
 FINE_COHORTS = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": cohort(-0.02, 0.01)}}
 FINE_BEHAVIOUR = {"late hub": behaviour(0.95)}
 
@@ -99,7 +122,7 @@ def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
 def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
     """The verdict, and the rules that are not a pass."""
     about = metrics["about"] | {"cohorts": [*cohorts], "behaviours": [*behaviours]}
-    found = decide(metrics | {"about": about}, cohorts, behaviours, GATE)
+    found = decide(metrics | {"about": about}, cohorts, behaviours, FINE_PROBED, GATE)
     others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
     return {"verdict": found["verdict"], **others}
 
@@ -131,7 +154,7 @@ def judged(table: pd.DataFrame, candidate: np.ndarray, champion: np.ndarray) -> 
     """What the gate decides when both models are measured on a table by the real evaluation."""
     scores = {"candidate": candidate, "champion": champion, "served": np.full(len(table), 0.3)}
     metrics = evidence() | compare(table, scores, EVALUATE)
-    return decide(metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, GATE)
+    return decide(metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, FINE_PROBED, GATE)
 
 
 def test_a_planted_win_passes() -> None:
@@ -200,7 +223,8 @@ def test_a_clear_win_on_every_rule_passes() -> None:
             id="utility lost",
         ),
         pytest.param(
-            evidence() | {"candidate": {"ece": {"value": 0.09, "low": 0.085, "high": 0.1}}},
+            evidence()
+            | {"candidate": {"ece": {"value": 0.09, "low": 0.085, "high": 0.1}, "auc": interval(0.70, 0.76)}},
             FINE_COHORTS,
             FINE_BEHAVIOUR,
             {"calibrated": "fail"},
@@ -403,7 +427,7 @@ def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> No
     """A project without cohorts can release; a reviewer reads that nothing was looked at."""
     metrics = evidence()
     metrics["about"]["cohorts"] = []
-    found = decide(metrics, {}, FINE_BEHAVIOUR, GATE)
+    found = decide(metrics, {}, FINE_BEHAVIOUR, FINE_PROBED, GATE)
     reasons = {rule["rule"]: rule["reason"] for rule in found["rules"]}
     assert ("pass", "Skipped: evaluate.cohorts is empty.") == (found["verdict"], reasons["cohorts"])
 
@@ -419,7 +443,124 @@ def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> No
 def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, behaviours: Any, said: str) -> None:
     """An emptied file would be no rule, and no rule passes."""
     with pytest.raises(DataError, match=said):
-        decide(evidence(), cohorts, behaviours, GATE)
+        decide(evidence(), cohorts, behaviours, FINE_PROBED, GATE)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "there"),
+    [({}, "nothing"), ({"distance": alone(0.5)}, "distance"), (probed(speed=alone(0.5))["inputs"], ".*speed")],
+)
+def test_a_probe_of_other_inputs_than_the_model_has_is_no_evidence(inputs: Any, there: str) -> None:
+    """An input that is not there could not be suspicious."""
+    with pytest.raises(DataError, match=rf"leaks\.json is about {there}; .* that distance, late_rate was measured"):
+        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED | {"inputs": inputs}, GATE)
+
+
+ONLY = {"are": "missing", "label": 1, "rows": 1030}
+QUESTION = (
+    "Is this known when the prediction is served? If it is, say why in conf/, under evaluate.leaks.accepted; "
+    "if not, take it out of the features."
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "auc", "said"),
+    [
+        (probed(delay=alone(1.0)), 0.73, "Delay alone has an AUC of 1.0000 (0.98 is the limit)."),
+        (probed(served_at=0.985), 0.73, "Served_at alone has an AUC of 0.9850 (0.98 is the limit)."),
+        (probed(plane=alone(0.6, ONLY)), 0.73, "Plane is missing only where the label is 1 (1,030 rows)."),
+        (
+            probed(plane=alone(0.99, ONLY)),
+            0.73,
+            "Plane alone has an AUC of 0.9900 (0.98 is the limit) and is missing only where the label is 1 (1,030 rows).",
+        ),
+        (probed(), 0.995, "The candidate has an AUC of 0.9950 (0.99 is the limit)."),
+        (
+            probed(delay=alone(0.999)),
+            0.9999,
+            "Delay alone has an AUC of 0.9990 (0.98 is the limit); the candidate has an AUC of 0.9999 (0.99 is the limit).",
+        ),
+        (
+            probed(plane=alone(None, ONLY), why="too little"),
+            0.73,
+            "Plane is missing only where the label is 1 (1,030 rows).",
+        ),
+    ],
+)
+def test_what_is_too_right_is_asked_about(found: Any, auc: float, said: str) -> None:
+    """By name, with its number, and with what to do; only a person can tell, so it is never a fail."""
+    rule = leaks(found, auc)
+    assert ("inconclusive", f"{said} {QUESTION}") == (rule["verdict"], rule["reason"])
+
+
+@pytest.mark.parametrize(("auc", "of_candidate"), [(0.98, 0.73), (0.95, 0.99)])
+def test_an_auc_at_its_limit_is_allowed(auc: float, of_candidate: float) -> None:
+    """Above it is not."""
+    assert "pass" == leaks(probed(late_rate=alone(auc)), of_candidate)["verdict"]
+    assert "inconclusive" == leaks(probed(late_rate=alone(0.9801)), 0.73)["verdict"]
+    assert "inconclusive" == leaks(probed(), 0.9901)["verdict"]
+
+
+def test_inputs_that_are_only_odd_pass() -> None:
+    """A constant, a twin or an id explains nothing."""
+    found = probed()
+    found["inputs"]["distance"]["hints"] = ["constant", "identical to late_rate", "like an id"]
+    said = "AUC of each of 2 inputs alone at most 0.9100, of the candidate 0.7300; 0.98 and 0.99 are the limits."
+    assert ("pass", said) == (leaks(found, 0.73)["verdict"], leaks(found, 0.73)["reason"])
+
+
+@pytest.mark.parametrize(
+    ("found", "auc"),
+    [
+        (probed(delay=alone(1.0), accepted={"delay": "It is the delay of the flight before."}), 0.73),
+        (probed(served_at=0.99, accepted={"served_at": "Night flights are never late."}), 0.73),
+        (probed(accepted={"candidate": "The rule is known, and the model found it."}), 0.9999),
+    ],
+)
+def test_what_is_accepted_passes_and_is_said_with_its_reason(found: Any, auc: float) -> None:
+    """A reviewer reads what is suspicious, and why it is right."""
+    rule = leaks(found, auc)
+    [(name, why)] = found["accepted"].items()
+    assert "pass" == rule["verdict"]
+    assert re.search(
+        rf"\. Accepted: (the )?{name} (alone )?has an AUC of \S+ \(\S+ is the limit\), because: {why}$", rule["reason"]
+    )
+
+
+def test_what_is_accepted_is_that_alone() -> None:
+    """Of two suspicious inputs and a candidate that is too right, one input is accepted: the others are asked about."""
+    found = probed(delay=alone(1.0), plane=alone(0.6, ONLY), accepted={"delay": "Known before."})
+    rule = leaks(found, 0.995)
+    asked, told = rule["reason"].split(QUESTION)
+    assert "inconclusive" == rule["verdict"]
+    assert (True, True, False) == tuple(name in asked for name in ("Plane", "candidate", "elay"))
+    assert " Accepted: delay alone has an AUC of 1.0000 (0.98 is the limit), because: Known before." == told
+
+
+@pytest.mark.parametrize(
+    ("found", "auc", "why"),
+    [
+        (probed(why="the later days have 3 rows"), 0.73, "the later days have 3 rows"),
+        (probed(), None, "the candidate has no AUC"),
+    ],
+)
+def test_what_could_not_be_measured_is_inconclusive(found: Any, auc: float | None, why: str) -> None:
+    """What is not shown does not pass."""
+    rule = leaks(found, auc)
+    said = f"Whether an input gives the answer away cannot be told: {why}."
+    assert ("inconclusive", said) == (rule["verdict"], rule["reason"])
+
+
+def test_a_leak_keeps_the_gate_inconclusive_and_never_makes_it_fail() -> None:
+    """A clear win on every other rule; and the decision hears of the candidate's own AUC."""
+    metrics = evidence()
+    metrics["about"]["inputs"] = ["delay", "distance", "late_rate"]
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, probed(delay=alone(1.0)), GATE)
+    assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
+    metrics = evidence()
+    metrics["candidate"]["auc"]["value"] = 0.995
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
 
 
 def test_a_difference_without_its_value_is_inconclusive() -> None:
@@ -494,7 +635,7 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
     del first["champion"]
     first["difference"] = {"served": first["difference"]["champion"]}
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
-    found = decide(first, cohorts, FINE_BEHAVIOUR, GATE)
+    found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, GATE)
     assert ("pass", "served", None) == (found["verdict"], found["reference"], found["champion"])
 
 
@@ -547,7 +688,7 @@ def test_the_reason_of_a_behaviour_has_its_numbers(found: dict[str, Any], reason
 
 def test_the_decision_says_what_was_compared() -> None:
     """The names in the decision are those in the evidence."""
-    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, GATE)
+    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, GATE)
     expected = {"reference": "champion", "champion": "v0.1.0", "candidate": "c0ffee", "as_of": "2013-05-01"}
     assert expected == {name: found[name] for name in expected}
 
@@ -566,6 +707,7 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     files.write_json(files.METRICS, {"about": about, **whole, "difference": difference})
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behaviours)
+    files.write_json(files.LEAKS, FINE_PROBED)
 
 
 def test_stage_and_summary_name_the_same_open_rules(

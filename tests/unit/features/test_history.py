@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flywheel.features.history import column_names, history, window_length
-from flywheel.features.settings import History
+from flywheel.features.history import history, window_length
+from flywheel.features.settings import History, column_names
 from flywheel.labels.revisions import FOREVER as LASTING
 
 START = pd.Timestamp("2013-03-01", tz="UTC")

@@ -43,6 +43,7 @@ GATE_CODE = [
     if dep.startswith("src/")
 ]
 IN_GIT = {"cache": False}
+MEASURED = ("metrics", "cohorts", "behaviour", "leaks")  # what evaluate writes and gate reads
 PIPELINE: dict[str, Any] = {
     "collect": {
         "cmd": "collect",
@@ -62,12 +63,12 @@ PIPELINE: dict[str, Any] = {
         "cmd": "evaluate",
         "deps": ["models/candidate", "models/champion", "data/features"],
         "params": ["clock"],
-        "outs": [{path: IN_GIT} for path in ("reports/cohorts.json", "reports/behaviour.json", "reports/curves")],
+        "outs": [{path: IN_GIT} for path in [*(f"reports/{name}.json" for name in MEASURED[1:]), "reports/curves"]],
         "metrics": [{"reports/metrics.json": IN_GIT}],
     },
     "gate": {
         "cmd": "gate",
-        "deps": [*(f"reports/{name}.json" for name in ("metrics", "cohorts", "behaviour")), *GATE_CODE],
+        "deps": [*(f"reports/{name}.json" for name in MEASURED), *GATE_CODE],
         "params": ["gate"],
         "outs": [{"reports/decision.json": IN_GIT}],
     },
@@ -194,6 +195,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
             },
             "cohorts": ["place"],
             "behaviours": [],
+            "inputs": ["size"],
         },
         **models,
         "difference": {"champion": change, "served": change},
@@ -205,14 +207,25 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
     write("reports/metrics.json", metrics)
     write("reports/cohorts.json", {"place": {"north": north}})
     write("reports/behaviour.json", {})
+    probed = {
+        "max_auc": 0.98,
+        "max_candidate_auc": 0.99,
+        "accepted": {},
+        "rows": {"earlier": 4500, "later": 4500},
+        "later_from": "2030-01-18",
+        "why_not_measured": None,
+        "served_at": {"auc": 0.5, "part": "time of day"},
+        "inputs": {"size": {"auc": 0.6, "one_class": None, "hints": []}},
+    }
+    write("reports/leaks.json", probed)
     decide_now()
 
 
 def decide_now() -> None:
     """What stage `gate` does: decide on the evidence that is there."""
-    evidence = [json.loads(Path(f"reports/{name}.json").read_text()) for name in ("metrics", "cohorts", "behaviour")]
+    evidence = [json.loads(Path(f"reports/{name}.json").read_text()) for name in MEASURED]
     gate = from_yaml(Path("params.yaml").read_text(encoding="utf-8"))["gate"]
-    write("reports/decision.json", decide(evidence[0], evidence[1], evidence[2], parse(Gate, gate)))
+    write("reports/decision.json", decide(*evidence, parse(Gate, gate)))
 
 
 WIN, LOSS, UNCLEAR = (10.0, 12.0), (-12.0, -10.0), (-10.0, 10.0)

@@ -17,7 +17,7 @@ from flywheel.evaluation.evidence import IN_WORDS, read_decision, read_evidence
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
 from flywheel.report.markdown import escape, number
-from flywheel.report.page import cohorts, data_quality, drift, labels, render, service, verdict
+from flywheel.report.page import cohorts, data_quality, drift, labels, leaks, render, service, verdict
 from flywheel.stages.report import ReportParams, main
 from tests.planted import settings
 
@@ -59,6 +59,11 @@ def week(name: str, first: int) -> Evidence:
         "mean_rating": triple(0.31 + first / 100),
         "feedback": {"outcome": 311 + first, "ticket": 13 + first},
     }
+
+
+def alone(auc: float | None, only: Evidence | None = None, *hints: str) -> Evidence:
+    """What one input alone says of the label."""
+    return {"auc": auc, "one_class": only, "hints": [*hints]}
 
 
 def evidence(champion: bool = True) -> Evidence:
@@ -118,6 +123,7 @@ def evidence(champion: bool = True) -> Evidence:
                 },
                 "cohorts": ["place"],
                 "behaviours": [],
+                "inputs": ["size", "age", "code", "speed"],
             },
             **{name: metrics(0.2 * place + 0.1) for place, name in enumerate(["candidate", *others])},
             "base_rate": metrics(0.9),
@@ -125,6 +131,21 @@ def evidence(champion: bool = True) -> Evidence:
         },
         "cohorts": {"place": {"north": cohort(907, -0.083, 0.71, others), "south": cohort(613, 0.002, 0.66, others)}},
         "behaviour": {},
+        "leaks": {
+            "max_auc": 0.87,
+            "max_candidate_auc": 0.93,
+            "accepted": {},
+            "rows": {"earlier": 904, "later": 907},
+            "later_from": "2030-01-28",
+            "why_not_measured": None,
+            "served_at": {"auc": 0.5217, "part": "time of day"},
+            "inputs": {
+                "size": alone(0.7891),
+                "age": alone(0.6543, {"are": "missing", "label": 1, "rows": 403}),
+                "code": alone(0.5011, None, "like an id"),
+                "speed": alone(0.4871),
+            },
+        },
         "decision": {
             "verdict": "pass",
             "reference": reference,
@@ -213,7 +234,12 @@ def test_a_wrong_value_under_a_right_key_names_file_and_key(
     """The same file without the change is read."""
     monkeypatch.chdir(tmp_path)
     found = evidence()
-    for other, of_it in ((files.COHORTS, "cohorts"), (files.BEHAVIOUR, "behaviour"), (path, name)):
+    for other, of_it in (
+        (files.COHORTS, "cohorts"),
+        (files.BEHAVIOUR, "behaviour"),
+        (files.LEAKS, "leaks"),
+        (path, name),
+    ):
         files.write_json(other, found[of_it])
     READ[path]()
     inner = found[name]
@@ -271,7 +297,7 @@ NOT_IN_THE_TEXT = re.compile(
     r"|metrics\.difference\.served|cohorts\.place\.(north|south)\.(days|positives|served)"
     r"|cohorts\.place\.north\.(candidate|champion)\.(?!auc)|cohorts\.place\.north\.difference\.champion\.(?!log_loss)"
     r"|cohorts\.place\.north\.difference\.served|cohorts\.place\.south"
-    r"|drift\.(reference|current)\.rows|drift\.by_column\.2"
+    r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
     r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
     r"|feedback\.ratings|monitor\.(recent|latest_day|new_labels)|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
     r"|quality\.total\.days|quality\.recent\.(rows|rejected$|duplicates)"
@@ -357,6 +383,8 @@ def with_evil_names() -> Evidence:
     """The evidence with a hostile name wherever data or conf may put one."""
     found = evidence()
     found["cohorts"] = {EVIL: {EVIL: found["cohorts"]["place"]["north"]}}
+    found["leaks"]["inputs"] |= {EVIL: alone(0.9999, None, EVIL)}
+    del found["leaks"]["inputs"]["code"]
     found["drift"]["by_column"][0]["column"] = EVIL
     found["labels"]["by_source"] = {EVIL: found["labels"]["by_source"]["outcome"]}
     found["quality"]["total"]["rules"] = {EVIL: 29}
@@ -370,7 +398,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 8 == text.count(SAFE)  # the cohort twice
+    assert 12 == text.count(SAFE)  # the cohort twice, the input four times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -395,6 +423,9 @@ NULLABLE = [
     "metrics.base_rate.log_loss",
     "cohorts.place.north.champion.auc",
     "cohorts.place.north.difference.champion.log_loss",
+    "leaks.served_at.auc",
+    "leaks.inputs.size.auc",
+    "leaks.inputs.age.one_class",
     "drift.by_column.0.distance",
     "labels.median_hours_to_label",
     "labels.agreement.with_outcome.report.share",
@@ -461,6 +492,30 @@ def test_no_cohort_that_moved_is_said_in_words() -> None:
     assert (
         "## Cohorts\n\nIn 0 of 1 cohorts the log loss moved by more than chance (95% interval; lower is better).\n"
         == found
+    )
+
+
+def test_the_strongest_inputs_are_listed_and_what_is_suspicious_or_odd() -> None:
+    """Five, strongest first, the moment among them; each suspicion and each hint by name."""
+    found = evidence()["leaks"]
+    found["inputs"] |= {"weight": alone(0.9912)}
+    lines = leaks(found).splitlines()
+    assert ["weight", "size", "age", "served_at (time of day)", "code"] == [
+        line.split(" | ")[0][2:] for line in lines[6:11]
+    ]
+    assert "| weight | 0.9912 |" == lines[6]
+    suspicious = (
+        "weight alone has an AUC of 0.9912 (0.87 is the limit); age is missing only where the label is 1 (403 rows)"
+    )
+    assert ["", f"Suspicious: {suspicious}.", "", "Odd, though it need not be wrong: code (like an id)."] == lines[11:]
+
+
+def test_inputs_that_could_not_be_measured_are_said_in_words() -> None:
+    """A sentence with the reason, and no table."""
+    found = evidence()["leaks"] | {"later_from": None, "why_not_measured": "the later days have 0 rows"}
+    found["inputs"] = {"size": alone(None)}
+    assert "## Does the answer leak?\n\nInputs alone could not be measured: the later days have 0 rows.\n" == leaks(
+        found
     )
 
 
