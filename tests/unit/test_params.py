@@ -257,6 +257,41 @@ def test_a_feature_that_is_no_input_is_named_with_its_file() -> None:
     assert complaint("features/numeric", ["distnce_mi"]).endswith(" Fix conf/project/parcels.yaml.")
 
 
+def accepting(derive: str | None, name: str, why: str = "It is known before.") -> dict[str, Any]:
+    """The configuration with one leak accepted, with or without features of the project's own."""
+    values = changed("evaluate/leaks/accepted", {name: why})
+    values["project"]["derive"] = derive
+    return values
+
+
+@pytest.mark.parametrize(
+    "name", ["candidate", "served_at", "weight_kg", "depot", "served_hour", "depot_rate_12h", "depot_count_7d"]
+)
+def test_every_feature_can_be_accepted_as_no_leak(name: str) -> None:
+    """Inputs, parts of the calendar, history, the moment itself, and the candidate."""
+    assert {name} == set(parse(AllParams, accepting(None, name)).evaluate.leaks.accepted)
+
+
+def test_accepting_what_is_no_feature_is_refused_with_what_there_is() -> None:
+    """Where the project has features of its own, only stage evaluate knows them."""
+    with pytest.raises(ConfigError) as caught:
+        parse(AllParams, accepting(None, "wait_kg"), fix())
+    expected = "evaluate.leaks.accepted: 'wait_kg' is not an input of the model. Allowed: candidate, served_at, depot, "
+    assert (True, True) == (
+        str(caught.value).startswith(expected),
+        str(caught.value).endswith(" Fix conf/config.yaml."),
+    )
+    assert {"wait_kg"} == set(parse(AllParams, accepting("parcels.features:derive", "wait_kg")).evaluate.leaks.accepted)
+
+
+@pytest.mark.parametrize("why", ["", " ", "\n", None, True])
+def test_an_acceptance_without_a_reason_is_refused(why: Any) -> None:
+    """A name alone would be forgotten; the message names the key."""
+    said = complaint("evaluate/leaks/accepted", {"candidate": why})
+    assert said.startswith(f"evaluate.leaks.accepted.candidate: found {why!r}; ")
+    assert "reason why this is right" in said or "a valid string" in said
+
+
 @pytest.mark.parametrize("window", ["3", "0h", "h", "3w", "1.5h", "-3h"])
 def test_a_window_is_hours_or_days(window: str) -> None:
     """`3h` and `7d` are windows."""

@@ -18,8 +18,8 @@ from flywheel.evaluation import metrics
 from flywheel.evaluation.intervals import day_codes
 from flywheel.evaluation.settings import Leaks
 
-QUANTILES = 20  # of the numbers of each class: its bins begin and end there
-DISTINCT = 64  # with no more distinct values than this in a class, each is a bin
+QUANTILES, OF_EACH = 20, 10  # so many bins for the numbers of a class, or fewer, so that each has so many rows
+DISTINCT, REPEATED = 64, 2  # no more distinct values than this, each so often on average: then each is a bin
 PRIOR = 10.0  # a bin counts as if it had this many rows more, at the base rate
 LEAST = 20  # with fewer rows of the rarer class in a half, an AUC says little
 CHANCE = 1e-6  # what is missing in one class only is named when chance would do so less often than this
@@ -135,10 +135,11 @@ def alone(column: Column, split: Split) -> float:
 def number_bins(values: np.ndarray, split: Split) -> np.ndarray:
     """The bin of each number, -1 where it is missing; the earlier rows say where bins begin and end.
 
-    An edge is a bin of its own, so that a value that many rows share, like 0, is not mixed with its neighbours:
+    An edge is a bin of its own, so that a value that many rows share, like 0, is not mixed with its neighbours. What lies
+    beyond the outer edges counts as the nearest one:
 
-        edges      2        5
-        bins    0  1    2   3   4      of 1.0, 2.0, 3.3, 5.0, 9.9
+        edges      2        5       7
+        bins    1  1    2   3   4   5   5      of 1.0, 2.0, 3.3, 5.0, 6.0, 7.0, 9.9
     """
     is_there = ~np.isnan(values)
     usable = is_there & ~split.is_later
@@ -147,18 +148,19 @@ def number_bins(values: np.ndarray, split: Split) -> np.ndarray:
     there = values[is_there]
     place = np.searchsorted(edges, there)
     is_edge = np.append(edges, np.nan)[place] == there
-    found[is_there] = 2 * place + is_edge
+    found[is_there] = np.clip(2 * place + is_edge, 1, max(2 * len(edges) - 1, 1))
     return found
 
 
 def class_edges(values: np.ndarray) -> np.ndarray:
-    """All distinct values if they are few, else quantiles; both are values that occur."""
+    """Where the bins for the numbers of a class end: at each distinct value if they are few, else at quantiles that occur."""
     ordered = np.sort(values)
     is_new = np.ones(len(ordered), dtype=bool)
     is_new[1:] = ordered[1:] != ordered[:-1]
-    if is_new.sum() <= DISTINCT:
+    if is_new.sum() <= min(DISTINCT, len(ordered) // REPEATED):
         return ordered[is_new]
-    found: np.ndarray = ordered[np.linspace(0, len(ordered) - 1, QUANTILES + 1).round().astype("int64")]
+    n_bins = min(QUANTILES, max(1, len(ordered) // OF_EACH))
+    found: np.ndarray = ordered[np.linspace(0, len(ordered) - 1, n_bins + 1).round().astype("int64")]
     return found
 
 

@@ -15,12 +15,13 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.cohorts import cohort_names
 from flywheel.evaluation.compare import compare, evaluation_rows
-from flywheel.evaluation.evidence import read_evidence
+from flywheel.evaluation.evidence import read_decision, read_evidence
 from flywheel.evaluation.gate import behaves
 from flywheel.evaluation.settings import Behaviour, Cohort
 from flywheel.model import artifact
 from flywheel.stages.evaluate import EvaluateParams, main
 from flywheel.stages.gate import GateParams
+from flywheel.stages.gate import main as stage_gate
 from tests.planted import (
     at,
     contents,
@@ -377,6 +378,55 @@ def test_behaviours_are_measured_for_candidate_and_champion() -> None:
     assert ["large"] == list(found)
     assert {"column": "size", "set": 9.0, "expect": "higher"}.items() <= found["large"].items()
     assert {"column", "set", "expect", "candidate", "champion"} == set(found["large"])
+
+
+def plant_delay(written_at: str) -> dict[str, str]:
+    """Put a world on disk with one more input, and a candidate that learned from it; returns what the gate's rules say.
+
+    `outcome`: it is written when the label is known, with more or less accuracy; `before`: it has nothing to do with it.
+    """
+    noise = np.random.default_rng(5)
+    worlds = [world(range(1, 16), 40), world(range(1, 31), 10, seed=2)]
+    delays = [noise.normal(labels["label"] * (1.0 if written_at == "outcome" else 0.0), 0.05) for _, labels in worlds]
+    (old, old_labels), (new, new_labels) = worlds
+    plant(new.assign(delay=delays[1]), new_labels, champion=None)
+    artifact.save(learn(old.assign(delay=delays[0]), old_labels, version=None), files.CANDIDATE)
+    evaluate()
+    stage_gate(settings(GateParams))
+    return {rule["rule"]: f"{rule['verdict']}: {rule['reason']}" for rule in read_decision()["rules"]}
+
+
+def test_an_input_that_is_written_at_the_outcome_keeps_the_gate_closed() -> None:
+    """It is all that the candidate needs; both are named, and a person is asked."""
+    said = plant_delay("outcome")["leaks"]
+    assert said.startswith(
+        "inconclusive: Delay alone has an AUC of 1.0000 (0.98 is the limit); the candidate has an AUC of 1.0"
+    )
+    assert measured()["about"]["inputs"] == ["delay", "place", "size"] == sorted(files.read_json(files.LEAKS)["inputs"])
+
+
+def test_an_input_that_is_known_before_does_not() -> None:
+    """The same input, with noise in the place of the label."""
+    assert plant_delay("before")["leaks"].startswith("pass: AUC of each of 3 inputs alone at most 0.")
+
+
+def test_a_leak_that_conf_explains_opens_the_gate_and_is_said_with_its_reason() -> None:
+    """Input and candidate are accepted, each by its name."""
+    plant_delay("outcome")
+    why = {"delay": "It is the delay of the parcel before.", "candidate": "So late is never forgotten."}
+    evaluate(leaks=EVALUATE.leaks.model_copy(update={"accepted": why}))
+    stage_gate(settings(GateParams))
+    [rule] = [rule for rule in read_decision()["rules"] if rule["rule"] == "leaks"]
+    assert rule["verdict"] == "pass"
+    assert [True, True] == [f"because: {reason}" in rule["reason"] for reason in why.values()]
+
+
+def test_an_acceptance_of_no_input_is_a_mistake_in_conf() -> None:
+    """The message names it and lists what the model reads; the served score is none of it."""
+    plant()
+    said = r"evaluate\.leaks\.accepted: 'served_score' is not an input .* Allowed: candidate, served_at, place, size\."
+    with pytest.raises(ConfigError, match=said):
+        evaluate(leaks=EVALUATE.leaks.model_copy(update={"accepted": {"served_score": "It is what we said."}}))
 
 
 def test_a_champion_that_learned_from_evaluation_days_is_not_compared() -> None:

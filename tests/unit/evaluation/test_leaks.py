@@ -96,6 +96,20 @@ def test_a_leak_is_found_where_one_class_is_rare(share: float, noise: float) -> 
     assert {"leak", "flip"} == set(suspicions(said))
 
 
+def test_a_leak_is_found_among_few_rows() -> None:
+    """Thirty rows of each class to learn from, none of them with a number that comes again."""
+    label = labels(0.5, 120)
+    said = found(label, served(120, 6), leak=label + rng(6).normal(0, 0.1, 120), honest=rng(8).normal(size=120))
+    assert ["leak"] == list(suspicions(said))
+
+
+def test_what_lies_beyond_all_that_was_seen_counts_as_the_nearest() -> None:
+    """It grows by the day, the later half beyond the earlier one; large is still late."""
+    growing = np.repeat(np.arange(DAYS), A_DAY) / DAYS
+    said = found(LABEL, leak=np.where(LABEL == 1, 10 + growing, -10 - growing))
+    assert 1.0 == said["inputs"]["leak"]["auc"]
+
+
 def test_a_value_that_many_rows_share_is_not_mixed_with_its_neighbours() -> None:
     """Zero for every negative, a tiny positive number or a negative one for the others; more values than bins."""
     leak = np.where(LABEL == 1, rng(6).normal(0, 1e-6, N), 0.0)

@@ -50,6 +50,13 @@ def test_the_declared_features_are_the_columns() -> None:
     assert expected == list(features(1))
 
 
+def test_the_settings_know_the_names_of_the_declared_features() -> None:
+    """Before anything is computed: a name in conf is checked against them."""
+    three_days()
+    featurize()
+    assert settings(FeaturizeParams).features.columns == list(features(1))[3:]
+
+
 def test_inputs_are_taken_over_without_their_prefix() -> None:
     """Size, place and the served score are those of the prediction; a null stays null."""
     write_valid({1: [prediction("p1", "01T10", score=None, error="timeout", in_size=None, in_place="south")]}, {})
