@@ -187,7 +187,7 @@ def one_class(is_missing: dict[str, np.ndarray], label: np.ndarray, day: np.ndar
     found: dict[str, dict[str, Any]] = {}
     for are, (rows, positives, *chances) in (("missing", of_missing), ("present", of_present)):
         for value, of_class in ((0, rows - positives), (1, positives)):
-            is_beyond_chance = (of_class == rows) & (rows > 0) & (chances[value] < np.log(CHANCE))
+            is_beyond_chance = (of_class == rows) & (chances[value] < np.log(CHANCE))
             for place in np.flatnonzero(is_beyond_chance):
                 name = names[place]
                 if name not in found or rows[place] < found[name]["rows"]:
@@ -213,8 +213,7 @@ def hints(columns: dict[str, Column]) -> dict[str, list[str]]:
 
 def is_constant(column: Column) -> bool:
     """Whether all rows have the same value, or none has one."""
-    is_missing = column.is_missing
-    return bool(is_missing.all() or (not is_missing.any() and (column.numbers == column.numbers[0]).all()))
+    return bool(column.is_missing.all() or (column.numbers == column.numbers[0]).all())
 
 
 def is_like_an_id(column: Column) -> bool:

@@ -110,6 +110,34 @@ def test_what_lies_beyond_all_that_was_seen_counts_as_the_nearest() -> None:
     assert 1.0 == said["inputs"]["leak"]["auc"]
 
 
+def test_a_number_can_go_to_and_fro() -> None:
+    """In every other of six bands it happened: no single border parts the classes."""
+    band = 2 * rng(6).integers(0, 3, N) + LABEL
+    assert found(LABEL, leak=band + rng(7).random(N))["inputs"]["leak"]["auc"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("higher", "lower", "why"),
+    [
+        ((20, 1.0), (500, 0.6), "a rate counts, not how many rows have it"),
+        ((500, 0.6), (1, 1.0), "one row is hardly a rate"),
+    ],
+)
+def test_values_are_ranked_by_their_rate_on_the_earlier_rows(
+    higher: tuple[int, float], lower: tuple[int, float], why: str
+) -> None:
+    """All later rows have one of two values, and it happened where it is the one with the higher rate.
+
+    The later rows do not count for the rates: there are many more of the higher value.
+    """
+    parts = [("other", 1000, 0.1), ("higher", *higher), ("lower", *lower)]
+    earlier = [(name, int(place < round(rate * n))) for name, n, rate in parts for place in range(n)]
+    later = [("higher", 1)] * 1500 + [("lower", 0)] * 50
+    text, label = zip(*(earlier + later), strict=True)
+    day = pd.Series([at("01T12")] * len(earlier) + [at("02T12")] * len(later))
+    assert 1.0 == found(np.array(label), day, text=list(text))["inputs"]["text"]["auc"], why
+
+
 def test_a_value_that_many_rows_share_is_not_mixed_with_its_neighbours() -> None:
     """Zero for every negative, a tiny positive number or a negative one for the others; more values than bins."""
     leak = np.where(LABEL == 1, rng(6).normal(0, 1e-6, N), 0.0)
@@ -301,6 +329,8 @@ def test_an_input_that_begins_on_a_later_day_says_nothing() -> None:
         (np.full(N, 3.5), ["constant"]),
         (["north"] * N, ["constant"]),
         (np.where(np.arange(N) == 7, np.nan, 3.5), []),
+        (np.where(np.arange(N) == 0, np.nan, 3.5), []),
+        (pd.Series(["north"] * N).where(np.arange(N) > 0, None), []),
         (np.arange(N), ["like an id"]),
         (np.arange(N) * 1.0, ["like an id"]),
         ([f"order {n}" for n in range(N)], ["like an id"]),
@@ -320,19 +350,25 @@ def test_what_is_odd_is_a_hint_and_no_suspicion(values: Any, hints: list[str]) -
 
 
 def test_twins_are_named_after_the_first_of_them() -> None:
-    """Numbers with the same gaps, whole or decimal, and words; not what has other gaps, or other words for the same."""
+    """Numbers with the same gaps, whole or decimal, and words; not what has other gaps, or other words for the same.
+
+    A zero is a zero, whatever its sign.
+    """
     number, text = rng(6).integers(0, 9, N), rng(7).choice(["a", "b"], N)
     said = found(
         LABEL,
         first=number,
         second=number.astype("float64"),
+        turned=-(-1.0 * number),
+        also_zero=np.where(number == 0, -0.0, number),
         third=np.where(np.arange(N) == 7, np.nan, number),
         word=text,
         same_word=text.copy(),
         other_word=np.char.upper(text),
     )
     hints = {name: one["hints"] for name, one in said["inputs"].items() if one["hints"]}
-    assert {"second": ["identical to first"], "same_word": ["identical to word"]} == hints
+    twins = {name: ["identical to first"] for name in ("second", "turned", "also_zero")}
+    assert twins | {"same_word": ["identical to word"]} == hints
 
 
 @given(st.permutations(range(240)))
