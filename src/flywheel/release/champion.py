@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flywheel import files, git
-from flywheel.model.card import FILES, card_with_version, read_champion
+from flywheel.model.card import DOES, FILES, card_with_version, read_champion
 from flywheel.release.commits import Commit
 from flywheel.release.tags import production, versions
 
@@ -60,5 +60,5 @@ def released_as(name: str) -> str | None:
 
 def _does_the_same(commit: str) -> bool:
     """Whether a commit's candidate has the same trees and calibration as the one in this tree."""
-    does = [str(files.CANDIDATE / file) for file in FILES if file != "card.json"]
+    does = [str(files.CANDIDATE / file) for file in DOES]
     return git.succeeds("diff", "--quiet", commit, "--", *does)

@@ -94,9 +94,10 @@ def locked_stages(lock: Any) -> dict[str, Any]:
         found = lock["stages"]
         for one in found.values():
             for entry in [*one.get("deps", []), *one.get("outs", [])]:
-                str(entry["path"]), str(entry["md5"])
+                if not (isinstance(entry["path"], str) and isinstance(entry["md5"], str)):
+                    raise TypeError(f"found {entry!r}")
             for values in one.get("params", {}).values():
-                dict(values)
+                values.items()
         return dict(found)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{LOCK} has no stages that can be read ({error!r}).") from None

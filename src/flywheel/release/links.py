@@ -20,7 +20,7 @@ from flywheel.errors import ConfigError, DataError, FlywheelError
 from flywheel.evaluation.evidence import Behaviours, Cohorts, Decision, Measured, Probed
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
-from flywheel.model.card import FILES, Card, file_digests, identity_of
+from flywheel.model.card import DOES, FILES, Card, file_digests, identity_of
 from flywheel.params import parse
 from flywheel.release import derivation
 from flywheel.release.acceptance import path_of, why_accepted
@@ -148,8 +148,8 @@ def _decision(commit: Commit, evidence: Evidence) -> Link:
     found = f"{decision['verdict']} as of {decision['as_of']}, {len(decision['rules'])} rules, against {other}"
     if not decides_like(commit):
         return Link("decision", f"{found} (by another version of the gate, so it is not decided again)", True)
-    limits = parse(Gate, evidence.params.get("gate") or {})
-    again = decide(evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed, limits)
+    gate = parse(Gate, _section(evidence, "gate"))
+    again = decide(evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed, gate)
     if again != decision:
         return Link(
             "decision", f"{files.DECISION} says {decision['verdict']}, the evidence beside it {again['verdict']}", False
@@ -225,7 +225,7 @@ def _champion(commit: Commit, name: str, evidence: Evidence, before: Production 
 def contents_of(commit: Commit, folder: str) -> dict[str, bytes]:
     """The files of a model in a commit that say what it does."""
     commit.fetch([folder])
-    return {file: commit.content(f"{folder}/{file}") for file in FILES if file != "card.json"}
+    return {file: commit.content(f"{folder}/{file}") for file in DOES}
 
 
 def _pull_request(commit: Commit) -> Link:
@@ -283,13 +283,21 @@ def _params(commit: Commit, evidence: Evidence, compose: Compose) -> Link:
 def _feedback(evidence: Evidence) -> Link:
     """The days that the evidence is about ended before the clock."""
     days, as_of = evidence.quality["total"]["days"], evidence.decision["as_of"]
-    clock = (evidence.params.get("clock") or {}).get("as_of")
+    clock = _section(evidence, "clock").get("as_of")
     if not days["n"] or days["last"] is None:
         return Link("feedback", f"{files.QUALITY} does not say which days it is about", False)
     found = f"{days['n']} days, {days['first']} to {days['last']}, known before {as_of}"
     if not days["last"] < as_of == str(clock):
         return Link("feedback", f"{found}, the clock at {clock}", False)
     return Link("feedback", found, True)
+
+
+def _section(evidence: Evidence, name: str) -> dict[str, Any]:
+    """A section of the commit's parameters. DataError when there is none."""
+    found = evidence.params.get(name)
+    if not isinstance(found, dict):
+        raise DataError(f"{derivation.PARAMS} has no section {name}.")
+    return found
 
 
 def _few(problems: list[str]) -> str:

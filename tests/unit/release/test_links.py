@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +12,10 @@ import pytest
 
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import from_yaml
-from flywheel.release import serve
+from flywheel.release import links, serve
 from flywheel.release.audit import audit
 from flywheel.release.commits import head
-from flywheel.release.links import decides_like
+from flywheel.release.links import decides_like, is_ours
 from tests.unit.release.conftest import (
     EVENTS,
     LOSS,
@@ -140,6 +142,10 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
     "no days": (lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(n=0)), "feedback"),
     "no last day": (lambda: edit("reports/quality.json", lambda v: v["total"]["days"].update(last=None)), "feedback"),
     "the clock": (lambda: edit("params.yaml", lambda v: v["clock"].update(as_of="2030-02-02")), "feedback"),
+    "the gate as a number": (lambda: edit("params.yaml", lambda v: v.update(gate=5)), "decision"),
+    "the gate as nothing": (lambda: edit("params.yaml", lambda v: v.update(gate=None)), "decision"),
+    "the clock as a number": (lambda: edit("params.yaml", lambda v: v.update(clock=5)), "feedback"),
+    "no clock": (lambda: edit("params.yaml", lambda v: v.pop("clock")), "feedback"),
     "a command": (lambda: stage("train", lambda s: s.update(cmd="train --better")), "commit"),
     "an input": (lambda: stage("train", lambda s: s["deps"].append("src/collect.py")), "commit"),
     "an input less": (lambda: stage("train", lambda s: s["deps"].remove("src/train.py")), "commit"),
@@ -167,6 +173,12 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
     "no gate": (lambda: edit("dvc.yaml", lambda v: v["stages"].pop("gate")), "decision"),
     "a lock as a list": (lambda: write(LOCK, ["stages"]), "commit"),
     "an entry of the lock without a digest": (lambda: locked("train", lambda s: s["outs"][0].pop("md5")), "commit"),
+    "a number as the digest of data": (lambda: locked("collect", lambda s: s["outs"][0].update(md5=5)), "commit"),
+    "a number as a path": (lambda: locked("train", lambda s: s["outs"][0].update(path=5)), "commit"),
+    "params of the lock as a list": (
+        lambda: locked("train", lambda s: s["params"].update({"params.yaml": []})),
+        "commit",
+    ),
     "params of the lock as a text": (
         lambda: locked("train", lambda s: s["params"].update({"params.yaml": "x"})),
         "commit",
@@ -214,9 +226,45 @@ def test_what_holds_is_released_and_audited_as_whole() -> None:
     assert "served as prod #1" in said["release"]
     assert said["decision"].startswith("pass as of 2030-02-01")
     assert said["decision"].endswith("against v0.1.0")
-    assert "#7" in said["pull request"]
+    assert said["champion"] == "v0.1.0, which no tag here names"
+    assert said["pull request"] == "#7, one commit, without a merge: Merge pull request #7: a better model"
+    assert said["commit"].startswith("6 stages of dvc.lock, with the code, models and reports of ")
+    assert said["params"] == "4 sections, as conf/ has them and as the run used them"
     assert said["data"] == f"data/events {EVENTS[:10]}, data/features {'2' * 10}"
     assert said["feedback"] == "31 days, 2030-01-01 to 2030-01-31, known before 2030-02-01"
+
+
+def test_a_merge_is_told_with_the_commit_that_it_brought() -> None:
+    """Its second parent; a subject without a number gives none."""
+    git("checkout", "--quiet", "-b", "other")
+    write("README.md", "other\n")
+    merged = commit()
+    git("checkout", "--quiet", "main")
+    git("merge", "--quiet", "--no-ff", "-m", "a merge", "other")
+    serve.release(NAME, compose)
+    [told] = [link.found for link in audit(NAME, None, compose) if link.name == "pull request"]
+    assert told == f"merged from {merged[:10]}: a merge"
+
+
+@pytest.mark.parametrize(("edited", "told"), [(3, ""), (5, "; and 2 more")])
+def test_of_many_problems_three_are_named_and_the_others_counted(edited: int, told: str) -> None:
+    """A table with a line for each file would not be read."""
+    files = ["src/train.py", "src/collect.py", "src/rooms/one.py", "models/champion/card.json", "reports/quality.json"]
+    for path in files[:edited]:
+        append(path, "\n")
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    assert re.fullmatch(rf"([^;]+ is not what [^;]+; ){{2}}[^;]+ is not what [^;]+{told}", broken("v0.2.0")["commit"])
+
+
+def test_all_parameters_that_differ_are_named() -> None:
+    """Those that another stage ran with, and those that conf/ says otherwise."""
+    edit("params.yaml", lambda v: v["train"].update(trees=4))
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    assert broken("v0.2.0") == {
+        "params": "train.trees in params.yaml is not what train ran with; conf/ says another train than params.yaml"
+    }
 
 
 @pytest.mark.parametrize(
@@ -364,6 +412,16 @@ def test_evidence_about_another_candidate_is_not_released() -> None:
         serve.release(NAME, compose)
 
 
+def test_a_champion_without_a_version_is_called_so() -> None:
+    """As one that was planted before any release."""
+    write_model("models/champion", "old\n", None)
+    retrain(version=None)
+    commit()
+    serve.release(NAME, compose)
+    [champion] = [link.found for link in audit(NAME, None, compose) if link.name == "champion"]
+    assert champion == "one without a version, which no tag here names"
+
+
 def test_before_the_first_champion_there_is_nothing_to_compare_with() -> None:
     """The candidate beats the served score, and is the first version."""
     for path in list(Path("models/champion").iterdir()):
@@ -392,35 +450,32 @@ def test_a_gate_whose_code_is_not_listed_is_not_taken_for_ours() -> None:
     assert not decides_like(head())
 
 
-def test_evidence_about_a_champion_that_is_not_there_is_seen() -> None:
-    """A model that was never committed proves nothing."""
+@pytest.mark.parametrize(("identity", "version"), [("f" * 16, "v0.1.0"), ("f" * 16, None), (None, "v0.1.0")])
+def test_evidence_about_a_champion_that_is_not_there_is_seen(identity: str | None, version: str | None) -> None:
+    """A model that was never committed proves nothing, with its identity or its version alone neither."""
     decision = json.loads(Path(DECISION).read_text())
-    champion = json.loads(Path(METRICS).read_text())["about"]["champion"]["identity"]
     for path in list(Path("models/champion").iterdir()):
         path.unlink()
-    measure(decision["candidate"], champion, "v0.1.0", WIN)
+    measure(decision["candidate"], identity, version, WIN)
     run_pipeline()
     commit()
     with pytest.raises(DataError, match="champion: there was none yet"):
         serve.release(NAME, compose)
 
 
+def unknown(_: str, __: Path) -> dict:
+    """A composition of a flywheel that does not know the conf/."""
+    raise ConfigError("train.trees: unknown key")
+
+
 def test_an_old_release_is_audited_by_a_newer_flywheel(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not decide again what another gate decided, nor compose what it may not know, and says both."""
-    import shutil
-
-    from flywheel.release import links
-
     serve.release(NAME, compose)
     shutil.copytree(template / "src/flywheel", tmp_path / "newer")
     (tmp_path / "newer/evaluation/gate.py").write_text("another gate\n")
     monkeypatch.setattr(links, "HERE", tmp_path / "newer")
-
-    def unknown(_: str, __: Path) -> dict:
-        raise ConfigError("train.trees: unknown key")
-
     found = {link.name: link for link in audit(NAME, None, unknown)}
     assert [link.name for link in found.values() if not link.holds] == []
     assert "not decided again" in found["decision"].found
@@ -428,3 +483,66 @@ def test_an_old_release_is_audited_by_a_newer_flywheel(
     next_turn(WIN, "newer\n")
     with pytest.raises(DataError, match="the flywheel that runs is not the one of this commit"):
         serve.release(NAME, compose)
+
+
+@pytest.fixture
+def own(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the flywheel that runs, to be changed: so far it has the code of the commit."""
+    shutil.copytree(template / "src/flywheel", tmp_path / "own")
+    monkeypatch.setattr(links, "HERE", tmp_path / "own")
+    return tmp_path / "own"
+
+
+def test_a_flywheel_with_the_code_of_the_commit_is_its_own(own: Path) -> None:
+    """Files that are no code, such as what an editor leaves, make no other flywheel."""
+    (own / "notes.txt").write_text("here\n")
+    write("src/flywheel/other.txt", "there\n")
+    commit()
+    assert is_ours(head())
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_code_of_the_gate_that_only_one_side_has_is_another_gate(side: str, own: Path) -> None:
+    """It cannot decide again then, and that is no damage."""
+    stage("gate", lambda s: s["deps"].append("src/flywheel/more.py"))
+    place = own / "more.py" if side == "here" else Path("src/flywheel/more.py")
+    place.write_text("more\n")
+    commit()
+    assert not decides_like(head())
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_a_file_of_code_that_only_one_side_has_makes_another_flywheel(side: str, own: Path) -> None:
+    """All files that both have are equal."""
+    place = own / "more.py" if side == "here" else Path("src/flywheel/more.py")
+    place.write_text("more\n")
+    commit()
+    assert not is_ours(head())
+
+
+def test_what_another_flywheel_cannot_compose_is_still_compared_with_the_run(own: Path) -> None:
+    """That conf/ is of another version is no excuse for a parameter that the run did not use."""
+    (own / "evaluation/gate.py").write_text("another gate\n")
+    edit("params.yaml", lambda v: v["train"].update(trees=4))
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    assert "params" in [link.name for link in audit(NAME, "v0.2.0", unknown) if not link.holds]
+
+
+def test_a_lock_without_data_is_told_so() -> None:
+    """Also where no stage makes any."""
+    edit("dvc.yaml", lambda v: [v["stages"].pop(name) for name in ("collect", "featurize")])
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    assert broken("v0.2.0")["data"] == "dvc.lock names no data"
+
+
+@pytest.mark.parametrize("code", ["gate\n", None])
+def test_evidence_that_cannot_be_read_is_explained_by_another_flywheel_alone(own: Path, code: str | None) -> None:
+    """To check out the tag helps where the code differs, and is no advice where it is the same."""
+    if code:
+        (own / "evaluation/gate.py").write_text(code)
+    write(METRICS, {})
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    assert ("check out the tag" in broken("v0.2.0")["evidence"]) is (code is not None)
