@@ -34,8 +34,8 @@ def release(name: str, compose: Compose, why: str | None = None, note: Callable[
     if dirty:
         raise DataError(f"the tree has uncommitted changes:\n{dirty.rstrip()}\nCommit them first.")
     here = [version for version, sha in versions(name).items() if sha == commit.sha]
-    if here and serving and serving.commit == commit.sha:
-        raise DataError(f"this commit is already released, as {here[-1]}.")
+    if serving and serving.commit == commit.sha:
+        raise DataError(f"this commit is already released, as {serving.version}.")
     try:
         decision = evidence_of(commit).decision
     except FlywheelError as error:

@@ -56,6 +56,15 @@ def test_a_reason_to_force_what_passes_is_not_noted() -> None:
     assert said == ["forced    it was not needed: the gate was open, so the reason is not in the tag (just in case)"]
 
 
+def test_a_reason_that_was_needed_is_not_told_to_be_superfluous() -> None:
+    """It is in the tag, so whoever gave it hears nothing more of it."""
+    retrain(LOSS)
+    commit()
+    said: list[str] = []
+    serve.release(NAME, compose, "it must", said.append)
+    assert said == []
+
+
 def test_an_accepted_release_carries_its_reason() -> None:
     """The file of the acceptance is committed; a reason to force is not needed, and not noted."""
     retrain(UNCLEAR)
@@ -174,6 +183,16 @@ def test_a_version_tag_made_by_hand_is_not_taken_for_an_interrupted_release() ->
     assert production(NAME) is None
 
 
+def test_a_version_tag_that_lies_about_the_gate_is_not_taken_for_an_interrupted_release() -> None:
+    """It is annotated, and has the words of a release; but the decision is a fail."""
+    retrain(LOSS)
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    with pytest.raises(DataError, match="gate: the tag says pass"):
+        serve.release(NAME, compose)
+    assert production(NAME) is None
+
+
 def test_a_tree_that_is_read_only_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Git's folder cannot be written: which tag could not be made, and why."""
 
@@ -199,6 +218,14 @@ def test_a_rollback_moves_prod_and_says_why() -> None:
     found = production(NAME)
     assert found is not None
     assert (found.number, found.version, found.commit) == (4, "v0.3.0", versions(NAME)["v0.3.0"])
+
+
+def test_a_version_can_be_named_where_nothing_serves_yet() -> None:
+    """The release was interrupted before it came to prod."""
+    serve.release(NAME, compose)
+    git("tag", "--delete", f"{NAME}#prod#1")
+    assert serve.rollback(NAME, "v0.2.0", "x") == ("nothing", "v0.2.0")
+    assert production(NAME).version == "v0.2.0"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +256,8 @@ def test_a_tag_put_on_the_commit_by_hand_neither_serves_nor_is_gone_back_to() ->
     serve.release(NAME, compose)
     git("tag", f"{NAME}@v0.9.0")
     assert production(NAME).version == "v0.2.0"
+    with pytest.raises(DataError, match=r"already released, as v0\.2\.0"):
+        serve.release(NAME, compose)
     with pytest.raises(ConfigError, match=r"the tag of v0\.9\.0 is not annotated"):
         serve.rollback(NAME, "v0.9.0", "why")
 
