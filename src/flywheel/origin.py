@@ -104,7 +104,8 @@ def _is_unreachable(said: str) -> bool:
         "Operation timed out",
     )
     signs += ("error: 5", "returned error: 429", "early EOF", "remote end hung up", "Failed to connect")
-    return any(sign in said for sign in signs)
+    # A remote that was reached says which refs it rejects; Git then hangs up, and complains of that as well.
+    return "[rejected]" not in said and any(sign in said for sign in signs)
 
 
 def _explain(action: str, said: str) -> FlywheelError:

@@ -57,6 +57,19 @@ def test_a_push_is_all_or_nothing(bare_origin: Path) -> None:
     assert origin.refs("refs/heads/*") == {"refs/heads/main": theirs}
 
 
+def test_a_push_that_is_rejected_is_not_tried_again(bare_origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git also says that the remote hung up, but the answer would be the same."""
+    run_git(Path(), "tag", "one")
+    run_git(Path(), "push", "-q", "origin", "one")
+    commit("two")
+    run_git(Path(), "tag", "--force", "one")
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    with pytest.raises(origin.Rejected, match="nothing was written"):
+        origin.push("refs/tags/one")
+    assert waited == []
+
+
 def test_a_claim_can_be_made_once(bare_origin: Path) -> None:
     """Also by the same commit again; when it is given back, it can be made once more."""
     head = run_git(Path(), "rev-parse", "HEAD")
