@@ -75,16 +75,19 @@ def _stage(name: str, told: Any) -> Stage:
         raise DataError(f"{PIPELINE}: the stage {name} uses {', '.join(sorted(strange))}, which cannot be checked.")
     outs: dict[str, bool] = {}
     for kind in ("outs", "metrics", "plots"):
-        for one in told.get(kind) or []:
+        for one in told.get(kind, []):
             ((path, options),) = one.items() if isinstance(one, Mapping) else ((one, {}),)
-            outs[path] = (options or {}).get("cache") is False
+            outs[path] = options.get("cache") is False
     params: list[tuple[str, str]] = []
-    for one in told.get("params") or []:
+    for one in told.get("params", []):
         if isinstance(one, Mapping):
             params += [(file, key) for file, keys in one.items() for key in keys]
         else:
             params.append((PARAMS, one))
-    deps = tuple(next(iter(one)) if isinstance(one, Mapping) else one for one in told.get("deps") or [])
+    deps = tuple(told.get("deps", []))
+    for text in (*deps, *outs, *(part for pair in params for part in pair)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} names {text!r}")
     return Stage(str(told["cmd"]), deps, outs, tuple(params))
 
 
@@ -116,7 +119,7 @@ def data_digests(stages: Mapping[str, Stage], locked: Mapping[str, Any]) -> dict
 def mismatches(commit: Commit, stages: Mapping[str, Stage], locked: Mapping[str, Any]) -> list[str]:
     """Where the lock and the commit disagree, a phrase each; none when every file and every stage fits."""
     data = data_digests(stages, locked)
-    commit.fetch(path for stage in stages.values() for path in [*stage.deps, *stage.outs] if path not in data)
+    commit.fetch(path for stage in stages.values() for path in [*stage.deps, *stage.outs])
     found: list[str] = []
     other: dict[str, list[str]] = {}  # a file that many stages read is told once
     for name, stage in stages.items():

@@ -167,6 +167,14 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
         "commit",
     ),
     "loops in dvc.yaml": (lambda: stage("train", lambda s: s.update(foreach=["a"], do={})), "commit"),
+    "a place without its value": (lambda: edit("params.yaml", lambda v: v["project"].pop("code")), "commit"),
+    "a number as an input": (lambda: stage("gate", lambda s: s["deps"].append(1)), "decision"),
+    "a number as an output": (lambda: stage("gate", lambda s: s["outs"].append(1)), "commit"),
+    "a number as a parameter": (lambda: stage("gate", lambda s: s["params"].append(1)), "commit"),
+    "a file of parameters too many": (
+        lambda: locked("gate", lambda s: s["params"].update({"other.yaml": {"a": 1}})),
+        "params",
+    ),
     "no stages": (lambda: write("dvc.yaml", {"stages": {}}), "commit"),
     "dvc.yaml as a list": (lambda: write("dvc.yaml", ["stages"]), "commit"),
     "dvc.yaml that is not YAML": (lambda: write("dvc.yaml", "a: ["), "commit"),
@@ -393,6 +401,23 @@ def test_a_chain_of_releases_and_rollbacks_holds() -> None:
     assert said["v0.4.0"]["champion"] == "v0.2.0, as it was released"
 
 
+def test_a_release_made_by_hand_was_compared_with_what_served_before_it() -> None:
+    """Its tags have the words of a release; but the decision is from before the last one."""
+    serve.release(NAME, compose)
+    commit("nothing new")
+    git("tag", "-a", f"{NAME}@v0.3.0", "-m", "v0.3.0: gate: pass, as of 2030-02-01")
+    git("tag", "-a", f"{NAME}#prod#2", "-m", "v0.3.0 to prod: gate: pass, as of 2030-02-01")
+    assert list(broken("v0.3.0")) == ["champion"]
+    assert "compared with v0.1.0, but v0.2.0 served" in broken("v0.3.0")["champion"]
+
+
+def test_an_audit_of_an_unknown_version_names_those_that_there_are() -> None:
+    """With what was asked for, which may be a slip of the pen."""
+    serve.release(NAME, compose)
+    with pytest.raises(ConfigError, match=r"^found 'v9\.9\.9'; released versions: v0\.2\.0\.$"):
+        audit(NAME, "v9.9.9", compose)
+
+
 def test_a_champion_that_was_weakened_does_not_let_a_candidate_through() -> None:
     """The model in models/champion/ must be the one that was released under its version, although all evidence fits it."""
     serve.release(NAME, compose)
@@ -486,7 +511,7 @@ def test_an_old_release_is_audited_by_a_newer_flywheel(
 
 
 @pytest.fixture
-def own(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(repository: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the flywheel that runs, to be changed: so far it has the code of the commit."""
     shutil.copytree(template / "src/flywheel", tmp_path / "own")
     monkeypatch.setattr(links, "HERE", tmp_path / "own")
