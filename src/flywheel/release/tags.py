@@ -43,13 +43,14 @@ def tags(name: str) -> dict[str, str]:
 
 def read_tags(name: str) -> dict[str, Tag]:
     """All tags of a model with what they say, by their names."""
-    fields = ("refname:strip=2", "objecttype", "*objecttype", "*objectname", "objectname", "contents:subject")
+    # Only an annotated tag points to another object, which `*` stands for.
+    fields = ("refname:strip=2", "*objecttype", "*objectname", "objectname", "contents:subject")
     listed = git.run("for-each-ref", "refs/tags", f"--format={'%00'.join(f'%({field})' for field in fields)}")
     found = {}
     for line in listed.split("\n"):
         if line.startswith((f"{name}@", f"{name}#")):
-            tag, kind, target, inner, outer, message = line.split("\0")
-            found[tag] = Tag(tag, kind == "tag" and target == "commit", inner or outer, message)
+            tag, target, inner, outer, message = line.split("\0")
+            found[tag] = Tag(tag, target == "commit", inner or outer, message)
     return found
 
 
@@ -60,7 +61,7 @@ def production_before(name: str, number: int) -> Production | None:
 
 def versions(name: str) -> dict[str, str]:
     """Released versions, oldest number first, with their commits."""
-    found = {tag.removeprefix(f"{name}@"): commit for tag, commit in tags(name).items() if tag.startswith(f"{name}@")}
+    found = {tag.removeprefix(f"{name}@"): commit for tag, commit in tags(name).items()}
     return dict(sorted((item for item in found.items() if VERSION.fullmatch(item[0])), key=lambda item: _key(item[0])))
 
 
