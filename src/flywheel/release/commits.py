@@ -36,8 +36,8 @@ class Commit:
         return sorted(path for path in self.objects if path.startswith(f"{folder}/"))
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file, or a folder with files."""
-        return path in self.objects or bool(self.within(path))
+        """Whether there is such a file."""
+        return path in self.objects
 
     def fetch(self, paths: Iterable[str]) -> None:
         """Read files, and all files in folders, at once. What is not there is left out."""
@@ -49,8 +49,8 @@ class Commit:
         at = 0
         for path in wanted:
             end = out.find(b"\n", at)
-            parts = out[at:end].split()
-            if code or end < 0 or len(parts) != 3 or parts[1] != b"blob":
+            parts = out[at:end].split()  # the object, its kind and its size; or the object and "missing"
+            if code or parts[1] != b"blob":
                 raise DataError(f"{path} of {self.sha[:10]} cannot be read from Git ({said or 'not a file'}).")
             size = int(parts[2])
             self._read[path] = out[end + 1 : end + 1 + size]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import flywheel.git
 from flywheel.errors import DataError
 from flywheel.release.commits import Commit
 from tests.unit.release.conftest import commit, dvc_md5, git
@@ -65,11 +66,22 @@ def test_many_files_are_read_with_one_call_of_git(repository: Path, monkeypatch:
     assert calls == ["cat-file"]
 
 
+def test_what_git_ended_too_early_is_not_used(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last file would be the beginning of one."""
+    found = Commit(git("rev-parse", "HEAD"))
+    assert found.objects
+    ask = flywheel.git.ask
+    monkeypatch.setattr(flywheel.git, "ask", lambda *asked, **more: (128, ask(*asked, **more)[1], "it was killed"))
+    with pytest.raises(DataError, match=r"dvc\.yaml of \w{10} cannot be read from Git \(it was killed\)"):
+        found.fetch(["dvc.yaml"])
+
+
 def test_a_file_that_is_not_there_is_named(repository: Path) -> None:
     """And so is one that cannot be read."""
     found = Commit(git("rev-parse", "HEAD"))
     with pytest.raises(DataError, match=r"nowhere\.json is not in \w{10}"):
         found.content("nowhere.json")
-    found.objects["lost.json"] = "4" * 40
-    with pytest.raises(DataError, match=r"lost\.json of \w{10} cannot be read from Git"):
-        found.content("lost.json")
+    for sha in ("4" * 40, found.sha):  # an object that is lost, and a submodule
+        found.objects["lost.json"] = sha
+        with pytest.raises(DataError, match=r"lost\.json of \w{10} cannot be read from Git \(not a file\)"):
+            found.content("lost.json")

@@ -60,5 +60,10 @@ def test_other_words_are_nobodys(text: str) -> None:
 def test_a_reason_is_one_line() -> None:
     """So that it cannot add lines to a tag."""
     assert reason("--why", " a\n b\tc\u2028d ") == "a b c d"
-    with pytest.raises(ConfigError, match=r"--force: found '\\x07'"):
-        reason("--force", "\x07")
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x07", "\x1b", "\x7f"])
+def test_a_reason_has_no_letters_that_steer_a_terminal(letter: str) -> None:
+    """Who looks at the tags would not see what is there."""
+    with pytest.raises(ConfigError, match=rf"--force: found 'a\\x{ord(letter):02x}b'"):
+        reason("--force", f"a{letter}b")
