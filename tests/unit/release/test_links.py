@@ -265,6 +265,15 @@ def test_of_many_problems_three_are_named_and_the_others_counted(edited: int, to
     assert re.fullmatch(rf"([^;]+ is not what [^;]+; ){{2}}[^;]+ is not what [^;]+{told}", broken("v0.2.0")["commit"])
 
 
+@pytest.mark.parametrize("value", [None, 5])
+def test_a_place_that_params_do_not_fill_is_named(value: object) -> None:
+    """Without its value the input would be another path, and the problem would be told of that one."""
+    edit("params.yaml", lambda v: v["project"].update(code=value))
+    commit()
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    assert broken("v0.2.0")["commit"] == "dvc.yaml names ${project.code}, which params.yaml does not have."
+
+
 def test_all_parameters_that_differ_are_named() -> None:
     """Those that another stage ran with, and those that conf/ says otherwise."""
     edit("params.yaml", lambda v: v["train"].update(trees=4))
