@@ -9,11 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from flywheel import git
 from flywheel.errors import DataError
-from flywheel.params import from_yaml
 
 
 class Commit:
@@ -71,10 +68,13 @@ class Commit:
             raise DataError(f"{path} of {self.sha[:10]} is not JSON ({error}).") from None
 
     def yaml(self, path: str) -> Any:
-        """A YAML file. DataError when it is missing or broken."""
+        """A YAML file as DVC reads it: by YAML 1.2 a bare yes is a word, and so is 12:30. DataError if missing or broken."""
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
         try:
-            return from_yaml(self.content(path))
-        except (yaml.YAMLError, ValueError) as error:
+            return YAML(typ="safe").load(self.content(path))
+        except (YAMLError, ValueError) as error:
             told = " ".join(str(error).split())
             raise DataError(f"{path} of {self.sha[:10]} is not YAML ({told}).") from None
 

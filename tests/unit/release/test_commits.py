@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 import flywheel.git
 from flywheel.errors import DataError
@@ -85,3 +87,13 @@ def test_a_file_that_is_not_there_is_named(repository: Path) -> None:
         found.objects["lost.json"] = sha
         with pytest.raises(DataError, match=r"lost\.json of \w{10} cannot be read from Git \(not a file\)"):
             found.content("lost.json")
+
+
+def test_a_word_is_read_as_dvc_wrote_it(repository: Path) -> None:
+    """DVC writes a lock in YAML 1.2, where a bare yes, on and 12:30 are words; in 1.1 they would be true and numbers."""
+    lock = Path("dvc.lock")
+    YAML().dump({"yes": 1, "word": "on", "time": "12:30", "day": dt.date(2030, 1, 2)}, lock)
+    assert "yes: 1" in lock.read_text()
+    git("add", "--all", "--force")
+    found = Commit(commit()).yaml("dvc.lock")
+    assert {"yes": 1, "word": "on", "time": "12:30", "day": dt.date(2030, 1, 2)} == found
