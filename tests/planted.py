@@ -83,20 +83,23 @@ PROJECT: dict[str, Any] = {
 
 
 def settings(params_class: type[P], **changes: Any) -> P:
-    """The repository's own settings, with the planted project in them, and with `changes` such as `clock={"as_of": ...}`."""
-    everything = own_params() | PROJECT
+    """The engine's own settings, with the planted project in them, and with `changes` such as `clock={"as_of": ...}`."""
+    everything = engine_params() | PROJECT
     for section, values in changes.items():
         everything[section] = merge(everything[section], values)
     return parse(params_class, {name: everything[name] for name in sections(params_class)})
 
 
 @functools.cache
-def own_params() -> dict[str, Any]:
-    """The repository's own `params.yaml`, with cohorts and behaviours of the planted project."""
-    found: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+def engine_params() -> dict[str, Any]:
+    """What conf/ says for any project, and what the planted one says of collecting and evaluating."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))
+    found["model"] = yaml.safe_load((ROOT / "conf/model/lightgbm.yaml").read_text(encoding="utf-8"))
+    found["collect"]["allow_demo_key"] = True
+    costs = {"alert_right": 1.0, "alert_wrong": -0.6, "missed": -0.4, "quiet_right": 0.0}
     cohorts = {"place": {"column": "place"}, "size_band": {"column": "size", "edges": [3, 6]}}
     behaviours = {"large": {"column": "size", "set": 9.0, "expect": "higher"}}
-    return found | {"evaluate": found["evaluate"] | {"cohorts": cohorts, "behaviours": behaviours}}
+    return found | {"evaluate": found["evaluate"] | {"costs": costs, "cohorts": cohorts, "behaviours": behaviours}}
 
 
 def merge(old: Any, new: Any) -> Any:
