@@ -86,6 +86,9 @@ def measure(folder: Path, quick: bool) -> dict[str, Any]:
         "no_op_seconds": no_op,
         "dvc_status_seconds": status,
         "no_op_ratio_to_status": round(no_op / status, 2),
+        "walk": json.loads(
+            subprocess.run([sys.executable, ROOT / "bench/walk.py"], check=True, capture_output=True).stdout
+        ),
         "rollback_seconds": rollback(home, folder / "origin.git"),
         "left_out": [],
     }
@@ -357,6 +360,9 @@ def show(results: dict[str, Any]) -> None:
     print(f"  the source gives its days in {results['source_seconds']:.1f} s")
     print(f"  the whole run takes {results['ratio_to_floor']} x source and floor (limit 2.5)")
     print(f"  without collect on both sides {results['ratio_without_collect']} x the floor")
+    print(
+        f"walk: {results['walk']['commands']} commands (limit 4), {results['walk']['seconds']} s (limit 180) to a first report"
+    )
     print(f"rollback: {results['rollback_seconds']:.1f} s (limit 30)")
     print(f"no-op: {results['no_op_ratio_to_status']} x dvc status (limit 1.5)")
     for name in ("tick_7_days", "tick_7_days_at_the_end"):

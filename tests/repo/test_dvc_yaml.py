@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from importlib import import_module, util
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def closure(modules: set[str]) -> set[str]:
 def project_modules(stage: str) -> set[str]:
     """The project's modules that a stage loads by a name in the configuration."""
     wanted = {"collect": PARAMS["source"]["factory"], "featurize": PARAMS["project"]["derive"]}
-    return {wanted[stage].split(":")[0]} if wanted.get(stage) else set()
+    name = wanted.get(stage) or ""
+    return {name.split(":")[0]} if ":" in name else set()
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -115,4 +117,4 @@ def test_dvc_yaml_names_no_project() -> None:
     """It is the same file for every project: the folder of its code and its name come from params.yaml."""
     text = (ROOT / "dvc.yaml").read_text()
     packages = [path.name for path in (ROOT / "src").iterdir() if path.is_dir() and path.name != "flywheel"]
-    assert [name for name in [*packages, PARAMS["project"]["name"]] if name in text] == []
+    assert [name for name in [*packages, PARAMS["project"]["name"]] if re.search(rf"\b{name}\b", text)] == []

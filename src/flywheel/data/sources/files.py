@@ -241,7 +241,7 @@ def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterato
     with opened() as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                rows.append(_object(line, number, name))
+                rows.append(read_object(line, number, name))
                 seen |= rows[-1].keys()
             if len(rows) == BATCH:
                 yield _of_objects(rows, columns)
@@ -251,7 +251,8 @@ def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterato
         yield _of_objects(rows, columns)
 
 
-def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
+def read_object(line: bytes, number: int, name: str) -> dict[str, Any]:
+    """The object in a line. DataError if there is none."""
     try:
         found = json.loads(line)
     except ValueError:

@@ -168,7 +168,7 @@ def outcomes(raw: pa.Table, options: PredictionsOptions, outcome: OutcomeOptions
             day = _days(known_at.to_pandas())
     table = pa.table(
         {
-            "prediction_id": _id(raw, options.columns["prediction_id"]),
+            "prediction_id": joined(raw, options.columns["prediction_id"]),
             "received_at": known_at,
             "channel": pa.array(["outcome"] * len(raw), "string"),
             "value": values(raw[outcome.value], outcome.values),
@@ -184,7 +184,7 @@ def _renamed(raw: pa.Table, options: TableOptions, arrived_at: str) -> tuple[pa.
         if name == arrived_at:
             found[name], day = moments(raw[_one(there)], options)
         elif name == "prediction_id":
-            found[name] = _id(raw, there)
+            found[name] = joined(raw, there)
         else:
             column = raw[_one(there)]
             found[name] = column if name in NUMBERS or name.startswith("in_") else texts(column)
@@ -199,7 +199,7 @@ def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, column)
 
 
-def _id(raw: pa.Table, there: str | tuple[str, ...]) -> pa.ChunkedArray:
+def joined(raw: pa.Table, there: str | tuple[str, ...]) -> pa.ChunkedArray:
     """An id as text; several columns are joined, and null where one of them is."""
     parts = [texts(raw[name]) for name in ([there] if isinstance(there, str) else there)]
     return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")

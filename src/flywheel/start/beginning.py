@@ -1,0 +1,106 @@
+"""`flywheel init` from beginning to end: look, then write. Nothing is written before all is looked at."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from flywheel import files, shapes
+from flywheel.errors import ConfigError
+from flywheel.evaluation.evidence import Probed, suspicions
+from flywheel.evaluation.leaks import probe
+from flywheel.evaluation.settings import Leaks
+from flywheel.loop.compose import composed
+from flywheel.loop.compose import write as write_params
+from flywheel.params import from_yaml, parse
+from flywheel.start import replacing
+from flywheel.start.guess import Ask
+from flywheel.start.profile import profile
+from flywheel.start.propose import Answers, Proposal, propose
+from flywheel.start.writing import PLACEHOLDER, as_yaml
+
+NAME = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What will be written, and what to think about before."""
+
+    proposal: Proposal
+    package: str
+    before: str
+    tables: tuple[str, ...]
+
+
+def look(
+    predictions: str, feedback: str | None, name: str | None, answers: Answers, ask: Ask, today: dt.date, replace: bool
+) -> Begun:
+    """Look at the tables and at the tree. ConfigError or DataError says what stands in the way; nothing is written."""
+    chosen = name if name is not None else name_of(predictions)
+    if not NAME.fullmatch(chosen):
+        raise ConfigError(f"--name: found {chosen!r}; allowed are small letters, digits and -, such as late-parcels.")
+    package = chosen.replace("-", "_")
+    target = replacing.PROJECTS / f"{chosen}.yaml"
+    before = replacing.default_project()
+    if target.exists():
+        raise ConfigError(f"{target} is there already. Delete it to begin again, or choose another name: --name")
+    if package == "flywheel" or (Path("src") / package).exists():
+        raise ConfigError(f"src/{package} is there already. Choose another name: --name")
+    if replace:
+        replacing.check_clean()
+    served = profile(predictions)
+    said = profile(feedback) if feedback is not None else None
+    proposal, inputs, label = propose(served, said, chosen, answers, ask, today)
+    proposal.suspicions = suspicious(inputs, label)
+    return Begun(proposal, package, before, (predictions, *([feedback] if feedback else [])))
+
+
+def suspicious(inputs: pd.DataFrame, label: np.ndarray) -> dict[str, str]:
+    """Inputs that may give the answer away, with why, by the probe that `evaluate` uses, and its limits."""
+    limits = parse(Leaks, from_yaml(replacing.CONFIG.read_bytes())["evaluate"]["leaks"] | {"accepted": {}})
+    found = probe(inputs.drop(columns="served_at"), inputs["served_at"], label, limits)
+    return suspicions(shapes.check(found, Probed, "the probe for leaks"))
+
+
+def name_of(path: str) -> str:
+    """A project's name from that of its table; of `tables/predictions.csv` that of this folder."""
+    stem = Path(path.rsplit("://", maxsplit=1)[-1]).name.split(".")[0].lower()
+    if stem in ("predictions", "prediction", "data", "table", "train", "part", "*", ""):
+        stem = Path.cwd().name.lower()
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")
+
+
+def write(begun: Begun, replace: bool) -> list[str]:
+    """Write the project and make it the default one; with `replace`, the one before goes. Returns what was done."""
+    said = []
+    if replace:
+        gone = replacing.remove(begun.before)
+        said.append(f"deleted   {', '.join(gone)}")
+    target = replacing.PROJECTS / f"{begun.proposal.name}.yaml"
+    files.write_text(target, as_yaml(begun.proposal, begun.package))
+    files.write_text(
+        Path("src") / begun.package / "__init__.py",
+        f'"""Code of the project {begun.proposal.name}, if it needs any."""\n',
+    )
+    replacing.switch(begun.proposal.name, begun.proposal.clock.isoformat())
+    for table in begun.tables:
+        line = replacing.ignore(table)
+        if line:
+            said.append(f"ignored   {line} by Git: it may be personal")
+    write_params(composed([]))
+    return [*said, f"wrote     {target}, src/{begun.package}/, and the clock: {begun.proposal.clock}"]
+
+
+def placeholders() -> list[str]:
+    """What still holds a placeholder in the conf of the default project, with its line."""
+    path = replacing.PROJECTS / f"{replacing.default_project()}.yaml"
+    return [
+        f"{path}:{number}: {line.split(PLACEHOLDER)[0].strip()} {line.split(PLACEHOLDER)[1].strip(': ')}"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if PLACEHOLDER in line
+    ]

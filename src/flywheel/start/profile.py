@@ -1,0 +1,279 @@
+"""What is in a table: its columns, of what kind they are, and what values they have. Read in parts, so any size will do."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import math
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+
+from flywheel.data.sources import files as source
+from flywheel.data.sources import mapping
+from flywheel.data.sources.files import Where
+from flywheel.data.sources.part import is_in_share
+from flywheel.errors import DataError
+from flywheel.params import parse
+
+SAMPLE = 200_000  # rows that are held to look at
+START = 1 << 20  # bytes of a CSV from which is guessed how it is written
+HEAD = 20_000  # rows from which the kinds of columns are guessed
+MANY = 1_000  # values of a column that are counted one by one
+NUMERIC = ("integer", "number")
+FEW_WRONG = 0.02  # a column of numbers may have so many values that are none
+DELIMITERS = ",;\t|"
+STANDS_FOR_NOTHING = ("NA", "N/A", "#N/A", "n/a", "?", "-", "None", "none")
+TIMES = ("iso", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y",
+         "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y", "%Y%m%d%H%M%S")  # fmt: skip
+EPOCHS = {"s": (1e9, 4e9), "ms": (1e12, 4e12), "us": (1e15, 4e15)}
+TIMELY = re.compile(r"(?i)time|date|_at$|^at$|when|stamp|^ts$|day|hour|known|since|created|received|served")
+
+
+@dataclass
+class Column:
+    """What a column is like, over all rows of its table."""
+
+    name: str
+    # time, integer, number, boolean, text or empty
+    kind: str = "empty"
+    # how its times are written: iso, s, ms, us, or a format
+    time: str = "iso"
+    has_offset: bool = False
+    rows: int = 0
+    nulls: int = 0
+    wrong: int = 0
+    wrong_example: str = ""
+    low: float = math.inf
+    high: float = -math.inf
+    # How often each value occurs; None where there are too many of them to count.
+    counts: dict[str, int] | None = field(default_factory=dict)
+    is_unique: bool = True
+    has_points: bool = False
+    seen: list[np.ndarray] = field(default_factory=list)  # hashes of all values, while the table is read
+
+    @property
+    def n_values(self) -> int:
+        """How many different values; above `MANY` that is a lower bound."""
+        return MANY + 1 if self.counts is None else len(self.counts)
+
+
+@dataclass
+class Profile:
+    """A table: where it is, how it is written, its columns, and some of its rows (all, if they are few)."""
+
+    where: Where
+    columns: dict[str, Column]
+    rows: int
+    head: pd.DataFrame
+
+    def sample(self, columns: list[str], ids: list[str]) -> pd.DataFrame:
+        """Columns of all rows, or of a share of the ids where there are many: the same share in every table."""
+        share = min(1.0, SAMPLE / max(self.rows, 1))
+        parts = []
+        for raw in source.batches(self.where, list(dict.fromkeys([*columns, *ids]))):
+            frame = raw.to_pandas()
+            if share < 1:
+                names = mapping.joined(raw, tuple(ids)).to_pandas()
+                frame = frame[is_in_share(names, share).to_numpy()]
+            parts.append(frame)
+        found: pd.DataFrame = pd.concat(parts, ignore_index=True)
+        return found
+
+
+def profile(path: str) -> Profile:
+    """Look at a table. DataError when it cannot be read, or has no row."""
+    found = looked_at(sniffed(path))
+    extra = nothings(found)
+    return looked_at(found.where.model_copy(update={"nulls": (*found.where.nulls, *extra)})) if extra else found
+
+
+def looked_at(where: Where) -> Profile:
+    """The profile of a table of which is known how it is written."""
+    names = header(where)
+    head: list[pa.Table] = []
+    columns: dict[str, Column] = {}
+    for raw in source.batches(where, names) if names else ():
+        if sum(map(len, head)) < HEAD:
+            head.append(raw.slice(0, HEAD))
+        if not columns:
+            columns = {name: guessed(name, raw[name].slice(0, HEAD)) for name in names}
+        for name in names:
+            count(columns[name], raw[name])
+    rows = max((one.rows for one in columns.values()), default=0)
+    if not rows:
+        raise DataError(f"{where.path} has no row. Give a table with one row for each prediction.")
+    for column in columns.values():
+        settle(column)
+    return Profile(where, columns, rows, pa.concat_tables(head, promote_options="permissive").to_pandas())
+
+
+def nothings(found: Profile) -> list[str]:
+    """Words that stand for nothing in columns of numbers of a CSV, such as NA."""
+    if (found.where.format or source.format_of(source.listed(found.where)[1][0])) != "csv":
+        return []
+    numbers = [one for one in found.columns.values() if one.kind in NUMERIC and one.wrong]
+    return sorted(
+        {word for one in numbers for word in (*(one.counts or {}), one.wrong_example)} & set(STANDS_FOR_NOTHING)
+    )
+
+
+def sniffed(path: str) -> Where:
+    """How a table is written: its delimiter, decimals and encoding, if it is a CSV."""
+    where = parse(Where, {"path": path})
+    filesystem, names = source.listed(where)
+    if source.format_of(names[0]) != "csv":
+        return where
+    with filesystem.open(names[0], "rb", compression="infer" if source.packed(names[0]) else None) as file:
+        start = file.read(START)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < START)
+        encoding = "utf-8"
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+    lines = start.decode(encoding, "replace").lstrip("\ufeff").splitlines()[:200]
+    best = max(DELIMITERS, key=lambda one: evenness(lines, one))
+    cells = [cell for row in csv.reader(lines[1:], delimiter=best) for cell in row]
+    has_commas = best != "," and any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
+    return parse(Where, {"path": path, "delimiter": best, "encoding": encoding, "decimal": "," if has_commas else "."})
+
+
+def evenness(lines: list[str], delimiter: str) -> float:
+    """How well a delimiter cuts the lines: into the same number of cells, and more than one."""
+    widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+    if not widths or widths[0] == 1:
+        return 0.0
+    return sum(width == widths[0] for width in widths) / len(widths) + widths[0] / 1000
+
+
+def header(where: Where) -> list[str]:
+    """The names of the columns."""
+    filesystem, names = source.listed(where)
+    kind = where.format or source.format_of(names[0])
+    with filesystem.open(names[0], "rb", compression="infer" if source.packed(names[0]) else None) as file:
+        if kind == "csv":
+            line = file.readline().decode(where.encoding, "replace").lstrip("\ufeff")
+            found = next(csv.reader([line], delimiter=where.delimiter), [])
+            twice = {name for name in found if found.count(name) > 1}
+            if twice:
+                raise DataError(f"{names[0]}: two columns have the name {sorted(twice)[0]!r}. Give each its own.")
+            return found
+        if kind == "parquet":
+            import pyarrow.parquet as pq
+
+            try:
+                return list(pq.read_schema(file).names)
+            except pa.ArrowInvalid:
+                raise DataError(
+                    f"{names[0]} is not a whole Parquet file. Perhaps it is still being written: run again when it is."
+                ) from None
+        rows = [
+            source.read_object(line, n, names[0]) for n, line in zip(range(1, 201), file, strict=False) if line.strip()
+        ]
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def guessed(name: str, column: pa.ChunkedArray) -> Column:
+    """The kind of a column, from its first rows."""
+    found = Column(name)
+    kind = column.type
+    there = column.drop_null()
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        found.kind, found.has_offset = "time", pa.types.is_timestamp(kind) and kind.tz is not None
+    elif pa.types.is_boolean(kind):
+        found.kind = "boolean"
+    elif pa.types.is_integer(kind):
+        found.kind = "integer"
+    elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        found.kind = "number"
+    elif len(there):
+        words = mapping.texts(there).to_pandas()
+        numbers = pd.to_numeric(words.where(~words.isin(STANDS_FOR_NOTHING)), errors="coerce")
+        is_nothing = words.isin(STANDS_FOR_NOTHING)
+        n_wrong = int((numbers.isna() & ~is_nothing).sum())
+        if n_wrong <= FEW_WRONG * len(words) and numbers.notna().any():
+            found.kind = "number"  # whole numbers are told apart in the end
+        else:
+            found.time, found.has_offset, is_time = time_of(words[~is_nothing])
+            found.kind = "time" if is_time else "text"
+    if found.kind in ("integer", "number") and TIMELY.search(name) and len(there):
+        numbers = pd.to_numeric(mapping.texts(there).to_pandas(), errors="coerce").dropna()
+        for unit, (low, high) in EPOCHS.items():
+            if len(numbers) and low <= numbers.min() <= numbers.max() <= high:
+                found.kind, found.time, found.has_offset = "time", unit, True
+    return found
+
+
+def time_of(words: pd.Series) -> tuple[str, bool, bool]:
+    """How times are written, whether they say their offset, and whether they are times at all."""
+    some = words.head(2_000)
+    for style in TIMES:
+        at = pd.to_datetime(some, format="ISO8601" if style == "iso" else style, errors="coerce", utc=True)
+        if len(some) and at.notna().mean() > 1 - FEW_WRONG:
+            has_offset = style == "iso" and has_offsets(some)
+            return style, has_offset, True
+    return "iso", False, False
+
+
+def has_offsets(words: pd.Series) -> bool:
+    """Whether most times say how far they are from UTC; the end of a date does not."""
+    says = pa.compute.match_substring_regex(pa.array(words, "string"), mapping.OFFSET).to_pandas()
+    return bool(says.mean() > 0.5 and words.str.len().max() > len("2013-01-01"))
+
+
+def count(found: Column, column: pa.ChunkedArray) -> None:
+    """Take some more rows into account."""
+    found.rows += len(column)
+    there = column.drop_null()
+    found.nulls += len(column) - len(there)
+    if not len(there):
+        return
+    words = mapping.texts(there).to_pandas()
+    if found.is_unique:
+        found.seen.append(pd.util.hash_array(words.to_numpy(dtype=object)))
+    if found.counts is not None:
+        for value, n in words.value_counts().items():
+            found.counts[str(value)] = found.counts.get(str(value), 0) + int(n)
+        if len(found.counts) > MANY:
+            found.counts = None
+    if found.kind in NUMERIC:
+        numbers = pd.to_numeric(words, errors="coerce")
+        note_wrong(found, numbers.isna(), words)
+        widen(found, numbers[np.isfinite(numbers)])
+        if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+            found.has_points = True
+        elif not pa.types.is_integer(column.type):
+            found.has_points |= bool(words.str.contains(".", regex=False).any())
+    elif found.kind == "time":
+        at, _ = mapping.moments(pa.chunked_array(there.chunks), parse(mapping.Moments, {"time": found.time}))
+        came = at.to_pandas()
+        moments = pd.to_datetime(came, utc=True, errors="coerce")
+        note_wrong(found, moments.isna(), came)
+        seconds = moments.dropna().astype("datetime64[us, UTC]").astype("int64") / 1e6
+        widen(found, seconds)
+
+
+def note_wrong(found: Column, is_wrong: pd.Series, words: pd.Series) -> None:
+    """Values that are not of the column's kind, with the first of them."""
+    found.wrong += int(is_wrong.sum())
+    if is_wrong.any() and not found.wrong_example:
+        found.wrong_example = str(words[is_wrong].iloc[0])
+
+
+def widen(found: Column, numbers: pd.Series) -> None:
+    """The range of a column with some more numbers."""
+    if len(numbers):
+        found.low, found.high = min(found.low, float(numbers.min())), max(found.high, float(numbers.max()))
+
+
+def settle(found: Column) -> None:
+    """What can be said of a column once all of its rows were seen."""
+    hashes = np.concatenate(found.seen) if found.seen else np.array([], dtype="uint64")
+    found.is_unique = len(hashes) > 0 and found.nulls == 0 and len(np.unique(hashes)) == len(hashes)
+    found.seen = []
+    if found.kind in NUMERIC:
+        found.kind = "number" if found.has_points else "integer"

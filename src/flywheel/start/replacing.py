@@ -1,0 +1,140 @@
+"""Making the repository another project's: the default project, the clock, and, if wanted, the example out of the way."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from flywheel import files, git
+from flywheel.errors import ConfigError
+from flywheel.params import CONF_FOLDER, from_yaml
+
+CONFIG = CONF_FOLDER / "config.yaml"
+STATE = CONF_FOLDER / "state.yaml"
+PROJECTS = CONF_FOLDER / "project"
+IGNORE = Path(".gitignore")
+# What a run made for the project that was there before.
+RESULTS = (
+    "models/candidate",
+    "models/champion",
+    "reports",
+    "dvc.lock",
+    "params.yaml",
+    "data",
+    "decisions",
+    ".flywheel/monitored",
+    ".dvc/cache",
+)
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+def default_project() -> str:
+    """The name of the project that conf/config.yaml takes. ConfigError if it says none."""
+    for one in from_yaml(CONFIG.read_bytes()).get("defaults", []):
+        if isinstance(one, dict) and "project" in one:
+            return str(one["project"])
+    raise ConfigError(f"{CONFIG}: its defaults name no project. Add: - project: NAME")
+
+
+def switch(name: str, as_of: str) -> None:
+    """Make a project the default one, with the clock on a day."""
+    text = CONFIG.read_text(encoding="utf-8")
+    files.write_text(CONFIG, re.sub(r"(?m)^(\s*- project: ).*$", rf"\g<1>{name}", text))
+    state = STATE.read_text(encoding="utf-8")
+    files.write_text(STATE, re.sub(r"(?m)^(\s+as_of:\s*)\S+", rf"\g<1>{as_of}", state))
+
+
+def parts_of(project: str) -> list[Path]:
+    """The files and folders that are a project's own: its conf, code, tests, and the documents that its conf file names."""
+    conf = PROJECTS / f"{project}.yaml"
+    code = Path(str(from_yaml(conf.read_bytes()).get("project", {}).get("code", "")))
+    named = [conf, code, Path("tests") / code.name, Path("docs/example.md")]
+    return [one for one in named if one.exists() and one != Path()]
+
+
+def remove(project: str) -> list[str]:
+    """Delete a project's own parts and all that was made for it; what links to them loses the link. Returns what went."""
+    gone = [*parts_of(project), *(Path(name) for name in RESULTS if Path(name).exists())]
+    packages = only_of(project)
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    for document in (Path("README.md"), *Path("docs").rglob("*.md")):
+        unlink(document)
+    for package in packages:
+        drop_dependency(package)
+    return [str(path) for path in gone]
+
+
+def only_of(project: str) -> list[str]:
+    """The packages among the dependencies that only the code of a project names."""
+    code = [
+        path.read_text(encoding="utf-8") for part in parts_of(project) if part.is_dir() for path in part.rglob("*.py")
+    ]
+    others = [
+        path for path in Path("src").rglob("*.py") if not any(path.is_relative_to(part) for part in parts_of(project))
+    ]
+    engine = "\n".join(path.read_text(encoding="utf-8") for path in others)
+    listed = re.search(r"(?ms)^dependencies = \[(.*?)^\]", Path("pyproject.toml").read_text(encoding="utf-8"))
+    names = re.findall(r'(?m)^\s*"([A-Za-z0-9_.-]+)', listed[1] if listed else "")
+    mine = "\n".join(code)
+    return [name for name in names if _mentions(mine, name) and not _mentions(engine, name)]
+
+
+def _mentions(text: str, package: str) -> bool:
+    return re.search(rf"\b{re.escape(package.replace('-', '_'))}\b", text) is not None
+
+
+def drop_dependency(package: str) -> None:
+    """Take a package out of pyproject.toml and uv.lock, whose other lines stay as they are."""
+    project = Path("pyproject.toml")
+    kept = [
+        line
+        for line in project.read_text(encoding="utf-8").splitlines(True)
+        if not re.match(rf'\s*"{re.escape(package)}\b', line)
+    ]
+    files.write_text(project, "".join(kept))
+    lock = Path("uv.lock")
+    text = lock.read_text(encoding="utf-8")
+    text = re.sub(rf'(?m)^\s*\{{ name = "{re.escape(package)}"[^\n]*\}},\n', "", text)
+    blocks = text.split("[[package]]\n")
+    files.write_text(lock, "[[package]]\n".join(one for one in blocks if not one.startswith(f'name = "{package}"\n')))
+
+
+def unlink(document: Path) -> None:
+    """Take the lines out of a document that link to a file which is no longer there."""
+    text = document.read_text(encoding="utf-8")
+    kept = [line for line in text.splitlines(True) if all(_is_there(document, link) for link in LINK.findall(line))]
+    if len(kept) != len(text.splitlines()):
+        files.write_text(document, "".join(kept))
+
+
+def _is_there(document: Path, link: str) -> bool:
+    return ":" in link or (document.parent / link).exists()
+
+
+def check_clean() -> None:
+    """ConfigError when files that Git tracks have changes: what is deleted then could not be restored."""
+    changed = git.run("status", "--porcelain", "--untracked-files=no").splitlines()
+    if changed:
+        raise ConfigError(
+            f"{len(changed)} tracked files have changes, such as {changed[0][3:]}. Commit them first (git commit -a), so that "
+            "nothing is lost, then run again."
+        )
+
+
+def ignore(path: str) -> str | None:
+    """Keep tables that are in the tree, and not in Git, out of Git: they may be personal. Returns the new line, or None."""
+    place = Path(path)
+    if "://" in path or place.is_absolute() or git.run("ls-files", "--", path).strip():
+        return None
+    top = place.parts[0]
+    line = f"/{top}/" if len(place.parts) > 1 else f"/{top}"
+    text = IGNORE.read_text(encoding="utf-8") if IGNORE.exists() else ""
+    if line in text.splitlines():
+        return None
+    files.write_text(IGNORE, f"{text.rstrip()}\n{line}\n")
+    return line

@@ -1,0 +1,115 @@
+"""The walk of docs/your-data.md: from two CSV files to a model that serves and its first retrain, and all stays green."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, Clone, begin, copy_files, tracked_files
+
+pytestmark = pytest.mark.slow
+
+DOCUMENT = (ROOT / "docs/your-data.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", DOCUMENT, re.DOTALL)
+FIRST_REPORT = 2  # blocks, until there is a report
+
+
+def commands(blocks: list[str]) -> list[str]:
+    """The command lines of some blocks."""
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The whole tree as somebody clones it, with the script of the walk, in which the commands up to the report were run."""
+    place = tmp_path_factory.mktemp("walk") / "clone"
+    copy_files(place, tracked_files())
+    clone = begin(place)
+    clone.install()
+    [script] = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    (place / "tables").mkdir()
+    (place / "tables/rain.py").write_text(script)
+    clone.stdout = ""
+    for line in commands(BLOCKS[:FIRST_REPORT]):
+        settled(clone)
+        clone.stdout += clone.run("bash", "-euo", "pipefail", "-c", line).stdout
+    return clone
+
+
+def settled(clone: Clone) -> None:
+    """Nothing to install: the environment is this tree's, whatever the lock says now."""
+    for name in ("uv.lock", "pyproject.toml"):
+        os.utime(clone.path / name, (0, 0))
+
+
+@pytest.mark.xdist_group("walk")
+def test_four_commands_make_the_first_report(walked: Clone) -> None:
+    """Every stage ran, on rain; what was guessed is said with its reason."""
+    assert len(commands(BLOCKS[:FIRST_REPORT])) <= 4
+    for said in (
+        "rain, by its name",
+        "origin: 12h, 24h, 3d",
+        "it replays the days",
+        "deleted   conf/project/flights.yaml",
+    ):
+        assert said in walked.stdout
+    report = (walked.path / "reports/report.md").read_text()
+    assert report.startswith("# rain: ")
+    assert "against the base rate" in report
+    assert "Not in the data, so not shown: AUC served, errors, latency p50 / p95, ms, mean rating." in report
+    metrics = walked.json("reports/metrics.json")
+    assert 0.7 < metrics["candidate"]["auc"]["value"] < 0.97
+    assert "flights" not in (walked.path / "params.yaml").read_text()
+
+
+@pytest.mark.xdist_group("walk")
+def test_what_was_guessed_of_the_weather(walked: Clone) -> None:
+    """Types, ranges, categories, features, cohorts, clock and costs, as a person would say them."""
+    said = yaml.safe_load((walked.path / "conf/project/rain.yaml").read_text())
+    served = said["contract"]["predictions"]
+    assert served["in_origin"] == {"type": "string", "allowed": ["EWR", "JFK", "LGA"]}
+    assert served["in_pressure"]["nullable"] is True
+    assert served["in_pressure"]["max"] > 1042
+    assert said["features"]["categorical"] == ["origin"]
+    assert len(said["features"]["numeric"]) == 8
+    assert said["evaluate"]["cohorts"] == {"origin": {"column": "origin"}}
+    assert said["source"]["options"]["feedback"][0]["values"] == {"yes": 1, "no": 0}
+    assert "as_of: 2013-12-01" in (walked.path / "conf/state.yaml").read_text()
+    left = walked.flywheel("init", "--check", check=False)
+    assert left.returncode == 2
+    assert "evaluate" not in left.stderr
+    assert "what is a right, a wrong and a missed alert worth to you?" in left.stderr
+
+
+@pytest.mark.xdist_group("walk")
+def test_without_the_example_everything_is_green(walked: Clone) -> None:
+    """No word of it but in documents; `make check`, the collection of all tests, and those that are not slow."""
+    for name in ("dvc.yaml", "pyproject.toml", "uv.lock", "conf/config.yaml", "params.yaml"):
+        assert "flights" not in (walked.path / name).read_text(), name
+    walked.git("add", "-A")  # what ruff and the tests look at
+    assert walked.git("ls-files", "tables") == ""
+    walked.run("make", "check")
+    walked.run("pytest", "-m", "not slow", "-n", "0", timeout=900)  # collects the slow ones as well
+
+
+@pytest.mark.xdist_group("walk")
+def test_the_rest_of_the_walk(walked: Clone) -> None:
+    """The first release, and the first turn: only the new days are collected, and the model that serves is the champion."""
+    said = ""
+    for line in commands(BLOCKS[FIRST_REPORT:]):
+        settled(walked)
+        said += walked.run("bash", "-euo", "pipefail", "-c", line).stdout
+    assert "rain@v0.1.0" in walked.git("tag").splitlines()
+    assert "champion  v0.1.0, from its tag" in said
+    assert "collect   28 new days of" in said
+    decision = walked.json("reports/decision.json")
+    assert (decision["reference"], decision["champion"], decision["as_of"]) == ("champion", "v0.1.0", "2013-12-29")
+    assert walked.git("status", "--porcelain") == ""
+
+
+def test_the_script_is_what_the_bench_runs_too() -> None:
+    """One script, one walk: the bench measures the commands that this test runs."""
+    assert "docs/your-data.md" in (ROOT / "bench/walk.py").read_text()

@@ -1,0 +1,396 @@
+"""`flywheel init`: what is guessed of tables, what is asked, what is refused, and what is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from flywheel.data.settings import Contract
+from flywheel.data.sources.files import open_source
+from flywheel.errors import ConfigError, DataError
+from flywheel.params import parse
+from flywheel.start import beginning, guess, replacing
+from flywheel.start.profile import Column, profile
+from flywheel.start.propose import Answers, Proposal, propose
+from flywheel.start.writing import PLACEHOLDER, as_yaml
+from tests.conftest import ROOT
+
+TODAY = dt.date(2031, 6, 1)
+DAYS = 60
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def served(n_days: int = DAYS, a_day: int = 40, seed: int = 1) -> pd.DataFrame:
+    """Predictions of some weeks: heavy parcels are late."""
+    rng = np.random.default_rng(seed)
+    n = n_days * a_day
+    at = pd.Timestamp("2031-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.integers(0, n_days * 86_400, n)), unit="s")
+    weight = rng.gamma(2, 5, n).round(1)
+    late = rng.random(n) < 1 / (1 + np.exp(2 - weight / 8))
+    return pd.DataFrame(
+        {
+            "id": [f"p{k}" for k in range(n)],
+            "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "depot": np.array(["east", "north", "south"])[rng.integers(0, 3, n)],
+            "weight": weight,
+            "late": np.where(late, "LATE", "fine"),
+            "known": (at + pd.Timedelta("5h")).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    )
+
+
+def tables(frame: pd.DataFrame | None = None, **changes: Any) -> tuple[str, str]:
+    """Two CSV files: predictions, and what is known of them."""
+    both = served() if frame is None else frame
+    both = both.assign(**changes)
+    both.drop(columns=["late", "known"]).to_csv("p.csv", index=False)
+    both[["id", "known", "late"]].to_csv("f.csv", index=False)
+    return "p.csv", "f.csv"
+
+
+def nobody(question: str, choices: Sequence[str], likeliest: str | None) -> str | None:
+    """Nobody is there to answer."""
+    return None
+
+
+def proposed(predictions: str, feedback: str | None = None, ask: guess.Ask = nobody, **said: str) -> Proposal:
+    """The proposal for some tables."""
+    theirs = profile(feedback) if feedback else None
+    return propose(profile(predictions), theirs, "late-parcels", Answers(**said), ask, TODAY)[0]
+
+
+def test_two_tables_are_understood() -> None:
+    """Columns, words, types, ranges, history, cohorts, costs and the clock: what a person would say of them."""
+    found = proposed(*tables())
+    assert found.options["predictions"]["columns"] == {
+        "prediction_id": "id", "served_at": "time", "in_depot": "depot", "in_weight": "weight",
+    }  # fmt: skip
+    [said] = found.options["feedback"]
+    assert (said["columns"], said["channel"], said["values"]) == (
+        {"prediction_id": "id", "received_at": "known", "value": "late"}, "outcome", {"LATE": 1, "fine": 0},
+    )  # fmt: skip
+    assert found.contract["predictions"]["in_depot"] == {"type": "string", "allowed": ["east", "north", "south"]}
+    weight = found.contract["predictions"]["in_weight"]
+    assert (weight["type"], weight["min"], weight["max"] > served()["weight"].max() * 1.3) == ("number", 0, True)
+    assert (found.numeric, found.categorical, found.cohorts) == (["weight"], ["depot"], ["depot"])
+    assert (found.clock, found.follow, found.event) == (dt.date(2031, 3, 2), "replay", "late")
+    assert found.sizes["windows"] == {"evaluation_days": 15, "current_days": 7}
+    rate = (served()["late"] == "LATE").mean()
+    assert found.costs["alert_wrong"] == pytest.approx(-rate / (1 - rate), rel=0.01)
+
+
+def test_one_table_with_outcomes_in_it_is_understood() -> None:
+    """What happened and when that was known are no inputs."""
+    served().to_parquet("one.parquet")
+    found = proposed("one.parquet")
+    assert found.options["outcome"] == {"value": "late", "known_at": "known", "values": {"LATE": 1, "fine": 0}}
+    assert (found.numeric, found.categorical, "feedback" in found.options) == (["weight"], ["depot"], False)
+
+
+def test_an_outcome_may_be_known_some_time_later() -> None:
+    """Where no column says when, a person does."""
+    served().drop(columns="known").to_csv("one.csv", index=False)
+    with pytest.raises(ConfigError, match=r"when was late known.*--known-at 6h"):
+        proposed("one.csv")
+    assert proposed("one.csv", known_at="6h").options["outcome"]["known_after"] == "6h"
+
+
+def test_what_is_written_opens_the_same_tables() -> None:
+    """The file is YAML that the loop's own settings take, and the source gives all rows."""
+    found = proposed(*tables())
+    said = yaml.safe_load(as_yaml(found, "late_parcels"))
+    parse(Contract, said["contract"])
+    source = open_source(said["source"]["options"])
+    days = pd.date_range(source.first_day, source.last_day).date
+    assert DAYS * 40 == sum(len(source.predictions(day)) for day in days)
+    values = pd.concat([source.feedback(day)["value"] for day in days])
+    assert values.mean() == pytest.approx((served()["late"] == "LATE").mean())
+
+
+def test_the_same_column_twice_an_id_and_a_constant_are_left_out() -> None:
+    """Each with its reason; they are no inputs, and not in the contract."""
+    frame = served().assign(
+        copy=lambda rows: rows["weight"], country="DE", order=lambda rows: "x" + rows["id"], gone=np.nan
+    )
+    found = proposed(*tables(frame))
+    assert found.left_out == {
+        "copy": "it is the same as weight",
+        "country": "it is always the same",
+        "order": "nearly every row has another value: it is an id or a text",
+        "gone": "it is empty",
+    }
+    assert set(found.contract["predictions"]) == {"prediction_id", "served_at", "in_depot", "in_weight"}
+
+
+def test_columns_with_a_name_of_their_own_are_what_it_says() -> None:
+    """Score, user, latency and error; a score that is none is an input."""
+    frame = served().assign(user="u1", probability=0.5, latency_ms=12.0, error=pd.Series(dtype="str"), score=7.5)
+    frame.loc[3, "error"] = "timeout"
+    frame.loc[::7, ["user", "score"]] = ["u2", 9.5]
+    columns = proposed(*tables(frame)).options["predictions"]["columns"]
+    assert {
+        "user_id": "user",
+        "latency_ms": "latency_ms",
+        "error": "error",
+        "in_score": "score",
+    }.items() <= columns.items()
+
+
+def test_a_leak_is_asked_about_beside_the_contract() -> None:
+    """A copy of the label, and a value that only one class has; the honest weight is not asked about."""
+    frame = served().assign(
+        minutes=lambda rows: np.where(rows["late"] == "LATE", 31.0, 2.0) + np.arange(len(rows)) % 5,
+        reason=lambda rows: pd.Series(np.where(np.arange(len(rows)) % 2 == 0, "snow", "jam")).where(
+            rows["late"] == "LATE"
+        ),
+    )
+    predictions, feedback = tables(frame)
+    Path("conf").symlink_to(ROOT / "conf")
+    theirs = profile(feedback)
+    found, inputs, label = propose(profile(predictions), theirs, "x", Answers(), nobody, TODAY)
+    found.suspicions = beginning.suspicious(inputs, label)
+    assert {"minutes", "reason"} == set(found.suspicions)
+    lines = [
+        line for line in as_yaml(found, "x").splitlines() if "Is this known when the prediction is served?" in line
+    ]
+    assert ["in_minutes", "in_reason"] == [line.split(":")[0].strip() for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "error"),
+    [
+        ({"time": "never"}, {}, "p.csv has no column with times; found: id, time, depot, weight"),
+        ({"also": "2031-01-01T00:00:00Z"}, {"time": "when"}, "--time: p.csv has no column 'when'"),
+        ({"late": "fine"}, {}, "late of f.csv is always 'fine'"),
+        ({"late": [("a", "b", "c")[n % 3] for n in range(DAYS * 40)]}, {}, "late of f.csv has 3 values"),
+        ({}, {"label": "truth"}, "--label: f.csv has no column 'truth'"),
+        ({}, {"positive": "late"}, "--positive: 'late' is no value of late; found: "),
+        ({}, {"id": "name"}, "--id: p.csv has no column 'name'"),
+        ({"time": "2031-01-01T00:00:00Z"}, {}, "the tables span 0 days"),
+    ],
+)
+def test_what_stands_in_the_way_is_said(change: dict[str, Any], said: dict[str, str], error: str) -> None:
+    """With what was found, and the option that helps."""
+    with pytest.raises((ConfigError, DataError), match=error):
+        proposed(*tables(**change), **said)
+
+
+def test_of_two_times_somebody_says_which() -> None:
+    """By its name, by an answer, or by the option; where nobody does, both are named."""
+    frame = served().rename(columns={"time": "first_seen"}).assign(second_seen=lambda rows: rows["first_seen"])
+    names = tables(frame)
+    with pytest.raises(ConfigError, match=r"several columns with times \(first_seen, second_seen\).*--time first_seen"):
+        proposed(*names)
+    assert "second_seen" == proposed(*names, time="second_seen").options["predictions"]["columns"]["served_at"]
+    asked: list[str] = []
+
+    def answer(question: str, choices: Sequence[str], likeliest: str | None) -> str | None:
+        asked.append(question)
+        return "first_seen" if choices else likeliest
+
+    found = proposed(*names, ask=answer)
+    assert "first_seen" == found.options["predictions"]["columns"]["served_at"]
+    assert (3, []) == (len(asked), found.unknown)
+    assert PLACEHOLDER not in as_yaml(found, "x")
+
+
+def test_feedback_about_other_predictions_is_refused() -> None:
+    """No id of one table is in the other."""
+    names = tables()
+    pd.read_csv("f.csv").assign(id=lambda rows: "other" + rows["id"]).to_csv("f.csv", index=False)
+    with pytest.raises(ConfigError, match=r"no column of f\.csv names rows of p\.csv by id"):
+        proposed(*names)
+
+
+def test_labels_that_were_known_too_early_are_a_warning() -> None:
+    """Half of the feedback is from before its prediction: a time zone, or two clocks that differ."""
+    late = pd.to_datetime(served()["known"]) - pd.to_timedelta(np.where(np.arange(DAYS * 40) % 2, 9, 0), unit="h")
+    found = proposed(*tables(known=late.dt.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    [warning] = [why for what, why in found.guesses if what == "careful"]
+    assert warning.startswith("50% of the labels were known before their prediction was served, by up to 4.0 hours")
+    assert [] == [what for what, _ in proposed(*tables()).guesses if what == "careful"]
+
+
+def test_reports_of_people_need_a_vote_each_if_there_is_only_one() -> None:
+    """With a column for who says so they are reports; one vote on each prediction is enough then."""
+    names = tables()
+    pd.read_csv("f.csv").assign(annotator="ann").to_csv("f.csv", index=False)
+    found = proposed(*names)
+    assert ("report", 1) == (found.options["feedback"][0]["channel"], found.min_votes)
+    assert found.contract["feedback"]["source_id"] == {"type": "string", "nullable": True}
+
+
+def test_rows_that_nothing_names_are_named_by_two_columns() -> None:
+    """Place and time together; one of them alone repeats."""
+    frame = served(a_day=24).assign(
+        time=lambda rows: pd.to_datetime(rows["time"]).dt.floor("h").dt.strftime("%Y-%m-%d %H:00")
+    )
+    frame = frame.drop_duplicates(["depot", "time"]).drop(columns="id").assign(known=lambda rows: rows["time"])
+    frame.to_csv("one.csv", index=False)
+    assert ["depot", "time"] == proposed("one.csv", time="time", known_at="2h").options["predictions"]["columns"][
+        "prediction_id"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("a,b\n1,x\n2,y\n", {"a": "integer", "b": "text"}),
+        ("a,b\n1.5,true\n2,false\n", {"a": "number", "b": "text"}),
+        ("a;b\n1,5;x\n2,0;y\n", {"a": "number", "b": "text"}),
+        ("a\tb\n2031-01-01\t1\n2031-01-02\t2\n", {"a": "time", "b": "integer"}),
+        ("a,when\nx,1893844800\ny,1893844900\n", {"a": "text", "when": "time"}),
+        ("a,b\n31.12.2030 10:00,NA\n01.01.2031 11:00,3\n", {"a": "time", "b": "integer"}),
+        ("\ufeffa,b\n1,ä\n", {"a": "integer", "b": "text"}),
+    ],
+)
+def test_how_a_csv_is_written_is_found_out(text: str, kinds: dict[str, str]) -> None:
+    """Delimiter, decimals, a mark at the beginning, words for nothing, and times in many ways."""
+    Path("t.csv").write_text(text)
+    assert kinds == {name: one.kind for name, one in profile("t.csv").columns.items()}
+
+
+def test_latin_letters_in_one_byte_are_found_out() -> None:
+    """The encoding is written into the options, so the source reads the same."""
+    Path("t.csv").write_bytes("a,b\n1,ä\n".encode("latin-1"))
+    found = profile("t.csv")
+    assert ("latin-1", {"ä": 1}) == (found.where.encoding, found.columns["b"].counts)
+
+
+def test_a_column_that_changes_its_type_half_way_is_told() -> None:
+    """A few values that are no numbers will be rejected; the first of them is shown."""
+    frame = served().astype({"weight": object})
+    frame.loc[900, "weight"] = "heavy"
+    found = proposed(*tables(frame))
+    assert ("weight", "1 values are no number, such as 'heavy': they will be rejected") in found.guesses
+
+
+def test_a_table_is_looked_at_in_parts() -> None:
+    """Counts, ranges and uniqueness are of all rows; a value that comes twice far apart is no id."""
+    column = Column("x", kind="text")
+    for part in (["a", "b"], ["c", "a"]):
+        from flywheel.start import profile as looked  # the module, not its function
+
+        looked.count(column, __import__("pyarrow").chunked_array([part]))
+    looked.settle(column)
+    assert ({"a": 2, "b": 1, "c": 1}, False, 4) == (column.counts, column.is_unique, column.rows)
+
+
+# -- what is written into the tree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small repository with a project of its own, the default one, which has a package that only it uses."""
+    texts = {
+        "conf/config.yaml": "defaults:\n  - _self_\n  - project: old\n\nevaluate:\n  min: 1\n",
+        "conf/state.yaml": "clock:\n  # the clock\n  as_of: 2030-01-01\n",
+        "conf/project/old.yaml": "project: {name: old, code: src/old}\n",
+        "src/old/__init__.py": "import some_package\nimport numpy\n",
+        "src/flywheel/x.py": "import numpy\n",
+        "tests/old/test_old.py": "",
+        "README.md": "# One\n[report](reports/report.md)\n[stays](conf/config.yaml) [far](https://example.com)\n",
+        "reports/report.md": "old",
+        "models/champion/card.json": "{}",
+        "pyproject.toml": 'dependencies = [\n  "numpy>=2",\n  "some-package==1",\n]\n',
+        "uv.lock": '[[package]]\nname = "numpy"\n\n[[package]]\nname = "me"\ndependencies = [\n    { name = "numpy" },\n'
+        '    { name = "some-package" },\n]\n\n[[package]]\nname = "some-package"\nversion = "1"\n',
+        ".gitignore": "/data/\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@x", "commit", "-qm", "start"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_a_project_is_replaced_with_all_that_was_made_for_it(tree: Path) -> None:
+    """Its code, conf, tests, results, dependency and links go; what others use stays."""
+    gone = replacing.remove("old")
+    assert {"conf/project/old.yaml", "src/old", "tests/old", "reports", "models/champion"} == set(gone)
+    assert "[stays](conf/config.yaml)" in Path("README.md").read_text()
+    assert "report.md" not in Path("README.md").read_text()
+    assert ('"numpy>=2"' in Path("pyproject.toml").read_text(), "some" in Path("pyproject.toml").read_text()) == (
+        True,
+        False,
+    )
+    lock = Path("uv.lock").read_text()
+    assert ("some-package" in lock, lock.count("[[package]]")) == (False, 2)
+
+
+def test_the_default_project_and_the_clock_are_switched_and_nothing_else(tree: Path) -> None:
+    """Comments and other keys stay."""
+    replacing.switch("new", "2031-03-02")
+    assert Path("conf/config.yaml").read_text().startswith("defaults:\n  - _self_\n  - project: new\n\nevaluate:")
+    assert Path("conf/state.yaml").read_text() == "clock:\n  # the clock\n  as_of: 2031-03-02\n"
+
+
+def test_tables_in_the_tree_are_kept_out_of_git_unless_they_are_in_it(tree: Path) -> None:
+    """They may be personal; an absolute path or another file system is no matter of this tree."""
+    assert "/tables/" == replacing.ignore("tables/p.csv")
+    assert None is replacing.ignore("tables/f.csv")
+    assert [None, None, None] == [replacing.ignore(path) for path in ("/far/p.csv", "s3://bucket/p.csv", "README.md")]
+    assert ["/data/", "/tables/"] == Path(".gitignore").read_text().split()
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("Rain", "--name: found 'Rain'"),
+        ("3", "--name"),
+        ("a/b", "--name"),
+        ("old", "is there already"),
+        ("flywheel", "is there already"),
+    ],
+)
+def test_a_name_that_is_none_or_taken_is_refused_before_anything_is_read(tree: Path, name: str, error: str) -> None:
+    """No table is looked at, and nothing is written."""
+    with pytest.raises(ConfigError, match=error):
+        beginning.look("nowhere.csv", None, name, Answers(), nobody, TODAY, False)
+
+
+def test_a_tree_with_changes_is_not_replaced(tree: Path) -> None:
+    """What is deleted must be in Git."""
+    Path("README.md").write_text("mine")
+    with pytest.raises(ConfigError, match=r"1 tracked files have changes, such as README.md. Commit them first"):
+        beginning.look("p.csv", None, "new", Answers(), nobody, TODAY, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("tables/late parcels.csv", "late-parcels"),
+        ("s3://x/Rain.parquet", "rain"),
+        ("tables/predictions.csv", "of-this-folder"),
+    ],
+)
+def test_a_project_is_named_after_its_table(
+    path: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that says nothing, after the folder."""
+    (tmp_path / "Of this folder").mkdir()
+    monkeypatch.chdir(tmp_path / "Of this folder")
+    assert name == beginning.name_of(path)
+
+
+def test_what_is_still_to_be_filled_in_is_named_with_its_line(tree: Path) -> None:
+    """So that nobody has to search for it."""
+    Path("conf/project/old.yaml").write_text(f"project:\n  event: late  {PLACEHOLDER}: a word\n")
+    assert ["conf/project/old.yaml:2: event: late a word"] == beginning.placeholders()
