@@ -122,6 +122,8 @@ def cohorts(found: Cohorts, reference: Reference, confidence: float) -> str:
                         [f"{group} = {value}", f"{one['rows']:,}", *aucs, with_interval(gap, 4, sign=True)],
                     )
                 )
+    if not n:
+        return "## Cohorts\n\nNo cohort is declared (evaluate.cohorts), so none was compared.\n"
     rows.sort(key=lambda row: -row[0])
     said = f"In {len(rows)} of {n} cohorts the log loss moved by more than chance ({confidence:.0%} interval; lower is better)."
     if not rows:

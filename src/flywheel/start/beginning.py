@@ -56,7 +56,8 @@ def look(
     served = profile(predictions)
     said = profile(feedback) if feedback is not None else None
     proposal, inputs, label = propose(served, said, chosen, answers, ask, today)
-    proposal.suspicions = suspicious(inputs, label)
+    if len(label):
+        proposal.suspicions = suspicious(inputs, label)
     return Begun(proposal, package, before, (predictions, *([feedback] if feedback else [])))
 
 

@@ -126,11 +126,11 @@ def find_id(table: Profile, served_at: str, other: Profile | None, given: str | 
         if one.kind in ("text", "integer") and 1 < one.n_values <= CATEGORY_VALUES
     ]
     frame = table.head
+    if not frame.duplicated([served_at]).any():
+        return [served_at]
     for key in keys:
         if not frame.duplicated([key, served_at]).any():
             return [key, served_at]
-    if not frame.duplicated([served_at]).any():
-        return [served_at]
     raise ConfigError(
         f"{table.where.path} has no column that names each row once. Add one, or say which columns do together: "
         f"--id '{(keys or list(table.columns))[0]}+{served_at}'"

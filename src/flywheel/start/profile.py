@@ -166,7 +166,9 @@ def header(where: Where) -> list[str]:
             import pyarrow.parquet as pq
 
             try:
-                return list(pq.read_schema(file).names)
+                return [
+                    name for name in pq.read_schema(file).names if not name.startswith("__index_level_")
+                ]  # of pandas
             except pa.ArrowInvalid:
                 raise DataError(
                     f"{names[0]} is not a whole Parquet file. Perhaps it is still being written: run again when it is."

@@ -15,15 +15,17 @@ from flywheel.data import tables
 from flywheel.data.columns import OPTIONAL
 from flywheel.data.sources import mapping
 from flywheel.errors import ConfigError, DataError
+from flywheel.labels.conclude import VOTES
 from flywheel.params import parse
 from flywheel.start import guess
 from flywheel.start.guess import Ask
 from flywheel.start.profile import NUMERIC, Column, Profile
 
 # What is added to the rows of a table, under names that no column has.
-SERVED, KNOWN, LABEL, NAMED, SAID, ASKED = "(served_at)", "(known_at)", "(label)", "(id)", "(said)", "(rows)"
+SERVED, KNOWN, LABEL, NAMED, SAID = "(served_at)", "(known_at)", "(label)", "(id)", "(said)"
 FOLLOWS = {"today": "follows the calendar", "replay": "replays the days, since the data is over"}
 FEW_EARLY = 0.02
+REPORT_IS_RIGHT = 0.85  # how often a report is right, as conf/config.yaml has it: so sure is a label that rests on one
 HISTORY_KEYS = 3
 COHORTS = 3
 RECENT = dt.timedelta(days=3)  # data that ends further back is over: the clock replays it
@@ -62,6 +64,7 @@ class Proposal:
     sizes: dict[str, dict[str, Any]]
     tiny: dict[str, Any]
     min_votes: int | None
+    min_confidence: float | None
     left_out: dict[str, str] = field(default_factory=dict)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -81,6 +84,7 @@ class Looked:
     channels: list[str]
     words: dict[str, int]
     value: Column
+    rows: pd.DataFrame
     labelled: pd.DataFrame
     taken: set[str]
     min_votes: int | None
@@ -89,7 +93,7 @@ class Looked:
     @property
     def scale(self) -> float:
         """How many rows of the table one of the rows that were looked at stands for."""
-        return self.served.rows / max(int(self.labelled[ASKED].iloc[0]), 1)
+        return self.served.rows / max(len(self.rows), 1)
 
 
 def propose(
@@ -108,19 +112,20 @@ def propose(
     categorical = [one for one in used if one.kind in ("text", "boolean")]
 
     first, last = (pd.Timestamp(moment, unit="s", tz="UTC") for moment in (looked.at.low, looked.at.high))
-    by_day = looked.labelled[SERVED].dt.floor("D").value_counts().sort_index()
+    by_day = looked.rows[SERVED].dt.floor("D").value_counts().sort_index()
     clock = last.date() + dt.timedelta(days=1 if guess.is_whole(last, by_day) else 0)
     clock = min(clock, today) if last.date() >= today else clock
     days = max((clock - first.date()).days, 1)
     positives, labels = (looked.scale * n for n in (looked.labelled[LABEL].sum(), len(looked.labelled)))
+    rate = positives / labels if labels else 0.5
     by_size = sorted(categorical, key=lambda one: one.n_values)
     keys = {named[one.name]: one.n_values for one in by_size if one.n_values <= guess.CATEGORY_VALUES}
     unknown = []
     event = guess.plain(looked.value.name)
     if event in guess.NAMELESS:
-        event = next((word for word, number in looked.words.items() if number == 1), event)
+        event = next((word for word, number in looked.words.items() if number == 1), "positive")
     said_event = ask("In a word: what does a label of 1 mean?", (), event)
-    wrong = guess.base_cost(positives / labels)
+    wrong = guess.base_cost(rate)
     said_wrong = ask("A right alert is worth 1 point. How many does a wrong one cost?", (), str(wrong))
     if said_event is None:
         unknown.append("what a 1 means (project.event)")
@@ -136,7 +141,7 @@ def propose(
         numeric=[named[one.name] for one in used if one.kind in NUMERIC],
         categorical=[named[one.name] for one in categorical],
         timezone=looked.zone,
-        parts=guess.local_hours(looked.labelled[SERVED]),
+        parts=guess.local_hours(looked.rows[SERVED]),
         history=guess.history_of(dict(list(keys.items())[:HISTORY_KEYS]), labels / days),
         cohorts=[named[one.name] for one in categorical if guess.cohort_of(one, served.rows)][:COHORTS],
         costs=guess.costs_of(wrong),
@@ -148,9 +153,12 @@ def propose(
             "share": max(0.01, min(1.0, round(ROWS_OF_TINY / (served.rows * DAYS_OF_TINY / days), 2))),
         },
         min_votes=looked.min_votes,
+        min_confidence=REPORT_IS_RIGHT
+        if looked.min_votes and set(looked.channels) & set(VOTES) == {"report"}
+        else None,
         left_out=left_out,
     )
-    found.guesses = [*looked.said, *_said(found, looked, used, (first.date(), last.date(), days, positives / labels))]
+    found.guesses = [*looked.said, *_said(found, looked, used, (first.date(), last.date(), days, rate))]
     found.unknown = unknown
     return found, _inputs(looked, used, renamed), looked.labelled[LABEL].to_numpy()
 
@@ -175,6 +183,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
     # What is a part of the id may be an input as well.
     taken = {at.name, *roles.values(), *(ids if len(ids) == 1 else [])}
     options: dict[str, Any] = {"predictions": _written(served, columns, at, zone)}
+    rows = _rows(served, ids, at, zone)
     min_votes = None
     if said is None:
         outcome, value = _outcome(served, at, answers, known_at, taken)
@@ -184,24 +193,35 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
         guesses.append(
             ("outcome", f"{value.name}, known {outcome.get('known_at') or 'after ' + outcome['known_after']}")
         )
-        labelled = _labels_of(served, ids, at, outcome, zone)
+        labelled = _labels_of(rows, outcome)
     else:
         table, value, channels, why = _feedback(served, said, ids, answers, ask)
         options["feedback"] = [table]
         words = table.get("values", {})
         guesses += why
-        labelled = _labels_from(served, ids, at, said, table, zone)
+        labelled = _labels_from(rows, said, table)
         if "outcome" not in channels and len(labelled) and labelled.groupby(NAMED).size().median() == 1:
             min_votes = 1
     if words:
         guesses.append(("labels", ", ".join(f"{word!r} is {number}" for word, number in words.items())))
-    guesses += early(labelled)
-    if len(labelled[LABEL].unique()) < 2:
+    if not set(channels) & set(VOTES):
+        guesses.append(
+            (
+                "no labels",
+                "ratings and tickets say what people think of the service, not what happened: a run goes as far as "
+                "the features, `flywheel monitor` shows service and satisfaction, and a model needs outcomes, reports or "
+                "annotations",
+            )
+        )
+    elif len(labelled[LABEL].unique()) < 2:
         raise DataError(
             f"{len(labelled):,} labels are about rows of {served.where.path}, of fewer than two classes: nothing can be "
             "learned from them. Are the ids those of the other table? Say which column names a prediction: --id COLUMN"
         )
-    return Looked(served, at, ids, zone, columns, options, channels, words, value, labelled, taken, min_votes, guesses)
+    guesses += early(labelled)
+    return Looked(
+        served, at, ids, zone, columns, options, channels, words, value, rows, labelled, taken, min_votes, guesses
+    )
 
 
 def _known_at(served: Profile, at: Column) -> str | None:
@@ -347,9 +367,10 @@ def _feedback(
     if has_channels and channel is not None:
         channels = sorted(said.columns[channel].counts or {})
     else:
-        channels = [
-            "rating" if set(value.counts or {}) & {"-1", "-1.0"} else "report" if "source_id" in columns else "outcome"
-        ]
+        people = columns.get("source_id", "")
+        is_rating = bool(set(value.counts or {}) & {"-1", "-1.0"})
+        voice = "annotation" if "annot" in people.lower() else "report" if people else "outcome"
+        channels = ["rating" if is_rating else voice]
         table["channel"] = channels[0]
     if words:
         table["values"] = words
@@ -361,36 +382,33 @@ def _feedback(
     return table, value, channels, guesses
 
 
-def _labels_of(served: Profile, ids: list[str], at: Column, outcome: dict[str, Any], zone: str) -> pd.DataFrame:
-    """The rows of the predictions that have an outcome, with `label` and `served_at`."""
+def _rows(served: Profile, ids: list[str], at: Column, zone: str) -> pd.DataFrame:
+    """The predictions, or a share of them, each with its id and its moment; those without a moment are left out."""
     frame = served.sample(list(served.columns), ids)
-    frame[ASKED] = len(frame)
-    frame = _with_moments(frame, at, zone)
-    frame[NAMED] = guess.as_ids(frame, ids)
+    when = _moments(frame[at.name], {"time": at.time, "timezone": zone})
+    return frame.assign(**{NAMED: guess.as_ids(frame, ids), SERVED: when}).dropna(subset=[SERVED])
+
+
+def _labels_of(rows: pd.DataFrame, outcome: dict[str, Any]) -> pd.DataFrame:
+    """The predictions that have an outcome, with their label and when it was known."""
     if "known_at" in outcome:
-        frame = frame.assign(**{KNOWN: _moments(frame[outcome["known_at"]], outcome)})
+        known_at = _moments(rows[outcome["known_at"]], outcome)
     else:
-        frame = frame.assign(**{KNOWN: frame[SERVED] + mapping.length(outcome["known_after"])})
-    return _with_labels(frame, frame[outcome["value"]], outcome.get("values", {}))
+        known_at = rows[SERVED] + mapping.length(outcome["known_after"])
+    return _with_labels(rows.assign(**{KNOWN: known_at}), rows[outcome["value"]], outcome.get("values", {}))
 
 
-def _labels_from(
-    served: Profile, ids: list[str], at: Column, said: Profile, table: dict[str, Any], zone: str
-) -> pd.DataFrame:
-    """The rows of the predictions of which somebody said what happened, once for each that said so."""
-    frame = served.sample(list(served.columns), ids)
-    frame[ASKED] = len(frame)
-    frame = _with_moments(frame, at, zone)
-    frame[NAMED] = guess.as_ids(frame, ids)
+def _labels_from(rows: pd.DataFrame, said: Profile, table: dict[str, Any]) -> pd.DataFrame:
+    """The predictions of which somebody said what happened, once for each that said so."""
     columns = table["columns"]
-    about, value = columns["prediction_id"], columns["value"]
+    about, value, at = columns["prediction_id"], columns["value"], columns["received_at"]
     extra = [columns["channel"]] if "channel" in columns else []
-    claims = said.sample([about, value, columns["received_at"], *extra], [about])
-    if extra:
-        claims = claims[claims[extra[0]].isin(("outcome", "report", "annotation"))]
-    known_at = _moments(claims[columns["received_at"]], table)
+    claims = said.sample([about, value, at, *extra], [about])
+    channel = claims[extra[0]] if extra else pd.Series(table["channel"], claims.index)
+    claims = claims[channel.isin(VOTES)]
+    known_at = _moments(claims[at], table)
     claims = pd.DataFrame({NAMED: claims[about].astype("str"), SAID: claims[value], KNOWN: known_at})
-    joined = frame.merge(claims, on=NAMED)
+    joined = rows.merge(claims, on=NAMED)
     return _with_labels(joined, joined[SAID], table.get("values", {}))
 
 
@@ -398,7 +416,7 @@ def early(labelled: pd.DataFrame) -> list[tuple[str, str]]:
     """A warning, where many labels were known before their prediction was served."""
     ahead = labelled[SERVED] - labelled[KNOWN]
     is_early = ahead > pd.Timedelta(0)
-    if is_early.mean() <= FEW_EARLY:
+    if labelled.empty or is_early.mean() <= FEW_EARLY:
         return []
     longest = ahead.max() / pd.Timedelta("1h")
     return [
@@ -408,12 +426,6 @@ def early(labelled: pd.DataFrame) -> list[tuple[str, str]]:
             "they will be rejected. Do the clocks of both tables differ, or is --timezone wrong?",
         )
     ]
-
-
-def _with_moments(frame: pd.DataFrame, at: Column, zone: str) -> pd.DataFrame:
-    """The rows with the moment when they were served; those without one are left out."""
-    when = _moments(frame[at.name], {"time": at.time, "timezone": zone})
-    return frame.assign(**{SERVED: when}).dropna(subset=[SERVED])
 
 
 def _moments(values: pd.Series, written: dict[str, Any]) -> pd.Series:

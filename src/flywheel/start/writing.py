@@ -81,6 +81,14 @@ def as_yaml(said: Proposal, package: str) -> str:
         + (": the share of positives, which is what one knows without a model." if is_open("costs") else "."),
         f"  costs:{todo('costs', 'what is a right, a wrong and a missed alert worth to you?')}",
         *(f"    {name}: {value}" for name, value in said.costs.items()),
+        *(
+            [
+                "  # Labels rest on one report each, so none is surer than a report is.",
+                f"  min_confidence: {said.min_confidence}",
+            ]
+            if said.min_confidence is not None
+            else []
+        ),
         "  # Slices that must not get worse.",
         f"  cohorts: {flow({name: {'column': name} for name in said.cohorts})}",
         "  # What must happen to the scores when one number is set to a value, such as",

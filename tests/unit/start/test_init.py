@@ -226,10 +226,37 @@ def test_labels_that_were_known_too_early_are_a_warning() -> None:
 def test_reports_of_people_need_a_vote_each_if_there_is_only_one() -> None:
     """With a column for who says so they are reports; one vote on each prediction is enough then."""
     names = tables()
-    pd.read_csv("f.csv").assign(annotator="ann").to_csv("f.csv", index=False)
+    for name, channel, sure in (("annotator", "annotation", None), ("reporter", "report", 0.85)):
+        pd.read_csv("f.csv")[["id", "known", "late"]].assign(**{name: "ann"}).to_csv("f.csv", index=False)
+        said = yaml.safe_load(as_yaml(proposed(*names), "x"))
+        assert (channel, 1) == (said["source"]["options"]["feedback"][0]["channel"], said["label"]["min_votes"])
+        assert sure == said["evaluate"].get("min_confidence")
     found = proposed(*names)
     assert ("report", 1) == (found.options["feedback"][0]["channel"], found.min_votes)
     assert found.contract["feedback"]["source_id"] == {"type": "string", "nullable": True}
+
+
+def test_ratings_alone_go_as_far_as_they_can_and_say_how_far() -> None:
+    """No label, no history, no model: the rest of the project is written, and what is missing is said."""
+    predictions, _ = tables()
+    both = served()
+    pd.DataFrame({"id": both["id"], "known": both["known"], "rating": np.where(both["late"] == "LATE", -1, 1)}).to_csv(
+        "f.csv"
+    )
+    found = proposed(predictions, "f.csv")
+    assert ("rating", [-1, 0, 1]) == (
+        found.options["feedback"][0]["channel"],
+        found.contract["feedback"]["value"]["allowed"],
+    )
+    assert [True] == [why.startswith("ratings and tickets say") for what, why in found.guesses if what == "no labels"]
+    assert ([], {"weight"}) == (found.history, set(found.numeric))
+
+
+def test_an_index_of_pandas_in_a_parquet_file_is_no_column() -> None:
+    """It is where rows stood in somebody's memory."""
+    served().iloc[::-1].to_parquet("one.parquet")
+    assert "__index_level_0__" not in profile("one.parquet").columns
+    assert len(proposed("one.parquet").numeric) == 1
 
 
 def test_rows_that_nothing_names_are_named_by_two_columns() -> None:

@@ -227,7 +227,9 @@ def _parquet(opened: Open, name: str, where: Where, columns: list[str]) -> Itera
         with opened() as file, pq.ParquetFile(file) as found:
             mapping.check_there(columns, found.schema_arrow.names, name)
             for batch in found.iter_batches(BATCH, columns=columns):
-                yield pa.Table.from_batches([batch])
+                yield pa.Table.from_batches([batch]).replace_schema_metadata(
+                    None
+                )  # pandas would make columns its index
     except pa.ArrowInvalid as error:
         raise DataError(
             f"{name} is not a whole Parquet file ({str(error).splitlines()[0]}). Perhaps it is still being written: run again "
