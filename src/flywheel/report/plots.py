@@ -7,11 +7,13 @@ so the pictures look the same on a light and on a dark page.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,6 +30,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
+MOST_LABELS = 9  # weeks below an axis; more of them would overlap
 REFERENCE, CURRENT = "#6e6e6e", "#0072B2"
 RC: Any = {
     "font.size": 10,
@@ -114,12 +117,22 @@ def weekly(monitor: Health) -> Figure:
         axes[1, 1].set(title="Latency (ms)", ylim=(0, None))
         if axes[1, 1].has_data():
             axes[1, 1].legend(loc="best")
-        step = max(1, len(service) // 8)
+        for panel in axes.flat:
+            if not _says_something(panel):  # an empty frame looks like a mistake
+                panel.set_title(f"{panel.get_title(loc='left')}: not in the data")
+                panel.set_axis_off()
+        step = max(1, math.ceil(len(service) / MOST_LABELS))
         shown = list(range(len(service)))[::step]
         for panel in axes[1]:
             panel.set_xticks(shown, tick_labels([service[at]["week"] for at in shown]))
             panel.set_xlabel("week starting; hollow: a part of a week" if any(is_part) else "week starting")
         return figure
+
+
+def _says_something(panel: Axes) -> bool:
+    """Whether a line of the panel has a point."""
+    points = [value for line in panel.lines for value in np.atleast_1d(np.asarray(line.get_ydata(), dtype="float64"))]
+    return bool(points) and not np.isnan(points).all()
 
 
 def tick_labels(weeks: Sequence[str]) -> list[str]:

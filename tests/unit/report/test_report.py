@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from flywheel import files
@@ -693,3 +694,25 @@ def test_an_old_picture_does_not_outlive_its_numbers(tmp_path: Path, monkeypatch
     files.write_text(files.PLOTS / "old.png", "")
     main(PARAMS)
     assert ["drift.png", "models.png", "weekly.png"] == sorted(path.name for path in files.PLOTS.iterdir())
+
+
+def test_a_panel_about_what_no_table_has_says_so_instead_of_being_empty() -> None:
+    """Without ratings and latency two panels are left; the others are named and have no axes."""
+    health = evidence()["monitor"]
+    for week in health["service"]:
+        week |= {"mean_rating": None, "latency_p50_ms": None, "latency_p95_ms": None}
+    panels = {panel.get_title(loc="left"): panel.axison for panel in plots.weekly(health).axes}
+    assert {title for title, is_drawn in panels.items() if not is_drawn} == {
+        "Satisfaction (mean rating, -1 to +1, with its interval): not in the data",
+        "Latency (ms): not in the data",
+    }
+    assert {"AUC", "Brier score (lower is better)"} == {title for title, is_drawn in panels.items() if is_drawn}
+
+
+def test_weeks_below_an_axis_do_not_overlap() -> None:
+    """A year has every sixth week."""
+    health = evidence()["monitor"]
+    weeks = [str(day.date()) for day in pd.date_range("2030-01-07", periods=52, freq="7D")]
+    health["service"] = [{**health["service"][0], "week": week} for week in weeks]
+    shown = plots.weekly(health).axes[-1].get_xticklabels()
+    assert 5 <= len(shown) <= 9
