@@ -55,7 +55,9 @@ def look(
         replacing.check_clean()
     served = profile(predictions)
     said = profile(feedback) if feedback is not None else None
-    proposal, inputs, label = propose(served, said, chosen, answers, ask, today)
+    proposal, inputs, label = propose(
+        served, said, chosen, answers, ask, today, from_yaml(replacing.CONFIG.read_bytes())
+    )
     if len(label):
         proposal.suspicions = suspicious(inputs, label)
     return Begun(proposal, package, before, (predictions, *([feedback] if feedback else [])))

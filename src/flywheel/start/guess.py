@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ COHORT_VALUES = (3, 20)
 ALLOWED_VALUES = 30
 CATEGORY_VALUES = 300
 HISTORY_WINDOWS = ("3h", "12h", "24h", "3d", "7d", "28d")
+Usual = Mapping[str, Mapping[str, Any]]  # what conf/config.yaml says for a project with months of data
+SHORTEST = 15  # days
 ENOUGH = 10  # labels that a window of history should hold, on average
 
 # A question, the choices (none: any word), and the likeliest; None where nobody is there to answer.
@@ -284,34 +286,60 @@ def history_of(keys: Mapping[str, int], labels_a_day: float) -> list[dict[str, A
     return [*found, *([{"key": [], "windows": overall}] if overall else [])]
 
 
-def sizes_of(first: dt.date, clock: dt.date, labels: int, positives: int) -> dict[str, dict[str, Any]]:
-    """Windows, minimum rows and ages that fit the span and the volume; what is as the engine has it is left out."""
-    days = (clock - first).days
-    if days < 15:
-        raise DataError(
-            f"the tables span {days} days, {first} to {clock}; at least 15 are needed to train and to evaluate."
-        )
-    evaluation = 28 if days >= 112 else max(7, days // 4)
-    current = max(3, evaluation // 2)
-    rarer = min(positives, labels - positives) * evaluation / days
-    enough = max(30, min(200, int(rarer / 2)))
-    sizes: dict[str, dict[str, Any]] = {}
-    if evaluation != 28:
-        sizes["windows"] = {"evaluation_days": evaluation, "current_days": current}
-    train: dict[str, Any] = {}
-    left = days - evaluation
-    if left < 42:
-        train["early_stopping_days"] = max(2, left // 8)
-    if train:
-        sizes["train"] = train
-    gate: dict[str, Any] = {}
-    if enough != 200:
-        gate["min_positives"] = enough
-    if evaluation < 28:
-        gate["min_days"] = max(5, evaluation // 2)
-    if gate:
-        sizes["gate"] = gate
-    return sizes
+@dataclass(frozen=True)
+class Volume:
+    """How much there is: days, predictions, labels and how many of them are positive; and how many features will be made."""
+
+    days: int
+    predictions: float
+    labels: float
+    positives: float
+    features: int
+
+    @property
+    def rarer(self) -> float:
+        """Rows of the rarer class."""
+        return min(self.positives, self.labels - self.positives)
+
+
+def sizes_of(volume: Volume, usual: Usual) -> dict[str, dict[str, Any]]:
+    """Windows, minimum rows and ages that fit the span and the volume, where the usual ones are too large.
+
+    DataError when the span is too short to train and to evaluate.
+    """
+    days = volume.days
+    if days < SHORTEST:
+        raise DataError(f"the tables span {days} days; at least {SHORTEST} are needed to train and to evaluate.")
+    windows, train, gate = usual["windows"], usual["train"], usual["gate"]
+    is_long = days >= 4 * windows["evaluation_days"]
+    evaluation = windows["evaluation_days"] if is_long else max(7, days // 4)
+    training = days - evaluation
+    share = 0.7 * volume.labels / max(volume.predictions, 1)
+    sizes: dict[str, dict[str, Any]] = {
+        "windows": {
+            "evaluation_days": evaluation,
+            "current_days": min(windows["current_days"], max(3, evaluation // 2)),
+        },
+        "train": {
+            "early_stopping_days": min(train["early_stopping_days"], max(2, training // 8)),
+            "min_events_per_feature": min(
+                train["min_events_per_feature"],
+                max(1, int(0.8 * volume.rarer * training / days / max(volume.features, 1))),
+            ),
+        },
+        "gate": {
+            "min_labelled_share": min(gate["min_labelled_share"], round(share, 3)),
+            "min_days": min(gate["min_days"], max(5, evaluation // 2)),
+            "min_positives": min(gate["min_positives"], max(30, int(volume.rarer * evaluation / days / 2))),
+        },
+        "monitor": {"min_labelled_share": min(usual["monitor"]["min_labelled_share"], round(share, 3))},
+        "trigger": {"max_age_days": min(usual["trigger"]["max_age_days"], evaluation)},
+    }
+    others = {
+        section: {key: value for key, value in values.items() if value != usual[section][key]}
+        for section, values in sizes.items()
+    }
+    return {section: values for section, values in others.items() if values}
 
 
 def costs_of(wrong: float) -> dict[str, float]:

@@ -18,7 +18,7 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.labels.conclude import VOTES
 from flywheel.params import parse
 from flywheel.start import guess
-from flywheel.start.guess import Ask
+from flywheel.start.guess import Ask, Usual
 from flywheel.start.profile import NUMERIC, Column, Profile
 
 # What is added to the rows of a table, under names that no column has.
@@ -97,12 +97,12 @@ class Looked:
 
 
 def propose(
-    served: Profile, said: Profile | None, name: str, answers: Answers, ask: Ask, today: dt.date
+    served: Profile, said: Profile | None, name: str, answers: Answers, ask: Ask, today: dt.date, usual: Usual
 ) -> tuple[Proposal, pd.DataFrame, np.ndarray]:
     """The proposal; and, to probe for leaks, the inputs of the labelled rows with `served_at`, and their labels.
 
     ConfigError or DataError says what the tables lack. `ask` is asked what only a person can say: it gets a question, the
-    choices, and the likeliest.
+    choices, and the likeliest. `usual` is what conf says for a project with months of data.
     """
     looked = look(served, said, answers, ask)
     used, left_out = inputs_of(looked)
@@ -133,6 +133,10 @@ def propose(
         unknown.append("what a right, a wrong and a missed alert are worth (evaluate.costs)")
     else:
         wrong = guess.cost(said_wrong)
+    history = guess.history_of(dict(list(keys.items())[:HISTORY_KEYS]), labels / days)
+    parts = guess.local_hours(looked.rows[SERVED])
+    n_features = len(used) + len(parts) + 2 * sum(len(one["windows"]) for one in history)
+    volume = guess.Volume((clock - first.date()).days, served.rows, labels, positives, n_features)
     found = Proposal(
         name=name,
         event=said_event or event,
@@ -141,13 +145,13 @@ def propose(
         numeric=[named[one.name] for one in used if one.kind in NUMERIC],
         categorical=[named[one.name] for one in categorical],
         timezone=looked.zone,
-        parts=guess.local_hours(looked.rows[SERVED]),
-        history=guess.history_of(dict(list(keys.items())[:HISTORY_KEYS]), labels / days),
+        parts=parts,
+        history=history,
         cohorts=[named[one.name] for one in categorical if guess.cohort_of(one, served.rows)][:COHORTS],
         costs=guess.costs_of(wrong),
         clock=clock,
         follow="today" if clock >= today - RECENT else "replay",
-        sizes=guess.sizes_of(first.date(), clock, int(labels), int(positives)),
+        sizes=guess.sizes_of(volume, usual),
         tiny={
             "first_day": max(first.date(), clock - dt.timedelta(days=DAYS_OF_TINY)),
             "share": max(0.01, min(1.0, round(ROWS_OF_TINY / (served.rows * DAYS_OF_TINY / days), 2))),
@@ -258,6 +262,12 @@ def _said(
         ("clock", f"{found.clock}: the tables go from {first} to {last}; it {FOLLOWS[found.follow]}"),
         ("volume", f"{looked.served.rows:,} predictions in {days} days, {rate:.1%} of the labelled ones positive"),
         ("evaluation", f"the last {evaluation} days"),
+        *(
+            (f"{section}.{key}", f"{value}: there are few rows or days")
+            for section, values in found.sizes.items()
+            for key, value in values.items()
+            if section != "windows"
+        ),
         ("inputs", f"{len(found.numeric)} numbers, {len(found.categorical)} categories"),
         ("history", history or "none: too few labels"),
         ("cohorts", ", ".join(found.cohorts) or "none: no category has 3 to 20 values with enough rows"),

@@ -108,7 +108,7 @@ def sized(said: Proposal) -> list[str]:
     for section, values in said.sizes.items():
         lines += [
             f"{section}:",
-            "  # Days, or rows of the rarer class.",
+            "  # Fewer than with months of data.",
             *(f"  {key}: {value}" for key, value in values.items()),
         ]
     return [*lines, ""] if lines else []

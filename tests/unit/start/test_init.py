@@ -25,6 +25,13 @@ from tests.conftest import ROOT
 
 TODAY = dt.date(2031, 6, 1)
 DAYS = 60
+USUAL = {
+    "windows": {"evaluation_days": 28, "current_days": 14},
+    "train": {"early_stopping_days": 7, "min_events_per_feature": 10},
+    "gate": {"min_labelled_share": 0.3, "min_days": 14, "min_positives": 200},
+    "monitor": {"min_labelled_share": 0.3},
+    "trigger": {"max_age_days": 28},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +75,7 @@ def nobody(question: str, choices: Sequence[str], likeliest: str | None) -> str 
 def proposed(predictions: str, feedback: str | None = None, ask: guess.Ask = nobody, **said: str) -> Proposal:
     """The proposal for some tables."""
     theirs = profile(feedback) if feedback else None
-    return propose(profile(predictions), theirs, "late-parcels", Answers(**said), ask, TODAY)[0]
+    return propose(profile(predictions), theirs, "late-parcels", Answers(**said), ask, TODAY, USUAL)[0]
 
 
 def test_two_tables_are_understood() -> None:
@@ -89,6 +96,31 @@ def test_two_tables_are_understood() -> None:
     assert found.sizes["windows"] == {"evaluation_days": 15, "current_days": 7}
     rate = (served()["late"] == "LATE").mean()
     assert found.costs["alert_wrong"] == pytest.approx(-rate / (1 - rate), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("volume", "sizes"),
+    [
+        (guess.Volume(365, 1e6, 9e5, 2e5, 30), {}),
+        (
+            guess.Volume(40, 2000, 1900, 300, 20),
+            {
+                "windows": {"evaluation_days": 10, "current_days": 5},
+                "train": {"early_stopping_days": 3, "min_events_per_feature": 9},
+                "gate": {"min_days": 5, "min_positives": 37},
+                "trigger": {"max_age_days": 10},
+            },
+        ),
+        (
+            guess.Volume(365, 1e6, 1e5, 5e4, 30),
+            {"gate": {"min_labelled_share": 0.07}, "monitor": {"min_labelled_share": 0.07}},
+        ),
+        (guess.Volume(365, 1e4, 1e4, 300, 60), {"train": {"min_events_per_feature": 3}, "gate": {"min_positives": 30}}),
+    ],
+)
+def test_sizes_fit_the_span_and_the_volume(volume: guess.Volume, sizes: dict[str, Any]) -> None:
+    """Much data needs nothing of its own; few days, few labels and few positives each change what they must."""
+    assert sizes == guess.sizes_of(volume, USUAL)
 
 
 def test_one_table_with_outcomes_in_it_is_understood() -> None:
@@ -159,7 +191,7 @@ def test_a_leak_is_asked_about_beside_the_contract() -> None:
     predictions, feedback = tables(frame)
     Path("conf").symlink_to(ROOT / "conf")
     theirs = profile(feedback)
-    found, inputs, label = propose(profile(predictions), theirs, "x", Answers(), nobody, TODAY)
+    found, inputs, label = propose(profile(predictions), theirs, "x", Answers(), nobody, TODAY, USUAL)
     found.suspicions = beginning.suspicious(inputs, label)
     assert {"minutes", "reason"} == set(found.suspicions)
     lines = [
