@@ -28,7 +28,7 @@ class GateFailed(FlywheelError):
 
 
 class RemoteError(FlywheelError):
-    """Git's origin or GitHub did not answer, or refused for a reason that may pass. The same command may work later."""
+    """Git's origin, GitHub or a database did not answer, or refused for a reason that may pass. It may work later."""
 
     exit_code = 5
 

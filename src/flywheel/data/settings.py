@@ -18,7 +18,7 @@ class SourcePart(Params):
 
 
 class Source(SourcePart):
-    factory: Annotated[str, Field(pattern=r"^(files|[\w.]+:\w+)$")]
+    factory: Annotated[str, Field(pattern=r"^(files|sql|[\w.]+:\w+)$")]
     tiny: SourcePart
     options: dict[str, Any]
 

@@ -24,7 +24,7 @@ from flywheel.data.collection import (
 )
 from flywheel.data.identity import KEY_CHECK, identity
 from flywheel.data.settings import Collect, Source
-from flywheel.data.sources import open_source
+from flywheel.data.sources import Foretold, open_source
 from flywheel.errors import ConfigError
 from flywheel.params import Clock, Params, Project
 from flywheel.project import own_files
@@ -58,6 +58,8 @@ def main(params: CollectParams) -> str:
             "collected days. Fix conf/state.yaml, or look back in a fresh clone (or here, after `make clean`)."
         )
     days = [day for day in complete_days(source, as_of) if day not in here]
+    if isinstance(source, Foretold):
+        source.expect(days)
     dropped = 0
     for day in shown(days):
         dropped += collect_day(source, day, key, params.collect.hash_key_env)

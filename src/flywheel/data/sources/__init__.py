@@ -7,16 +7,16 @@ from typing import Any
 
 from flywheel.data.settings import Source as SourceParams
 from flywheel.data.sources.part import Part
-from flywheel.data.sources.protocol import Source
+from flywheel.data.sources.protocol import Foretold, Source
 from flywheel.errors import DataError
 from flywheel.project import load_function
 
-__all__ = ["Part", "Source", "open_source"]
+__all__ = ["Foretold", "Part", "Source", "open_source"]
 
 
 def open_source(params: SourceParams) -> Source:
-    """Open the source that `source.factory` names, or the part of it that is asked for: `files`, or a function of the
-    project such as `shop.source:open_source`.
+    """Open the source that `source.factory` names, or the part of it that is asked for: `files`, `sql`, or a function of
+    the project such as `shop.source:open_source`.
 
     ConfigError if there is none; DataError if it cannot be opened.
     """
@@ -35,4 +35,8 @@ def _built_in(name: str) -> Callable[[Mapping[str, Any]], Source] | None:
         from flywheel.data.sources.files import open_source as opened
 
         return opened
+    if name == "sql":
+        from flywheel.data.sources.sql import open_source as connected
+
+        return connected
     return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -76,6 +76,7 @@ class Files:
         """Nothing is read yet."""
         self._options = options
         self._spools: tuple[Spool, Spool] | None = None
+        self._wanted: set[dt.date] | None = None
 
     @property
     def first_day(self) -> dt.date:
@@ -87,14 +88,20 @@ class Files:
         """The last UTC day on which something arrived."""
         return max(self._days())
 
+    def expect(self, days: Sequence[dt.date]) -> None:
+        """Only these days will be asked for: of the others no row is kept."""
+        self._wanted = set(days)
+        for spool in self._spools or ():
+            spool.keep(days)
+
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day, with raw user ids."""
-        found = self._read()[0].of(day)
+        found = self._with(day)[0].of(day)
         return pd.DataFrame({name: [] for name in self._options.predictions.columns}) if found is None else found
 
     def feedback(self, day: dt.date) -> pd.DataFrame:
         """The feedback received on a UTC day, with raw source ids and raw text."""
-        found = self._read()[1].of(day)
+        found = self._with(day)[1].of(day)
         names = [name for table in self._options.feedback for name in table.columns]
         plain = ["prediction_id", "received_at", "channel", "value"]
         return pd.DataFrame({name: [] for name in dict.fromkeys([*plain, *names])}) if found is None else found
@@ -105,9 +112,17 @@ class Files:
             raise DataError(f"{self._options.predictions.path} has no row. There is nothing to learn from yet.")
         return found
 
+    def _with(self, day: dt.date) -> tuple[Spool, Spool]:
+        if self._wanted is not None and day not in self._wanted:  # nobody expected it: all is read again
+            self._spools = self._wanted = None
+        return self._read()
+
     def _read(self) -> tuple[Spool, Spool]:
         if self._spools is None:
             served, said = Spool(), Spool()
+            if self._wanted is not None:
+                served.keep(self._wanted)
+                said.keep(self._wanted)
             mine, outcome = self._options.predictions, self._options.outcome
             for raw in batches(mine, mapping.wanted(mine, outcome)):
                 served.add(*mapping.predictions(raw, mine))

@@ -122,9 +122,7 @@ def _check_names(columns: Mapping[str, object], table: str, inputs: bool) -> Non
 
 def wanted(options: TableOptions, outcome: OutcomeOptions | None = None) -> list[str]:
     """The names of the columns that are read from a table, each once."""
-    names: list[str] = []
-    for there in options.columns.values():
-        names += [there] if isinstance(there, str) else there
+    names = [name for there in options.columns.values() for name in several(there)]
     if outcome is not None:
         names += [outcome.value, *([outcome.known_at] if outcome.known_at else [])]
     return list(dict.fromkeys(names))
@@ -191,8 +189,13 @@ def _renamed(raw: pa.Table, options: TableOptions, arrived_at: str) -> tuple[pa.
     return pa.table(found), day
 
 
+def several(there: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of a table that make one of the loop's."""
+    return (there,) if isinstance(there, str) else there
+
+
 def _one(there: str | tuple[str, ...]) -> str:
-    return there if isinstance(there, str) else there[0]
+    return several(there)[0]
 
 
 def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
@@ -201,7 +204,7 @@ def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
 
 def joined(raw: pa.Table, there: str | tuple[str, ...]) -> pa.ChunkedArray:
     """An id as text; several columns are joined, and null where one of them is."""
-    parts = [texts(raw[name]) for name in ([there] if isinstance(there, str) else there)]
+    parts = [texts(raw[name]) for name in several(there)]
     return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")
 
 
@@ -216,10 +219,11 @@ def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray, np.ndarray]:
-    """Moments in UTC, and the day of each; NaT where a moment cannot be understood.
+    """Moments in UTC, and the day of each; NaT where a moment cannot be understood, and not even its day.
 
     The moments are timestamps; if one of them cannot be understood they are texts, and that one is as it came. A local time
     that does not exist, or exists twice, because clocks are changed, is not understood: which moment was meant, nobody knows.
+    It is put on the day that it names.
     """
     local, is_local = _parsed(column, options)
     at = local.copy()
@@ -230,7 +234,7 @@ def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray,
         )
     is_odd = (at.isna() & local.notna()).to_numpy()
     is_lost = at.isna().to_numpy() & ~pc.is_null(column).to_numpy()
-    day = _days(at)
+    day = _days(at.where(~is_odd, local))
     if not is_lost.any():
         return pa.chunked_array([pa.array(at, tables.MOMENT)]), day
     came = texts(column).to_pandas()

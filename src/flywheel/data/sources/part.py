@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
 from flywheel.data import tables
-from flywheel.data.sources.protocol import Source
+from flywheel.data.sources.protocol import Foretold, Source
 from flywheel.errors import ConfigError
 
 
@@ -42,6 +43,11 @@ class Part:
         self._left_out: set[object] | None = None
         self.first_day = max(start, source.first_day)
         self.last_day = source.last_day
+
+    def expect(self, days: Sequence[dt.date]) -> None:
+        """Only these days will be asked for; to know which feedback to leave out, those before the first one are needed too."""
+        if isinstance(self._source, Foretold):
+            self._source.expect(sorted({*tables.day_range(self._source.first_day, self.first_day), *days}))
 
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day that belong to the part."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -24,3 +25,11 @@ class Source(Protocol):
 
     def feedback(self, day: dt.date) -> pd.DataFrame:
         """The feedback received on a UTC day, with raw source ids and raw text."""
+
+
+@runtime_checkable
+class Foretold(Protocol):
+    """A source that reads less when it knows which days are wanted."""
+
+    def expect(self, days: Sequence[dt.date]) -> None:
+        """Only these days will be asked for: others need not be read."""

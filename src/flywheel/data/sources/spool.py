@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 import weakref
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -30,6 +31,15 @@ class Spool:
         self._last: dt.date | None = None
         self._waiting: list[pa.Table] = []  # rows before the first known day
         self._folder: Path | None = None
+        self._days: set[dt.date] | None = None
+
+    def keep(self, days: Iterable[dt.date]) -> None:
+        """Keep the rows of these days alone: those that are here, and those that come. All are counted."""
+        self._days = set(days)
+        for day in self._parts.keys() - self._days:
+            for part in self._parts.pop(day):
+                if isinstance(part, Path):
+                    part.unlink(missing_ok=True)
 
     def add(self, table: pa.Table, day: np.ndarray) -> None:
         """Keep some rows. Those whose day is not known (NaT) stay with the rows before them, else with those behind them."""
@@ -54,8 +64,10 @@ class Spool:
         for start, end in zip(starts, [*starts[1:], len(code)], strict=True):
             one = _day(code[start])
             self.rows[one] += int(end - start)
-            self._parts[one].append(table.slice(start, end - start))
-        self._bytes += table.nbytes
+            if self._days is None or one in self._days:
+                part = table.slice(start, end - start)
+                self._parts[one].append(part)
+                self._bytes += part.nbytes
         if self._bytes > self._limit:
             self._to_disk()
 
@@ -73,8 +85,12 @@ class Spool:
 
     def of(self, day: dt.date) -> pd.DataFrame | None:
         """The rows of a day, in the order in which they came; None where there are none."""
-        parts = [_read(part) if isinstance(part, Path) else part for part in self._parts.get(day, [])]
+        parts = self.parts(day)
         return tables.together(parts).reset_index(drop=True) if parts else None
+
+    def parts(self, day: dt.date) -> list[pa.Table]:
+        """The same as they came, a table for each time."""
+        return [_read(part) if isinstance(part, Path) else part for part in self._parts.get(day, [])]
 
     def _to_disk(self) -> None:
         if self._folder is None:

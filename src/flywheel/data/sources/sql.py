@@ -1,0 +1,283 @@
+"""Tables in a database at any address that SQLAlchemy knows. Only the days that are wanted are read, and each once a run.
+
+`source.options` names the tables and their columns. A row whose moment of arrival is null has not arrived yet: it is read once
+that is set. See docs/your-data.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from pydantic import Field, model_validator
+
+from flywheel.data import tables
+from flywheel.data.sources import mapping, rows
+from flywheel.data.sources.database import Database, address_of, holds_password
+from flywheel.data.sources.spool import Spool
+from flywheel.errors import ConfigError, DataError
+from flywheel.params import Count, Params, parse
+
+BATCH = 20_000  # rows
+MEMORY = 256 * 2**20  # bytes of rows, of all tables; more of them go to disk
+DAY, NOW = dt.timedelta(days=1), dt.timedelta(0)
+EVER = dt.datetime(1970, 1, 2, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+WHERE = "source.options in conf/project/"
+Ends = (
+    tuple[dt.date, ...] | None
+)  # the first and the last day of a table, nothing if it is empty; None: only its rows say it
+
+
+class Where(Params):
+    """Which table."""
+
+    # Its name, or its schema and its name: sales.orders.
+    table: Annotated[str, Field(min_length=1)]
+
+
+class PredictionsTable(Where, mapping.PredictionsOptions):
+    """The predictions."""
+
+
+class FeedbackTable(Where, mapping.FeedbackOptions):
+    """The feedback, or a part of it."""
+
+
+class SqlOptions(Params):
+    """What `source.options` may hold. Feedback may be tables of its own, columns of the predictions, or both."""
+
+    # The address, such as sqlite:///tables.db, or the environment variable that holds it: only there it may have a password.
+    address: str | None = None
+    address_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
+    # How long to wait for a table that somebody has locked.
+    lock_timeout_s: Count = 10
+    predictions: PredictionsTable
+    outcome: mapping.OutcomeOptions | None = None
+    feedback: Annotated[tuple[FeedbackTable, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _check_address(self) -> SqlOptions:
+        if (self.address is None) == (self.address_env is None):
+            raise ValueError(
+                "address: either address or address_env (the environment variable with it) must be given, not both"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one statement asks a table for."""
+
+    table: str
+    columns: list[str]
+    texts: set[str]  # the columns that become texts
+    at: str  # the column that says when a row arrived
+    moments: mapping.Moments  # how
+    later: dt.timedelta  # by how much it arrived later than that column says
+    value: str | None  # a column that must not be null
+    mapped: Callable[[pa.Table], tuple[pa.Table, np.ndarray]]
+
+
+def open_source(options: Mapping[str, Any]) -> Sql:
+    """The source that `options` describe. ConfigError names a wrong option, and never a password; nothing is read yet."""
+    for name, value in options.items():
+        if isinstance(value, str) and holds_password(value):
+            raise ConfigError(
+                f"{name}: found an address with a password; here everybody sees it. Put the whole address into an environment "
+                f"variable, and name that as address_env under {WHERE}. Then change the password."
+            )
+    return Sql(parse(SqlOptions, options, lambda key: f"Fix {WHERE}."))
+
+
+class Sql:
+    """Predictions and feedback by day of arrival. All tables are read in one go, when the first day is asked for."""
+
+    def __init__(self, options: SqlOptions) -> None:
+        """Nothing is read yet."""
+        address = options.address or address_of(options.address_env or "")
+        named = options.address or f"the database of {options.address_env}"
+        self._database = Database(address, named, options.lock_timeout_s)
+        self._options, self._asked = options, asked(options)
+        self._ends: list[Ends] | None = None
+        self._wanted: set[dt.date] | None = None
+        self._read: list[tuple[Spool, pa.Schema]] | None = None
+
+    @property
+    def first_day(self) -> dt.date:
+        """The first UTC day on which something arrived. DataError where nothing ever did."""
+        return min(self._days())
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last UTC day on which something arrived."""
+        return max(self._days())
+
+    def expect(self, days: Sequence[dt.date]) -> None:
+        """Only these days will be asked for: others are not read."""
+        self._wanted = set(days)
+        for spool, _ in self._read or ():
+            spool.keep(days)
+
+    def predictions(self, day: dt.date) -> pd.DataFrame:
+        """The predictions served on a UTC day, with raw user ids."""
+        found = self._of(day, slice(0, 1))
+        return pd.DataFrame({name: [] for name in self._options.predictions.columns}) if found is None else found
+
+    def feedback(self, day: dt.date) -> pd.DataFrame:
+        """The feedback received on a UTC day, with raw source ids and raw text."""
+        found = self._of(day, slice(1, None))
+        names = [name for table in self._options.feedback for name in table.columns]
+        plain = ["prediction_id", "received_at", "channel", "value"]
+        return pd.DataFrame({name: [] for name in dict.fromkeys([*plain, *names])}) if found is None else found
+
+    def _days(self) -> list[dt.date]:
+        ends = self._limits()
+        found = [day for one in ends for day in one or ()]
+        if None in ends:
+            found += [day for spool, _ in self._rows() for day in spool.rows]
+        if not found:
+            raise DataError(f"{self._asked[0].table} has no row. There is nothing to learn from yet.")
+        return found
+
+    def _limits(self) -> list[Ends]:
+        """The first and the last day of each table, without reading it."""
+        if self._ends is None:
+            self._ends = self._database.read(lambda connection: [self._limit(connection, one) for one in self._asked])
+        return self._ends
+
+    def _limit(self, connection: sa.Connection, one: Asked) -> Ends:
+        table, kinds = self._table(connection, one)
+        if rows.bounds(kinds[one.at], one.moments, *EVER) is None:
+            return None
+        at = table.c[one.at]
+        ends = connection.execute(sa.select(sa.func.min(at), sa.func.max(at)).where(*there(table, one))).one()
+        if ends[0] is None:
+            return ()
+        if any(isinstance(value, str) and rows.has_offset(value) for value in ends):
+            return None  # the order of such texts is not that of their moments
+        return tuple(self._day(value, kinds[one.at], one) for value in ends)
+
+    def _day(self, value: Any, kind: pa.DataType, one: Asked) -> dt.date:
+        """The day of a moment. DataError if it cannot be understood."""
+        [[moment], [day]] = mapping.moments(pa.chunked_array([rows.array([value], kind)]), one.moments)
+        if isinstance(moment.as_py(), dt.datetime):
+            found: dt.date = (moment.as_py() + one.later).date()
+            return found
+        if np.isnat(day):
+            raise DataError(
+                f"{one.table}: {value!r} in column {one.at!r} cannot be understood as a moment. Correct timezone, time or "
+                f"columns under {WHERE}, or the table."
+            )
+        local: dt.date = (pd.Timestamp(day) + one.later).date()
+        return local
+
+    def _of(self, day: dt.date, some: slice) -> pd.DataFrame | None:
+        if self._wanted is not None and day not in self._wanted:  # nobody expected it: all is read again
+            self._wanted, self._read = self._wanted | {day}, None
+        found = [rows.in_order(parts, kinds) for spool, kinds in self._rows()[some] if (parts := spool.parts(day))]
+        return tables.together(found).reset_index(drop=True) if found else None
+
+    def _rows(self) -> list[tuple[Spool, pa.Schema]]:
+        """The rows of each table by day of arrival, and their types. They fit together: they are of one moment."""
+        if self._read is None:
+            ends = self._limits()
+            self._read = self._database.read(
+                lambda connection: [
+                    self._spooled(connection, one, None if end is None else self._wanted)
+                    for one, end in zip(self._asked, ends, strict=True)
+                ]
+            )
+            for (spool, _), one in zip(self._read, self._asked, strict=True):
+                if spool.waiting:
+                    raise DataError(
+                        f"{one.table}: no time of {spool.waiting:,} rows can be understood, such as {spool.example!r}. "
+                        f"Correct timezone, time or columns under {WHERE}, or the table."
+                    )
+        return self._read
+
+    def _spooled(self, connection: sa.Connection, one: Asked, wanted: set[dt.date] | None) -> tuple[Spool, pa.Schema]:
+        """The rows of one table, read from its first one; those of `wanted` days alone, if they can be told apart there."""
+        spool = Spool(MEMORY // len(self._asked))
+        if self._wanted is not None:
+            spool.keep(self._wanted)
+        table, kinds = self._table(connection, one)
+        at = table.c[one.at]
+        statement = sa.select(*table.c).where(*there(table, one))
+        if wanted:
+            start, end = (
+                dt.datetime.combine(day, dt.time(), dt.UTC) - one.later for day in (min(wanted), max(wanted) + DAY)
+            )
+            low, high = rows.bounds(kinds[one.at], one.moments, start, end) or (None, None)
+            statement = statement.where(at >= low, at < high)
+        if pa.types.is_string(kinds[one.at]):  # a row whose day nobody understands stays with the one before it
+            statement = statement.order_by(at)
+        streamed = {"stream_results": True, "yield_per": BATCH}
+        with rows.quickly(), connection.execute(statement, execution_options=streamed) as result:
+            for part in result.partitions():
+                spool.add(*one.mapped(rows.arrow(part, kinds)))
+        return spool, one.mapped(rows.arrow([], kinds))[0].schema
+
+    def _table(self, connection: sa.Connection, one: Asked) -> tuple[sa.Table, dict[str, pa.DataType]]:
+        """A table with the columns that are read, and their types. DataError when it or one of them is not there."""
+        self._database.about = one.table
+        name, schema, types = self._database.columns(connection, one.table)
+        mapping.check_there(one.columns, types, one.table)
+        dialect = self._database.dialect
+        columns = [rows.column_of(column, types[column], dialect) for column in one.columns]
+        kinds = {column: rows.kind_of(types[column], dialect, column in one.texts) for column in one.columns}
+        return sa.Table(name, sa.MetaData(), *columns, schema=schema), kinds
+
+
+def asked(options: SqlOptions) -> list[Asked]:
+    """What is asked for: the predictions first, then their outcomes, then each table of feedback."""
+    mine, outcome = options.predictions, options.outcome
+    served_at = mapping.several(mine.columns["served_at"])[0]
+    found = [
+        Asked(
+            mine.table,
+            mapping.wanted(mine),
+            texts(mine),
+            served_at,
+            mine,
+            NOW,
+            None,
+            partial(mapping.predictions, options=mine),
+        )
+    ]
+    if outcome is not None:
+        ids = mapping.several(mine.columns["prediction_id"])
+        at = outcome.known_at or served_at
+        columns = list(dict.fromkeys([*ids, at, outcome.value]))
+        later = mapping.length(outcome.known_after).to_pytimedelta() if outcome.known_after else NOW
+        said = partial(mapping.outcomes, options=mine, outcome=outcome)
+        moments = outcome if outcome.known_at else mine
+        found.append(Asked(mine.table, columns, set(ids), at, moments, later, outcome.value, said))
+    for one in options.feedback:
+        at = mapping.several(one.columns["received_at"])[0]
+        found.append(
+            Asked(
+                one.table, mapping.wanted(one), texts(one), at, one, NOW, None, partial(mapping.feedback, options=one)
+            )
+        )
+    return found
+
+
+def texts(options: mapping.TableOptions) -> set[str]:
+    """The columns of a table that the loop has as texts."""
+    numbers = (*mapping.NUMBERS, *tables.ARRIVED_AT.values())
+    plain = {
+        name: there for name, there in options.columns.items() if name not in numbers and not name.startswith("in_")
+    }
+    return {name for there in plain.values() for name in mapping.several(there)}
+
+
+def there(table: sa.Table, one: Asked) -> list[sa.ColumnElement[bool]]:
+    """Which rows have arrived."""
+    return [table.c[name].is_not(None) for name in (one.at, one.value) if name is not None]
