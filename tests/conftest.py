@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.postgres import Postgres, programs
+
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests at once on two cores: more threads only wait for each other
 
@@ -209,6 +211,16 @@ def tiny(start: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
         return clone
 
     return shared(tmp_path_factory, "tiny", build)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL, started by the first test of the group `sql` that needs it, and stopped in the end."""
+    if programs() is None:
+        pytest.skip("the package pgserver has no PostgreSQL for this Python")
+    server = Postgres()
+    yield server
+    server.close()
 
 
 def copied(clone: Clone, folder: Path) -> Iterator[Clone]:

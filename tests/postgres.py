@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 USER, PASSWORD = "flywheel", "s3cret/of:the@server"
-SETTINGS = "fsync=off synchronous_commit=off full_page_writes=off max_connections=20 unix_socket_directories="
+SETTINGS = "fsync=off full_page_writes=off max_connections=20 unix_socket_directories="
 
 
 def programs() -> Path | None:

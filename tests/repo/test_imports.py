@@ -11,7 +11,19 @@ from tests.conftest import Clone
 
 pytestmark = pytest.mark.slow  # a process for each
 
-SLOW = {"dvc", "evidently", "hydra", "lightgbm", "matplotlib", "pandera", "requests", "rich", "scipy", "sklearn"}
+SLOW = {
+    "dvc",
+    "evidently",
+    "hydra",
+    "lightgbm",
+    "matplotlib",
+    "pandera",
+    "requests",
+    "rich",
+    "scipy",
+    "sklearn",
+    "sqlalchemy",
+}
 MOST = {"pandas"}
 
 

@@ -110,6 +110,24 @@ def test_files_are_read_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (day(1), [1]) == (found.first_day, reads)
 
 
+@pytest.mark.parametrize("is_read", [True, False])
+def test_rows_of_days_that_nobody_wants_are_not_kept(is_read: bool) -> None:
+    """Whether they are read before that is said or after; the first and the last day stay, and any day can still be asked for."""
+    write("p.csv", CSV + "d,2030-01-03 10:00,4\ne,2030-01-04 10:00,5\n")
+    found = opened()
+    if is_read:
+        assert day(4) == found.last_day
+    found.expect([day(2), day(3)])
+    kept = found._read()[0]
+    assert ([[], ["b", "c"], ["d"], []], 5) == ([[*_ids(kept, n)] for n in range(1, 5)], kept.rows.total())
+    assert (day(1), day(4)) == (found.first_day, found.last_day)
+    assert (["e"], ["b", "c"]) == (ids(found, 4), ids(found, 2))
+
+
+def _ids(kept: Spool, n: int) -> list[str]:
+    return [name for part in kept.parts(day(n)) for name in part["prediction_id"].to_pylist()]
+
+
 def test_a_csv_of_another_country() -> None:
     """Latin letters in one byte, semicolons, decimal commas, a mark at the beginning, and a newline in quotes."""
     text = 'id;at;size;say\nä;01.01.2030 10:00;1,5;"two\nlines"\nb;01.01.2030 11:00;2.5;x\n'
@@ -142,6 +160,7 @@ def test_a_large_file_waits_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [plenty.predictions(day(n)) for n in range(1, 10)]
     monkeypatch.setattr(source, "Spool", lambda: Spool(limit=1))
     little = opened()
+    little.expect([day(n) for n in range(1, 10)])
     for n, rows_of_day in enumerate(expected, 1):
         pd.testing.assert_frame_equal(rows_of_day, little.predictions(day(n)))
     assert 400 == sum(map(len, expected))

@@ -63,6 +63,13 @@ def test_a_local_time_that_is_not_once_is_kept_and_never_understood(odd: str) ->
     assert [False, True] == understood(pd.Series([good, bad])).isna().tolist()
 
 
+def test_a_local_time_that_is_not_once_is_on_the_day_that_it_names() -> None:
+    """Which is another one than that of the rows around it."""
+    column = pa.chunked_array([pa.array(["2030-01-05 13:00", "2030-10-27 02:30", "soon"])])
+    _, days = mapping.moments(column, parse(Moments, BERLIN))
+    assert ["2030-01-05", "2030-10-27", "NaT"] == [str(one) for one in days]
+
+
 @pytest.mark.parametrize("came", [["soon"], [12.5], [True], ["13:00"]])
 def test_what_is_no_moment_is_kept_as_it_came(came: list[Any]) -> None:
     """The contract rejects it, and shows it."""

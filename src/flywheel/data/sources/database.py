@@ -104,18 +104,20 @@ class Database:
         """The name of a table, its schema, and the type of each of its columns. DataError lists what there is instead."""
         inspector = sa.inspect(connection)
         schema, dot, name = table.partition(".")
-        places = [(name, schema), (table, None)] if dot else [(table, None)]
-        for place in places:
+        is_schema = bool(dot) and schema in inspector.get_schema_names()
+        for place in [(name, schema), (table, None)] if is_schema else [(table, None)]:
             try:
                 found = inspector.get_columns(*place)
             except exc.NoSuchTableError:
                 continue
             return *place, {one["name"]: one["type"] for one in found}
-        there = sorted([*inspector.get_table_names(places[0][1]), *inspector.get_view_names(places[0][1])])
+        known = schema if is_schema else None
+        there = sorted([*inspector.get_table_names(known), *inspector.get_view_names(known)])
         more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
         raise DataError(
-            f"{self._named} has no table {table!r}; found: {', '.join(there[:SHOWN]) or 'none'}{more}. Correct table under "
-            "source.options in conf/project/; if it was renamed, nothing is lost."
+            f"{self._named} has no table {table!r} that its user may see; found: {', '.join(there[:SHOWN]) or 'none'}{more}. "
+            "Correct table under source.options in conf/project/, or allow the user to see it. If it was renamed, nothing is "
+            "lost."
         )
 
     def _once(self, work: Callable[[sa.Connection], T]) -> T:
