@@ -25,7 +25,7 @@ from tests.postgres import Postgres
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sql")]
 
 KILLS = 30
-DAYS = 60
+DAYS = 40
 COLUMNS = {"prediction_id": "id", "served_at": "at", "user_id": "who", "in_size": "size"}
 OUTCOME = {"value": "late", "known_after": "30h", "values": {"yes": 1, "no": 0}}
 # A process that has loaded what collect needs, and forks: the work begins at once, and may be killed anywhere in it.

@@ -112,7 +112,7 @@ def test_files_are_read_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("is_read", [True, False])
 def test_rows_of_days_that_nobody_wants_are_not_kept(is_read: bool) -> None:
-    """Whether they are read before that is said or after; the first and the last day stay, and any day can still be asked for."""
+    """Whether they are read before that is said or after; all days are known, and any can still be asked for."""
     write("p.csv", CSV + "d,2030-01-03 10:00,4\ne,2030-01-04 10:00,5\n")
     found = opened()
     if is_read:

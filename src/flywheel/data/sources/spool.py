@@ -57,17 +57,18 @@ class Spool:
             code = np.concatenate([np.full(len(table) - len(code), code[0]), code])
             self._waiting = []
         self._last = _day(code[-1])
+        for one, n in zip(*np.unique(code, return_counts=True), strict=True):
+            self.rows[_day(one)] += int(n)
+        if self._days is not None:  # copied: a slice would hold on to the rows around it
+            is_wanted = np.isin(code, np.array(sorted(self._days), dtype="datetime64[D]").astype("int64"))
+            table, code = table.filter(pa.array(is_wanted)), code[is_wanted]
         order = np.argsort(code, kind="stable")
         if (np.diff(code) < 0).any():
             table, code = table.take(order), code[order]
-        starts = np.flatnonzero(np.diff(code, prepend=code[0] - 1))
-        for start, end in zip(starts, [*starts[1:], len(code)], strict=True):
-            one = _day(code[start])
-            self.rows[one] += int(end - start)
-            if self._days is None or one in self._days:
-                part = table.slice(start, end - start)
-                self._parts[one].append(part)
-                self._bytes += part.nbytes
+        starts = np.flatnonzero(np.diff(code, prepend=code[0] - 1)) if len(code) else []
+        for start, end in zip(starts, [*starts[1:], len(code)], strict=bool(len(code))):
+            self._parts[_day(code[start])].append(table.slice(start, end - start))
+        self._bytes += table.nbytes
         if self._bytes > self._limit:
             self._to_disk()
 
