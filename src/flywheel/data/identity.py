@@ -7,6 +7,7 @@ from flywheel.data.settings import Source
 
 IDENTITY = files.EVENTS / "source.json"
 KEY_CHECK = "key_check"
+HOW = {"lock_timeout_s"}  # options that say how to ask a source, and change nothing of what it gives
 NAMED, LENGTH = 3, 60  # a difference is told in a sentence: so many settings, each with so many letters of its value
 
 
@@ -18,7 +19,7 @@ def read_identity() -> dict[str, object]:
 def identity(source: Source) -> dict[str, object]:
     """What decides what a collected day holds: the source, its options, and the part of it that is taken."""
     first_day = source.first_day.isoformat() if source.first_day else None
-    options = {f"options.{name}": value for name, value in source.options.items()}
+    options = {f"options.{name}": value for name, value in source.options.items() if name not in HOW}
     return {"factory": source.factory, "first_day": first_day, "share": source.share, **options}
 
 

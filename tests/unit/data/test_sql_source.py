@@ -412,6 +412,9 @@ def test_what_is_stored_names_the_variable_alone(place: Place) -> None:
     assert VARIABLE == files.read_json(files.EVENTS / "source.json")["options.address_env"]
     address = os.environ[VARIABLE].encode()
     assert [] == [name for name, held in contents(Path()).items() if address in held or PASSWORD.encode() in held]
+    assert collected({**options, "lock_timeout_s": 60}).startswith(
+        "0 new days of 2"
+    )  # how it is asked is no other world
 
 
 @on_postgres
@@ -453,6 +456,36 @@ def test_a_locked_table_is_told_so(server: Place) -> None:
         with pytest.raises(RemoteError, match="served is locked by somebody else, for longer than 1 s"):
             ids(found, 1)
     assert ["a"] == ids(found, 1)
+
+
+@on_postgres
+def test_types_of_postgresql_are_kept_or_texts(server: Place) -> None:
+    """A domain is what it restricts; what Arrow has no type for is a text."""
+    server.do(
+        "create type mood as enum ('good', 'bad')",
+        "create domain share as numeric check (value <= 1)",
+        "create table served (id uuid, at timestamptz, part share, said mood, more jsonb, tags text[], took interval, "
+        "born date, small smallint, big numeric)",
+        "insert into served values ('6b1c5c0e-0000-4000-8000-000000000001', '2030-01-01', 0.25, 'good', "
+        """'{"a": 1}', '{x,y}', '90 minutes', '1999-12-31', 3, 'NaN')""",
+    )
+    names = ["part", "said", "more", "tags", "took", "born", "small", "big"]
+    columns = {"prediction_id": "id", "served_at": "at", **{f"in_{name}": name for name in names}}
+    [row] = opened(columns=columns).predictions(day(1)).to_dict("records")
+    assert "6b1c5c0e-0000-4000-8000-000000000001" == row["prediction_id"]
+    expected = [0.25, "good", '{"a": 1}', '["x", "y"]', "1:30:00", dt.date(1999, 12, 31), 3]
+    assert expected == [row[f"in_{name}"] for name in names[:-1]]
+    assert pd.isna(row["in_big"])
+
+
+@on_postgres
+def test_a_moment_beyond_the_calendar_is_told_so(server: Place) -> None:
+    """PostgreSQL knows infinity, which is on no day."""
+    server.do(
+        "create table served (id text, at timestamptz, size int)", "insert into served values ('a', 'infinity', 1)"
+    )
+    with pytest.raises(DataError, match=r"served: the database cannot give it \(.*infinity"):
+        _ = opened().first_day
 
 
 @on_postgres

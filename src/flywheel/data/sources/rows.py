@@ -28,6 +28,7 @@ def kind_of(declared: Any, dialect: str, is_text: bool) -> pa.DataType:
 
     SQLite keeps moments as texts or numbers, whatever its columns declare; anything unknown is a text.
     """
+    declared = getattr(declared, "data_type", declared)  # of a domain, the type that it restricts
     kinds: list[tuple[type[Any], pa.DataType]] = [
         (sa.Boolean, pa.bool_()),
         (sa.Integer, pa.int64()),

@@ -62,11 +62,13 @@ class Spool:
         if self._days is not None:  # copied: a slice would hold on to the rows around it
             is_wanted = np.isin(code, np.array(sorted(self._days), dtype="datetime64[D]").astype("int64"))
             table, code = table.filter(pa.array(is_wanted)), code[is_wanted]
+            if not len(code):
+                return
         order = np.argsort(code, kind="stable")
         if (np.diff(code) < 0).any():
             table, code = table.take(order), code[order]
-        starts = np.flatnonzero(np.diff(code, prepend=code[0] - 1)) if len(code) else []
-        for start, end in zip(starts, [*starts[1:], len(code)], strict=bool(len(code))):
+        starts = np.flatnonzero(np.diff(code, prepend=code[0] - 1))
+        for start, end in zip(starts, [*starts[1:], len(code)], strict=True):
             self._parts[_day(code[start])].append(table.slice(start, end - start))
         self._bytes += table.nbytes
         if self._bytes > self._limit:
