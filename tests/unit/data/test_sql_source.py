@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from flywheel import files
 from flywheel.data.sources import Part, database, rows, sql
@@ -395,6 +397,16 @@ def test_a_wrong_option_is_named_without_its_password(
     with pytest.raises(ConfigError, match=said) as caught:
         open_source({"predictions": {"table": "served", "columns": COLUMNS}, **options})
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_example_of_the_documents_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever copies it has no error to read."""
+    monkeypatch.setenv(VARIABLE, "postgresql://user:password@host/name")
+    [example] = re.findall(
+        r"^```yaml\n(source:.*?)^```", (ROOT / "docs/your-data.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    options = yaml.safe_load(example)["source"]["options"]
+    assert 3 == len(open_source(options)._asked)
 
 
 def collected(options: dict[str, Any], as_of: int = 3) -> str:
