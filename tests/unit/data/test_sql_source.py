@@ -377,6 +377,7 @@ def test_a_locked_sqlite_file_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ({"address": "postgresql://ann:hunter2@host/db"}, "address: found an address with a password.*address_env"),
         ({"address": "postgresql://host/db?password=hunter2"}, "address: found an address with a password"),
+        ({"address": "mssql+pyodbc:///?odbc_connect=SERVER%3Dh%3BPWD%3Dhunter2"}, "found an address with a password"),
         ({"adress": "postgresql://ann:hunter2@host/db"}, "adress: found an address with a password"),
         ({}, "address: either address or address_env"),
         ({"address": "sqlite:///x.db", "address_env": "X"}, "not both"),
@@ -523,6 +524,12 @@ def many(server: Place, n: int) -> None:
         f"{n} as at, g % 9 as size from generate_series(0, {n - 1}) g",
         "create table said as select id, at, 1 as value from served",
     )
+
+
+def test_an_address_may_name_files_and_hosts() -> None:
+    """Only what is secret is one."""
+    plain = ("postgresql://password-store/db?sslkey=my.key&application_name=passengers", "sqlite:///tokens.db")
+    assert [False, False] == [database.holds_password(one) for one in plain]
 
 
 SAID = {

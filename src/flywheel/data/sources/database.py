@@ -24,9 +24,11 @@ TRIES = 3
 PAUSE_S = 0.5  # before the second try; twice as long before the third
 CONNECT_S = 10  # for a server that does not answer at all
 SHOWN = 20  # names in a message
-SECRET = re.compile(r"(?i)pass|pwd|secret|token|key")  # names of what an address hides behind its question mark
+# What an address hides behind its question mark: by its name, or inside a text for ODBC.
+SECRET = re.compile(r"(?i)pass(?!file)|pwd|secret|token|(api|access)_?key")
+INSIDE = re.compile(r"(?i)\b(?:pwd|password)\s*=\s*([^;\s]+)")
 REFUSED = re.compile(
-    r"(?i)authentication failed|password|access denied|pg_hba|not permitted to log in|(role|database) \S+ does not exist"
+    r"(?i)authentication failed|no password|access denied|pg_hba|not permitted to log in|(role|database) \S+ does not exist"
 )
 LOCKED = re.compile(r"(?i)lock timeout|lock wait timeout|database (table )?is locked")
 STOPPED, FORBIDDEN = "57014", "42501"  # PostgreSQL's words for a statement that took too long, and for a missing right
@@ -209,8 +211,8 @@ def _secrets(address: str, url: sa.URL) -> list[str]:
     written = re.search(r"://[^/@]*?:([^@]*)@", address)
     hidden = [str(url.password or ""), written[1] if written else ""]
     for name, said in url.query.items():
-        if SECRET.search(name):
-            hidden += [said] if isinstance(said, str) else said
+        values = [said] if isinstance(said, str) else list(said)
+        hidden += values if SECRET.search(name) else INSIDE.findall(" ".join(values))
     found = {*hidden, *map(unquote, hidden)} - {""}
     return [address, *sorted(found, key=len, reverse=True)]
 

@@ -24,6 +24,10 @@ from flywheel.params import Params, TimeZone
 NUMBERS = ("score", "latency_ms", "value")  # of the loop's columns; the others are text
 UNITS = ("s", "ms", "us", "ns")
 OFFSET = r"(?i)(z|[+-]\d\d(:?\d\d)?)$"  # behind a time of day: what says that a moment is not a local time
+STYLE, STYLE_UTC = (
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y-%m-%dT%H:%M:%S.%f+00:00",
+)  # of a moment beside one that is not understood
 LENGTH = re.compile(r"(\d{1,7})(min|h|d)")
 MINUTES = {"min": 1, "h": 60, "d": 1440}
 
@@ -159,11 +163,7 @@ def outcomes(raw: pa.Table, options: PredictionsOptions, outcome: OutcomeOptions
         known_at, day = moments(raw[outcome.known_at], outcome)
     else:
         served_at, day = moments(raw[_one(options.columns["served_at"])], options)
-        later = length(outcome.known_after or "0min")
-        known_at = served_at
-        if pa.types.is_timestamp(served_at.type):
-            known_at = pa.chunked_array([pa.array(served_at.to_pandas() + later, tables.MOMENT)])
-            day = _days(known_at.to_pandas())
+        known_at, day = _later(served_at, day, length(outcome.known_after or "0min"))
     table = pa.table(
         {
             "prediction_id": joined(raw, options.columns["prediction_id"]),
@@ -239,8 +239,20 @@ def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray,
         return pa.chunked_array([pa.array(at, tables.MOMENT)]), day
     came = texts(column).to_pandas()
     said = came.where(~is_odd, came + f" in {options.timezone}, where clocks are changed")
-    shown = at.dt.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00").astype("str").where(~is_lost, said)
+    shown = at.dt.strftime(STYLE_UTC).astype("str").where(~is_lost, said)
     return pa.chunked_array([pa.array(shown, "string")]), day
+
+
+def _later(at: pa.ChunkedArray, day: np.ndarray, by: pd.Timedelta) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Moments and their days, some time later; what was not understood stays as it came, on a later day."""
+    if pa.types.is_timestamp(at.type):
+        later = at.to_pandas() + by
+        return pa.chunked_array([pa.array(later, tables.MOMENT)]), _days(later)
+    came = at.to_pandas()
+    later = pd.to_datetime(came, format=STYLE, utc=True, errors="coerce").astype("datetime64[us, UTC]") + by
+    shown = later.dt.strftime(STYLE_UTC).astype("str").where(later.notna(), came)
+    odd = (pd.Series(day.astype("datetime64[us]")) + by).to_numpy().astype("datetime64[D]")
+    return pa.chunked_array([pa.array(shown, "string")]), np.where(later.isna(), odd, _days(later))
 
 
 def _days(at: pd.Series) -> np.ndarray:
