@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,22 @@ def test_a_later_run_asks_for_new_days_only() -> None:
     source.asked.clear()
     collect(source, as_of=4)
     assert [("predictions", 3), ("feedback", 3)] == source.asked
+
+
+def test_a_source_that_wants_to_know_is_told_the_days_first() -> None:
+    """Those that are missing, before any of them is asked for."""
+
+    class Foretelling(PlantedSource):
+        def expect(self, days: Sequence[dt.date]) -> None:
+            self.asked += [("expected", one.day) for one in days]
+
+    three = three_days()
+    source = Foretelling(three.rows["predictions"], three.rows["feedback"])
+    collect(source, as_of=2)
+    source.asked.clear()
+    collect(source, as_of=4)
+    assert [("expected", 2), ("expected", 3)] == source.asked[:2]
+    assert [("predictions", 2), ("feedback", 2), ("predictions", 3), ("feedback", 3)] == source.asked[2:]
 
 
 def test_a_stored_day_is_never_changed() -> None:

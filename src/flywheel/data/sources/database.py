@@ -257,6 +257,7 @@ def _is_refused(error: exc.SQLAlchemyError) -> bool:
 
 
 def _told(error: exc.SQLAlchemyError) -> str:
-    """What the driver itself says, in one line: SQLAlchemy adds the statement."""
+    """What the database or its driver says, in one line: SQLAlchemy adds the statement, and PostgreSQL a part of it."""
     own = error.orig if isinstance(error, exc.DBAPIError) else error
-    return " ".join(str(own).split()).rstrip(".")
+    alone = getattr(getattr(own, "diag", None), "message_primary", None)
+    return " ".join(str(alone or own).split()).rstrip(".")
