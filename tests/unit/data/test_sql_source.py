@@ -644,7 +644,7 @@ def test_memory_does_not_grow_with_the_table(server: Place) -> None:
     peaks = []
     for n in (100_000, 400_000):
         server.do(
-            f"create table many_{n} as select 'prediction ' || g as id, timestamptz '2030-01-01+00' + g * interval "
+            f"create table many_{n} as select g || repeat('x', 200) as id, timestamptz '2030-01-01+00' + g * interval "
             f"'8640 ms' as at, g % 9 as size from generate_series(0, {n - 1}) g",
         )
         done = subprocess.run(
