@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import AS_OF, Clone
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one")]
+pytestmark = pytest.mark.slow
 
 
 def test_several_ticks_give_the_same_hashes_as_one_run(tiny: Clone, new_clone: Callable[[str], Clone]) -> None:

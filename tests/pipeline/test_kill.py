@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Clone
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two")]
+pytestmark = pytest.mark.slow
 
 # For each stage: what is deleted, so that it has work to do, and what it writes first, so that it is seen in the middle
 # of its work. None: it is killed half a second after its start.

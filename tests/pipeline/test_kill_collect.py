@@ -22,7 +22,7 @@ from flywheel.stages.collect import CollectParams, main
 from tests.planted import ROOT, contents, settings
 from tests.postgres import Postgres
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sql")]
+pytestmark = pytest.mark.slow
 
 KILLS = 30
 DAYS = 40

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Clone
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two")]
+pytestmark = pytest.mark.slow
 
 
 def test_a_release_is_two_tags_and_a_tick_takes_it_over(losing_copy: Clone) -> None:

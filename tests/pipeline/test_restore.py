@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Clone
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two")]
+pytestmark = pytest.mark.slow
 
 
 def lose(clone: Clone) -> None:

@@ -93,7 +93,6 @@ def test_a_rounded_number_agrees(bench: ModuleType) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("one")
 def test_the_floor_does_the_work_of_the_pipeline(bench: ModuleType, tiny_copy: Clone) -> None:
     """On a small run it has the numbers of the reports: all metrics, cohorts and behaviours, every column's drift."""
     tiny_copy.run("python", str(ROOT / "bench/floor.py"), "floor.json")
@@ -108,7 +107,6 @@ def test_the_floor_does_the_work_of_the_pipeline(bench: ModuleType, tiny_copy: C
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("one")
 def test_the_span_and_the_seconds_of_the_source_are_measured(bench: ModuleType, tiny_copy: Clone) -> None:
     """Whatever the project: by the source that its conf names."""
     first, last, as_of = bench.source_of(tiny_copy.path)

@@ -63,7 +63,6 @@ def commands() -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("one")
 def test_every_command_of_the_readme_runs(tiny_copy: Clone, tmp_path: Path) -> None:
     """In the order of the README, in a small clone: none fails for a reason that the README does not give."""
     tiny_copy.install()

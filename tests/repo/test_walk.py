@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Clone, begin, copy_files, tracked_files
+from tests.conftest import ROOT, Clone, begin, copied, copy_files, shared, tracked_files
 
 pytestmark = pytest.mark.slow
 
@@ -22,10 +24,8 @@ def commands(blocks: list[str]) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def walk(place: Path) -> Clone:
     """The whole tree as somebody clones it, with the script of the walk, in which the commands up to the report were run."""
-    place = tmp_path_factory.mktemp("walk") / "clone"
     copy_files(place, tracked_files())
     clone = begin(place)
     clone.install()
@@ -39,13 +39,24 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return clone
 
 
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone after the walk up to the first report. Tests must not change it."""
+    return shared(tmp_path_factory, "walked", walk)
+
+
+@pytest.fixture
+def walked_copy(walked: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A copy of it that a test may change."""
+    yield from copied(walked, tmp_path)
+
+
 def settled(clone: Clone) -> None:
     """Nothing to install: the environment is this tree's, whatever the lock says now."""
     for name in ("uv.lock", "pyproject.toml"):
         os.utime(clone.path / name, (0, 0))
 
 
-@pytest.mark.xdist_group("walk")
 def test_four_commands_make_the_first_report(walked: Clone) -> None:
     """Every stage ran, on rain; what was guessed is said with its reason."""
     assert len(commands(BLOCKS[:FIRST_REPORT])) <= 4
@@ -65,7 +76,6 @@ def test_four_commands_make_the_first_report(walked: Clone) -> None:
     assert "flights" not in (walked.path / "params.yaml").read_text()
 
 
-@pytest.mark.xdist_group("walk")
 def test_what_was_guessed_of_the_weather(walked: Clone) -> None:
     """Types, ranges, categories, features, cohorts, clock and costs, as a person would say them."""
     said = yaml.safe_load((walked.path / "conf/project/rain.yaml").read_text())
@@ -84,30 +94,28 @@ def test_what_was_guessed_of_the_weather(walked: Clone) -> None:
     assert "what is a right, a wrong and a missed alert worth to you?" in left.stderr
 
 
-@pytest.mark.xdist_group("walk")
-def test_without_the_example_everything_is_green(walked: Clone) -> None:
+def test_without_the_example_everything_is_green(walked_copy: Clone) -> None:
     """No word of it but in documents; `make check`, the collection of all tests, and those that are not slow."""
     for name in ("dvc.yaml", "pyproject.toml", "uv.lock", "conf/config.yaml", "params.yaml"):
-        assert "flights" not in (walked.path / name).read_text(), name
-    walked.git("add", "-A")  # what ruff and the tests look at
-    assert walked.git("ls-files", "tables") == ""
-    walked.run("make", "check")
-    walked.run("pytest", "-m", "not slow", "-n", "0", timeout=900)  # collects the slow ones as well
+        assert "flights" not in (walked_copy.path / name).read_text(), name
+    walked_copy.git("add", "-A")  # what ruff and the tests look at
+    assert walked_copy.git("ls-files", "tables") == ""
+    walked_copy.run("make", "check")
+    walked_copy.run("pytest", "-m", "not slow", "-n", "0", timeout=900)  # collects the slow ones as well
 
 
-@pytest.mark.xdist_group("walk")
-def test_the_rest_of_the_walk(walked: Clone) -> None:
+def test_the_rest_of_the_walk(walked_copy: Clone) -> None:
     """The first release, and the first turn: only the new days are collected, and the model that serves is the champion."""
     said = ""
     for line in commands(BLOCKS[FIRST_REPORT:]):
-        settled(walked)
-        said += walked.run("bash", "-euo", "pipefail", "-c", line).stdout
-    assert "rain@v0.1.0" in walked.git("tag").splitlines()
+        settled(walked_copy)
+        said += walked_copy.run("bash", "-euo", "pipefail", "-c", line).stdout
+    assert "rain@v0.1.0" in walked_copy.git("tag").splitlines()
     assert "champion  v0.1.0, from its tag" in said
     assert "collect   28 new days of" in said
-    decision = walked.json("reports/decision.json")
+    decision = walked_copy.json("reports/decision.json")
     assert (decision["reference"], decision["champion"], decision["as_of"]) == ("champion", "v0.1.0", "2013-12-29")
-    assert walked.git("status", "--porcelain") == ""
+    assert walked_copy.git("status", "--porcelain") == ""
 
 
 def test_the_script_is_what_the_bench_runs_too() -> None:

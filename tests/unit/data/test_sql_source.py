@@ -32,7 +32,7 @@ from tests.postgres import PASSWORD, Postgres
 
 VARIABLE = "WAREHOUSE_URL"
 COLUMNS = {"prediction_id": "id", "served_at": "at", "in_size": "size"}
-POSTGRES = pytest.param("postgres", marks=[pytest.mark.slow, pytest.mark.xdist_group("sql")])
+POSTGRES = pytest.param("postgres", marks=pytest.mark.slow)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -81,7 +81,7 @@ def server(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
-only_postgres = [pytest.mark.slow, pytest.mark.xdist_group("sql")]
+only_postgres = pytest.mark.slow
 
 
 def on_postgres(test: Callable[..., None]) -> Callable[..., None]:

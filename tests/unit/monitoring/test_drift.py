@@ -281,7 +281,6 @@ def test_the_order_of_rows_is_of_no_importance() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("evidently")  # which takes seconds to import
 @pytest.mark.parametrize(("numeric", "categorical"), [("wasserstein", "jensenshannon"), ("psi", "hellinger")])
 def test_the_distances_are_those_of_evidentlys_own_report(numeric: str, categorical: str) -> None:
     """Those that are computed here, and those for which its code is called without the plots."""
