@@ -81,7 +81,7 @@ def server(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
-only_postgres = pytest.mark.slow
+only_postgres = [pytest.mark.slow]
 
 
 def on_postgres(test: Callable[..., None]) -> Callable[..., None]:
