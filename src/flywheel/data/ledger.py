@@ -1,9 +1,10 @@
 """Which days must be made again: digests of what each day was made from, and of what came out.
 
 A stage that works day by day keeps a ledger next to its output. A day is done as long as the ledger agrees with three things:
-the fingerprint (code, settings, and whatever else decides all days), the day's inputs, and its outputs. A day depends on the
-inputs of all days before it (an id may come only once, history looks back). So every day from the first one with changed
-inputs on is made again. If only a day's output was damaged or lost, that day alone is made again.
+the fingerprint (code, settings, and whatever else decides all days), the day's inputs, and its outputs. Where a day depends on
+all days before it (an id may come only once), every day from the first one with changed inputs on is made again: `to_do`.
+Where the inputs of a day hold all that it depends on (history looks back only so far), that day alone: `changed`. If only a
+day's output was damaged or lost, that day alone is made again.
 """
 
 from __future__ import annotations
@@ -69,11 +70,26 @@ def to_do(
     knows and that is gone counts as changed, because later days were made with it.
     """
     known = {dt.date.fromisoformat(name): entry for name, entry in ledger.items()}
-    changed = [
+    others = [
         day for day in {*days, *known} if day not in known or day not in inputs or known[day]["inputs"] != inputs[day]
     ]
-    first = min(changed, default=dt.date.max)
+    first = min(others, default=dt.date.max)
     return [day for day in days if day >= first or known[day]["outputs"] != outputs(day)]
+
+
+def changed(
+    days: Sequence[dt.date],
+    ledger: Mapping[str, Entry],
+    inputs: Mapping[dt.date, str],
+    outputs: Callable[[dt.date], str],
+) -> list[dt.date]:
+    """Those of `days` (in order) whose inputs or output changed, where the inputs hold all that a day depends on."""
+    known = {day: ledger.get(day.isoformat()) for day in days}
+    return [
+        day
+        for day, entry in known.items()
+        if entry is None or entry["inputs"] != inputs[day] or entry["outputs"] != outputs(day)
+    ]
 
 
 def digest(paths: Iterable[Path]) -> str:

@@ -18,6 +18,8 @@ from flywheel.project import load_function
 
 def compute_days(new: list[dt.date], params: Features, derive: str | None) -> list[tuple[dt.date, pd.DataFrame]]:
     """The features of each new day, from its predictions and earlier labels."""
+    if not new:
+        return []
     predictions = tables.read_days(files.VALID, "predictions", new)
     keys = sorted({name for item in params.history for name in item.key})
     longest = max((window_length(w) for item in params.history for w in item.windows), default=pd.Timedelta(0))

@@ -16,7 +16,7 @@ import yaml
 from flywheel import git
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop.settings import AllParams
-from flywheel.params import from_yaml
+from flywheel.params import Clock, from_yaml
 
 STATE = "conf/state.yaml"
 LOOK_BACK = 200
@@ -65,6 +65,11 @@ def target(params: AllParams, today: dt.date | None = None) -> dt.date:
         return follow("today", [], now, calendar)
     last = open_source(params.source).last_day + dt.timedelta(days=1)
     return max(min(follow("replay", history(), now, calendar), last), now)
+
+
+def open_day(params: Clock, today: dt.date | None = None) -> dt.date | None:
+    """The UTC day that is not over, which a clock that follows the calendar does not pass; None for one that replays."""
+    return (today or dt.datetime.now(dt.UTC).date()) if params.follow == "today" else None
 
 
 def waiting(params: AllParams, last_day: dt.date, today: dt.date) -> int:

@@ -62,16 +62,20 @@ def _go(now: Composition, force: bool, verify: bool, say: Say) -> Outcome:
     return Outcome(ran, seconds)
 
 
-def tick(days: int, say: Say = print) -> Outcome | None:
+def tick(days: int, say: Say = print, today: dt.date | None = None) -> Outcome | None:
     """Move the clock by some days, at most to the end of the data, and run; None where there was nothing to do.
 
-    A turn that did not finish is finished first, so that no verdict is skipped. `flywheel monitor` gives none, so skips none.
+    A clock that follows the calendar does not pass today, whatever the source has of it: a day that is not over is never
+    collected half. A turn that did not finish is finished first, so that no verdict is skipped. `flywheel monitor` gives none, so skips none.
     """
     from flywheel.data.sources import open_source
 
     now = as_before(say)
     as_of = now.params.clock.as_of
-    last = open_source(now.params.source).last_day + dt.timedelta(days=1)
+    last, ends, until = open_source(now.params.source).last_day + dt.timedelta(days=1), "the end of the data", "more days arrive"
+    open_day = clock.open_day(now.params.clock, today)
+    if open_day is not None and open_day < last:
+        last, ends, until = open_day, "today, which is not over", "it is"
     decision = shapes.read_if_there(files.DECISION, Decision)
     decided = decision["as_of"] if decision else None
     is_open = decided is not None and decided != as_of.isoformat()
@@ -80,14 +84,14 @@ def tick(days: int, say: Say = print) -> Outcome | None:
         write(now)
         return _go(now, False, False, say)
     if as_of >= last:
-        say(f"The clock is at {as_of}, the end of the data. Nothing to do until more days arrive.")
+        say(f"The clock is at {as_of}, {ends}. Nothing to do until {until}.")
         if is_open:
             say(f"The last verdict is as of {decided}. For one as of {as_of}: flywheel run")
         return None
     target = min(as_of + dt.timedelta(days=days), last)
     moved = advance(now, target, say)
     if target < as_of + dt.timedelta(days=days):
-        say(f"          {(target - as_of).days} days on: the data ends there")
+        say(f"          {(target - as_of).days} days on, to {ends}")
     return _go(moved, False, False, say)
 
 

@@ -9,8 +9,9 @@ from flywheel import files
 from flywheel.data import tables
 from flywheel.data.evidence import Entry
 from flywheel.data.ledger import digest as digest_code
-from flywheel.data.ledger import fingerprint, open_days, to_do
-from flywheel.features.days import LEDGER, inputs, outputs
+from flywheel.data.ledger import changed, fingerprint, open_days
+from flywheel.features.days import LEDGER, outputs
+from flywheel.features.inputs import inputs
 from flywheel.features.settings import Features
 from flywheel.features.table import compute_days
 from flywheel.params import Clock, Params, Project
@@ -27,16 +28,17 @@ class FeaturizeParams(Params):
 
 
 def main(params: FeaturizeParams) -> str:
-    """Write one file a day to `data/features/`; computes only the days that are new, and from a changed day on."""
+    """Write one file a day to `data/features/`; computes only days that are new or can have changed."""
     upstream = files.read_metadata(files.LABELS).get("fingerprint", "")
     code = own_files(params.project.derive, "project.derive", params.project.code)
     settings = {"features": params.features.model_dump(), "derive": params.project.derive, "code": digest_code(code)}
     mark = fingerprint("featurize", settings, upstream)
     stored = [day for day in tables.stored_days(files.VALID, "predictions") if day < params.clock.as_of]
-    came = inputs(stored, files.read_parquet(files.LABELS))
-    new = to_do(stored, open_days(LEDGER, Entry, mark), came, outputs)
+    came = inputs(stored, files.read_parquet(files.LABELS), params.features)
+    kept = open_days(LEDGER, Entry, mark)
+    new = changed(stored, kept, came, outputs)
     tables.days_in(files.FEATURES)  # a stray file stops the run before anything is written
-    if new:
+    if new or len(kept) != len(stored):
         for day, rows in compute_days(new, params.features, params.project.derive):
             files.write_parquet(files.FEATURES / f"{day}.parquet", rows)
         tables.drop_other_days(files.FEATURES, stored)

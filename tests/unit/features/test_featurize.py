@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flywheel import files
 from flywheel.errors import ConfigError, DataError
@@ -15,7 +17,7 @@ from flywheel.features.days import read_features
 from flywheel.features.settings import Calendar
 from flywheel.features.table import calendar
 from flywheel.stages.featurize import FeaturizeParams, main
-from tests.planted import at, contents, day, feedback, furnish, prediction, settings, write_valid
+from tests.planted import ON_DISK, at, contents, day, feedback, furnish, prediction, settings, write_valid
 
 
 @pytest.fixture(autouse=True)
@@ -213,10 +215,10 @@ def test_a_day_that_was_changed_or_lost_is_computed_again() -> None:
     assert before == contents(files.FEATURES)
 
 
-def in_full() -> dict[str, bytes]:
+def in_full(as_of: int = 6) -> dict[str, bytes]:
     """The bytes of a run that starts from nothing."""
     shutil.rmtree(files.FEATURES)
-    featurize(as_of=6)
+    featurize(as_of)
     return contents(files.FEATURES)
 
 
@@ -268,9 +270,77 @@ def test_a_label_that_ends_earlier_than_it_did_makes_the_features_again() -> Non
     write_valid(
         predictions, {1: [*two, feedback("f3", "p1", "01T13", channel="report", source_id="user 2", value=0.0)]}
     )
-    assert "5 new days of 5" == featurize(as_of=6)
+    assert "4 new days of 5" == featurize(as_of=6)  # the fifth day looks back to the third
     assert 0.0 == features(2)["place_count_2d"].item()
     assert contents(files.FEATURES) == in_full()
+
+
+def test_the_place_of_a_prediction_whose_label_came_much_later_changes_the_days_after_that_label() -> None:
+    """Corrected is the first day; its own features change, and those of the days that look back on the label: 8 to 10."""
+    predictions = {n: [prediction(f"p{n}", f"{n:02}T10")] for n in range(1, 13)}
+    said = {8: [feedback("f1", "p1", "08T08")]}
+    write_valid(predictions, said)
+    featurize(as_of=13)
+    written = times()
+    write_valid(predictions | {1: [prediction("p1", "01T10", in_place="south")]}, said)
+    assert "4 new days of 12" == featurize(as_of=13)
+    assert {day(n).isoformat() for n in (1, 8, 9, 10)} == {name for name, at in times().items() if at != written[name]}
+    assert [0.0, 0.0] == [features(n)["place_count_2d"].item() for n in (8, 9)]
+    assert contents(files.FEATURES) == in_full(13)
+
+
+def times() -> dict[str, int]:
+    """When each day of features was written."""
+    return {path.stem: path.stat().st_mtime_ns for path in files.FEATURES.glob("*.parquet")}
+
+
+@st.composite
+def corrections(draw: st.DrawFn) -> tuple[tuple[Any, Any], tuple[Any, Any], set[int]]:
+    """A fortnight with some predictions a day and feedback that may come days later; the same after a day was corrected;
+    and the days whose predictions, or whose news about labels, were touched.
+    """
+    predictions: dict[int, list[dict[str, Any]]] = {n: [] for n in range(1, 15)}
+    said: dict[int, list[dict[str, Any]]] = {n: [] for n in range(1, 15)}
+    for n in range(1, 15):
+        for k in range(draw(st.integers(0, 2))):
+            name, hour = f"p{n}-{k}", draw(st.integers(0, 22))
+            predictions[n].append(
+                prediction(name, f"{n:02}T{hour:02}", in_place=draw(st.sampled_from(["north", "south"])))
+            )
+            for vote in range(draw(st.integers(0, 3))):
+                on = min(n + draw(st.integers(0, 6)), 14)
+                voice = {"channel": draw(st.sampled_from(["outcome", "report"])), "source_id": f"user {vote}"}
+                value = float(draw(st.integers(0, 1)))
+                said[on].append(feedback(f"f{name}-{vote}", name, f"{on:02}T23:{vote:02}", value=value, **voice))
+    wrong = draw(st.integers(1, 14))
+    after = dict(predictions), dict(said)
+    if draw(st.booleans()):
+        about = {row["prediction_id"] for row in said[wrong]}
+        after[1][wrong] = [row | {"value": 1 - row["value"]} for row in said[wrong] if draw(st.booleans())]
+    else:
+        about = {row["prediction_id"] for row in predictions[wrong]}
+        after[0][wrong] = [row | {"in_place": draw(st.sampled_from(["north", "south"]))} for row in predictions[wrong]]
+    news = {n for n, rows in said.items() if any(row["prediction_id"] in about for row in rows)}
+    return (predictions, said), after, news | {wrong}
+
+
+@pytest.mark.slow
+@ON_DISK
+@given(corrections())
+def test_after_a_correction_the_features_are_those_of_a_full_run_and_no_other_day_is_written(
+    drawn: tuple[tuple[Any, Any], tuple[Any, Any], set[int]],
+) -> None:
+    """Byte for byte. Histories look back two days: so what is more than two days after all that was touched is left alone."""
+    before, after, touched = drawn
+    shutil.rmtree(files.FEATURES, ignore_errors=True)
+    write_valid(*before)
+    featurize(as_of=15)
+    written = times()
+    write_valid(*after)
+    featurize(as_of=15)
+    again = {name for name, at in times().items() if at != written[name]}
+    assert again <= {day(n + k).isoformat() for n in touched for k in (0, 1, 2)}
+    assert contents(files.FEATURES) == in_full(15)
 
 
 def test_feedback_of_a_new_day_about_an_old_prediction_leaves_the_past_alone() -> None:
