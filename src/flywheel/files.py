@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # table libraries load slowly, and the commands use only path
 
 
 EVENTS = Path("data/events")
+CORRECTIONS = EVENTS / "corrections.json"
+LATE = Path("data/late")
+LATE_LEDGER = LATE / "ledger.json"
 VALID = Path("data/valid")
 REJECTED = Path("data/rejected")
 LABELS = Path("data/labels.parquet")
@@ -48,6 +51,7 @@ PLOTS = REPORTS / "plots"
 PIPELINE = Path("dvc.yaml")
 LOCAL = Path(".flywheel")
 TMP = LOCAL / "tmp"
+BACKFILL = LOCAL / "backfill"
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

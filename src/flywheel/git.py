@@ -62,6 +62,15 @@ def ask(*arguments: str, sent: bytes = b"", env: Mapping[str, str] | None = None
     return done.returncode, done.stdout, said
 
 
+def author() -> str:
+    """Who commits here, as Git knows them. DataError where it does not."""
+    named = os.environ.get("GIT_AUTHOR_NAME") or text(ask("config", "user.name")[1])
+    name = " ".join("".join(letter if letter.isprintable() else " " for letter in named).split())
+    if not name:
+        raise DataError('Git does not know who you are. Tell it: git config user.name "Your Name"')
+    return name
+
+
 def text(output: bytes) -> str:
     """Output of Git as text; bytes that are not UTF-8, as in an old message, show as a question mark."""
     return output.decode("utf-8", "replace")

@@ -6,6 +6,8 @@ import datetime as dt
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,54 +17,81 @@ import pyarrow.compute as pc
 from flywheel import files, shapes
 from flywheel.data import tables
 from flywheel.data.columns import OPTIONAL, REQUIRED
+from flywheel.data.evidence import CollectedDay
 from flywheel.data.identity import IDENTITY, differences, read_identity
 from flywheel.data.ledger import checked_days, digest_of
 from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
 from flywheel.data.settings import Collect
-from flywheel.data.sources import Source
+from flywheel.data.sources import Counted, Source
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Clock
 
 LEDGER = files.EVENTS / "ledger.json"
 
 
-def collect_day(source: Source, day: dt.date, key: str | None, env: str) -> int:
-    """Store one day of both tables; returns how many duplicates were dropped. `env` is where the key should have been."""
+def collect_day(source: Source, day: dt.date, key: str | None, env: str) -> tuple[CollectedDay, int]:
+    """Store one day of both tables; returns its entry in the ledger, and how many duplicates were dropped. `env` is where
+    the key should have been."""
+    came = {table: came_on(source, table, day, key, env) for table in tables.TABLES}
+    for table, one in came.items():
+        store(tables.day_path(files.EVENTS, table, day), one, f"{table} of {day}")
+    return entry(source, digests(day), came), sum(one.dropped for one in came.values())
+
+
+@dataclass(frozen=True)
+class Came:
+    """What a source gave of one table on one day: the rows as they are stored, how many it gave, and duplicates dropped."""
+
+    rows: pd.DataFrame
+    given: int
+    dropped: int
+
+
+def came_on(source: Source, table: str, day: dt.date, key: str | None, env: str) -> Came:
+    """One day of one table, without personal data. DataError when the source does not give it."""
     try:
-        served, said = source.predictions(day), source.feedback(day)
+        given = source.predictions(day) if table == "predictions" else source.feedback(day)
     except OSError as error:  # a file that is gone, a server that does not answer
         raise DataError(
             f"the source did not give {day}: {error}. Mend it and run again; earlier days are kept."
         ) from error
-    predictions, twice_predicted = drop_duplicates(hide_users(served, key, env), "predictions")
-    feedback, twice_said = drop_duplicates(with_ids(hide_people(said, key, env)), "feedback")
-    for table, frame, dropped in (("predictions", predictions, twice_predicted), ("feedback", feedback, twice_said)):
-        path = tables.day_path(files.EVENTS, table, day)
-        try:
-            files.write_parquet(path, storable(expected(frame, table)), {"duplicates": str(dropped)})
-        except (ValueError, OverflowError, TypeError) as error:  # Arrow's errors are ValueErrors and TypeErrors
-            raise DataError(f"{table} of {day} hold a value that cannot be stored: {error}. Fix the source.") from error
-    return twice_predicted + twice_said
+    hidden = hide_users(given, key, env) if table == "predictions" else with_ids(hide_people(given, key, env))
+    rows, dropped = drop_duplicates(hidden, table)
+    return Came(storable(expected(rows, table)), len(given), dropped)
 
 
-def digests(day: dt.date) -> dict[str, str | None]:
+def store(path: Path, came: Came, what: str) -> None:
+    """Write the rows of a day. DataError when they hold a value that Parquet cannot."""
+    try:
+        files.write_parquet(path, came.rows, {"duplicates": str(came.dropped)})
+    except (ValueError, OverflowError, TypeError) as error:  # Arrow's errors are ValueErrors and TypeErrors
+        raise DataError(f"{what} hold a value that cannot be stored: {error}. Fix the source.") from error
+
+
+def entry(source: Source, found: Mapping[str, str | None], came: Mapping[str, Came]) -> CollectedDay:
+    """What the ledger notes of a day that was stored: the digests found of its files, and what the source gave."""
+    noted: CollectedDay = {"predictions": found["predictions"] or "", "feedback": found["feedback"] or ""}
+    return noted | {"rows": {table: one.given for table, one in came.items()}} if isinstance(source, Counted) else noted
+
+
+def digests(day: dt.date, folder: Path = files.EVENTS) -> dict[str, str | None]:
     """Short digests of a day's two files."""
-    return {table: digest_of(tables.day_path(files.EVENTS, table, day)) for table in tables.TABLES}
+    return {table: digest_of(tables.day_path(folder, table, day)) for table in tables.TABLES}
 
 
-def open_ledger() -> dict[str, Any]:
-    """The digests of each collected day, by its name; nothing if nothing was collected. DataError if it has another shape."""
+def open_ledger() -> dict[str, CollectedDay]:
+    """What was noted of each collected day, by its name; nothing if nothing was. DataError if it has another shape."""
     found = shapes.read_if_there(LEDGER, dict[str, Any])
-    return checked_days(LEDGER, found or {}, dict[str, str])
+    return checked_days(LEDGER, found or {}, CollectedDay)
 
 
-def whole_days(ledger: Mapping[str, Mapping[str, str]]) -> set[dt.date]:
+def whole_days(ledger: Mapping[str, CollectedDay]) -> set[dt.date]:
     """The days that were collected and are still there. DataError if one has changed: a day never changes."""
     whole = set()
     for name, was in ledger.items():
         day = dt.date.fromisoformat(name)
         found = digests(day)
-        changed = [table for table in tables.TABLES if found[table] is not None and found[table] != was.get(table)]
+        changed = [table for table in tables.TABLES if found[table] is not None and found[table] != dict(was)[table]]
         if changed:
             path = tables.day_path(files.EVENTS, changed[0], day)
             raise DataError(
@@ -115,14 +144,19 @@ def complete_days(source: Source, as_of: dt.date) -> list[dt.date]:
     return tables.day_range(source.first_day, min(as_of, source.last_day + dt.timedelta(days=1)))
 
 
-def check_identity(now: dict[str, object]) -> None:
-    """DataError when `data/events/` was collected from another source or with another key; writes the identity if new."""
+def same_world(now: dict[str, object]) -> None:
+    """DataError when `data/events/` was collected from another source or with another key."""
     said = differences(now)
     if said:
         raise DataError(
             f"data/events was collected with other settings ({said}). Two worlds do not mix: set them back, "
             "or start over with `make clean` if the source can be read again."
         )
+
+
+def check_identity(now: dict[str, object]) -> None:
+    """DataError when `data/events/` was collected from another source or with another key; writes the identity if new."""
+    same_world(now)
     if not IDENTITY.exists() or read_identity() != now:
         files.write_json(IDENTITY, now)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NotRequired
+from typing import Annotated, NotRequired
 
+from pydantic import AfterValidator
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
@@ -15,6 +16,45 @@ class Entry(TypedDict):
 
     inputs: str
     outputs: str
+
+
+class CollectedDay(TypedDict):
+    """One day in the ledger of `collect`: digests of its two files, and how many rows the source gave for each table.
+
+    The numbers are missing where the source cannot count, and in ledgers of earlier versions.
+    """
+
+    predictions: str
+    feedback: str
+    rows: NotRequired[Annotated[dict[str, int], AfterValidator(shapes.having(("predictions", "feedback")))]]
+
+
+class Late(TypedDict):
+    """Rows of a table that came after their day was collected: how many, and how many on each day."""
+
+    rows: int
+    days: dict[DayText, int]
+
+
+class CorrectedFile(TypedDict):
+    """One file of a corrected day: its digest and its number of rows, before and after; and how many of these rows are new,
+    gone, or say something else."""
+
+    digests: Annotated[list[str], AfterValidator(shapes.of_length(2))]
+    rows: Annotated[list[int], AfterValidator(shapes.of_length(2))]
+    changed: int
+
+
+class Correction(TypedDict):
+    """A span of days that was collected again: who did it and why, at which clock, and each file that changed, by day and
+    table."""
+
+    first: DayText
+    last: DayText
+    as_of: DayText
+    who: str
+    why: str
+    days: dict[DayText, dict[str, CorrectedFile]]
 
 
 class Example(TypedDict):
@@ -124,15 +164,28 @@ class Silence(TypedDict):
 class Quality(TypedDict):
     """`reports/quality.json`. `silence` is by feed: both tables, and each channel of feedback that ever spoke.
 
-    Files of earlier versions have no `silence`, and say nothing of the `worst` rules.
+    `late` is by table, and names only those that have late rows. Files of earlier versions have no `silence`, and say nothing
+    of the `worst` rules, of late rows and of corrections.
     """
 
     as_of: DayText
+    late: NotRequired[dict[str, Late]]
+    corrections: NotRequired[list[Correction]]
     silence: NotRequired[dict[str, Silence]]
     total: Total
     recent: Recent
     unusual_volume: list[UnusualDay]
     days: list[Day]
+
+
+def read_late() -> dict[str, Late]:
+    """What `collect` found late. DataError when the file has another shape."""
+    return shapes.read_if_there(files.LATE_LEDGER, dict[str, Late], shapes.DELETE) or {}
+
+
+def read_corrections() -> list[Correction]:
+    """The corrections of history, in their order. DataError when the file has another shape."""
+    return shapes.read_if_there(files.CORRECTIONS, list[Correction]) or []
 
 
 def read_quality() -> Quality:

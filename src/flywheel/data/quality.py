@@ -14,7 +14,9 @@ from flywheel.data.evidence import (
     BrokenRule,
     CheckedDay,
     CheckedTable,
+    Correction,
     DayOfTable,
+    Late,
     Quality,
     Silence,
     Totals,
@@ -24,8 +26,15 @@ from flywheel.data.settings import Validate
 N_WORST = 3
 
 
-def summarize(days: Mapping[str, CheckedDay], as_of: dt.date, params: Validate) -> Quality:
-    """`reports/quality.json`: totals, the recent days, silent feeds, the trailing days, and days with an unusual volume."""
+def summarize(
+    days: Mapping[str, CheckedDay],
+    as_of: dt.date,
+    params: Validate,
+    late: Mapping[str, Late],
+    corrections: Sequence[Correction],
+) -> Quality:
+    """`reports/quality.json`: totals, the recent days, silent feeds, the trailing days, days with an unusual volume, what
+    came late, and what was corrected."""
     volumes = {
         table: pd.Series({day: of(table, entry)["rows"] for day, entry in days.items()}) for table in tables.TABLES
     }
@@ -33,6 +42,8 @@ def summarize(days: Mapping[str, CheckedDay], as_of: dt.date, params: Validate) 
     recent = dict(list(days.items())[-params.recent_days :])
     return {
         "as_of": as_of.isoformat(),
+        "late": dict(late),
+        "corrections": list(corrections),
         "total": {
             "days": {"n": len(days), "first": min(days, default=None), "last": max(days, default=None)},
             **totals(days.values()),

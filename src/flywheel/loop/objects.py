@@ -82,7 +82,12 @@ def clean_workspace(outputs: list[tuple[Path, str]], cache: Path) -> list[str]:
     for path, expected in outputs:
         if path == files.EVENTS:
             listed = listing(cache, expected) or {}
-            checked = {path / name: was for name, was in sorted(listed.items()) if name.endswith(".parquet")}
+            kept_names = (files.CORRECTIONS.name,)  # what was corrected, and why, is written nowhere else
+            checked = {
+                path / name: was
+                for name, was in sorted(listed.items())
+                if name.endswith(".parquet") or name in kept_names
+            }
         else:
             checked = {path: expected}
         for one, was in checked.items():

@@ -60,6 +60,7 @@ def run(force: bool = False, verify: bool = False, say: Callable[[str], object] 
     is committed is then measured, not believed, and neither is data that is not what `dvc.lock` says.
     """
     started = time.perf_counter()
+    finish_correction(say)
     with _repository() as repo:
         if verify:
             _distrust(repo, say)
@@ -74,9 +75,33 @@ def run(force: bool = False, verify: bool = False, say: Callable[[str], object] 
     return True, time.perf_counter() - started
 
 
+def finish_correction(say: Callable[[str], object] = print) -> None:
+    """Carry a correction of history through that was cut short, or throw away what was never whole."""
+    if not files.BACKFILL.exists():
+        return
+    from flywheel.data.corrections import finish
+
+    done = finish()
+    if done is not None:
+        say(f"backfill  the correction of {done['first']} to {done['last']} was cut short, and is complete now")
+
+
+def is_current() -> bool:
+    """Whether all results are those of the data, the code and the parameters that are here."""
+    with _repository() as repo:
+        return files.FEATURES.exists() and not _call(repo.status)
+
+
+def cache() -> Path:
+    """Where DVC keeps what it was given."""
+    with _repository() as repo:
+        return Path(repo.cache.legacy.path)
+
+
 def run_until(stage: str) -> float:
     """Bring one stage, and what it needs, up to date; returns the seconds it took."""
     started = time.perf_counter()
+    finish_correction()
     with _repository() as repo:
         _call(repo.reproduce, targets=stage)
     return time.perf_counter() - started

@@ -65,17 +65,17 @@ def _go(now: Composition, force: bool, verify: bool, say: Say) -> Outcome:
 def tick(days: int, say: Say = print, today: dt.date | None = None) -> Outcome | None:
     """Move the clock by some days, at most to the end of the data, and run; None where there was nothing to do.
 
-    A clock that follows the calendar does not pass today, whatever the source has of it: a day that is not over is never
-    collected half. A turn that did not finish is finished first, so that no verdict is skipped. `flywheel monitor` gives none, so skips none.
+    A clock that follows the calendar does not pass today, whatever the source has of it: an open day is never collected half.
+    A turn that did not finish is finished first, so that no verdict is skipped. `flywheel monitor` gives none, so skips none.
     """
     from flywheel.data.sources import open_source
 
     now = as_before(say)
     as_of = now.params.clock.as_of
-    last, ends, until = open_source(now.params.source).last_day + dt.timedelta(days=1), "the end of the data", "more days arrive"
+    last = open_source(now.params.source).last_day + dt.timedelta(days=1)
     open_day = clock.open_day(now.params.clock, today)
-    if open_day is not None and open_day < last:
-        last, ends, until = open_day, "today, which is not over", "it is"
+    end = min(open_day or last, last)
+    is_open_day = end < last
     decision = shapes.read_if_there(files.DECISION, Decision)
     decided = decision["as_of"] if decision else None
     is_open = decided is not None and decided != as_of.isoformat()
@@ -83,15 +83,18 @@ def tick(days: int, say: Say = print, today: dt.date | None = None) -> Outcome |
         say(f"clock     {as_of}: its run did not finish, so it is finished before the clock moves")
         write(now)
         return _go(now, False, False, say)
-    if as_of >= last:
-        say(f"The clock is at {as_of}, {ends}. Nothing to do until {until}.")
+    if as_of >= end:
+        why = f"; today, {end}, is not over" if is_open_day else ", the end of the data"
+        say(f"The clock is at {as_of}{why}. Nothing to do until {'it is' if is_open_day else 'more days arrive'}.")
         if is_open:
             say(f"The last verdict is as of {decided}. For one as of {as_of}: flywheel run")
         return None
-    target = min(as_of + dt.timedelta(days=days), last)
+    target = min(as_of + dt.timedelta(days=days), end)
     moved = advance(now, target, say)
     if target < as_of + dt.timedelta(days=days):
-        say(f"          {(target - as_of).days} days on, to {ends}")
+        say(
+            f"          {(target - as_of).days} days on: {'today is not over' if is_open_day else 'the data ends there'}"
+        )
     return _go(moved, False, False, say)
 
 

@@ -56,6 +56,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         labels(evidence["labels"], evidence["feedback"], project.event),
         service(evidence["monitor"], params.weeks),
         data_quality(evidence["quality"]),
+        *([corrections(evidence["quality"])] if evidence["quality"].get("corrections") else []),
     ]
     return "\n".join(parts)
 
@@ -283,4 +284,40 @@ def data_quality(found: Quality) -> str:
             if odd
             else ""
         )
+        + late(found)
     )
+
+
+def late(found: Quality) -> str:
+    """How many rows came after their day was collected, and the command that brings them in; empty if none did."""
+    by_table = found.get("late", {})
+    days = sorted({day for one in by_table.values() for day in one["days"]})
+    if not days:
+        return ""
+    rows = sum(one["rows"] for one in by_table.values())
+    counts = ", ".join(f"{table} {one['rows']:,}" for table, one in by_table.items())
+    return (
+        f"\n{rows:,} {'row' if rows == 1 else 'rows'} came after {'their' if rows > 1 else 'its'} day was collected "
+        f"({counts}; {_span(days[0], days[-1])}), and {'wait' if rows > 1 else 'waits'} in `data/late/`. "
+        f'Bring {"them" if rows > 1 else "it"} in with: `flywheel backfill --from {days[0]} --to {days[-1]} --why "…"`\n'
+    )
+
+
+def corrections(found: Quality) -> str:
+    """What was collected again, by whom and why, the latest first."""
+    rows = []
+    for one in reversed(found.get("corrections", [])):
+        files = [file for tables in one["days"].values() for file in tables.values()]
+        before, after = (sum(file["rows"][at] for file in files) for at in (0, 1))
+        days = f"{len(one['days'])} of {_span(one['first'], one['last'])}"
+        n_changed = sum(file["changed"] for file in files)
+        rows.append([one["as_of"], days, f"{n_changed:,}", f"{before:,} → {after:,}", one["who"], one["why"]])
+    return (
+        "## Corrections of history\n\n"
+        "Days that were collected again. The versions before are in DVC's history; `flywheel diff-data` compares them.\n\n"
+        + table(["as of", "changed days", "changed rows", "rows", "who", "why"], rows)
+    )
+
+
+def _span(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"

@@ -16,13 +16,14 @@ from flywheel.data.collection import (
     check_identity,
     collect_day,
     complete_days,
-    digests,
     hash_key,
     key_check,
     open_ledger,
     whole_days,
 )
+from flywheel.data.corrections import finish
 from flywheel.data.identity import KEY_CHECK, identity
+from flywheel.data.late import keep_late
 from flywheel.data.settings import Collect, Source
 from flywheel.data.sources import Foretold, open_source
 from flywheel.errors import ConfigError
@@ -41,7 +42,7 @@ class CollectParams(Params):
 
 
 def main(params: CollectParams) -> str:
-    """Write one file a day and table to `data/events/`, from the first day up to the clock."""
+    """Write one file a day and table to `data/events/`, from the first day up to the clock, and late rows to `data/late/`."""
     own_files(
         params.source.factory, "source.factory", params.project.code
     )  # all of them are where DVC sees them change
@@ -50,6 +51,7 @@ def main(params: CollectParams) -> str:
     as_of = params.clock.as_of
     check_clock(params.clock, source)
     check_identity(identity(params.source) | {KEY_CHECK: key_check(key)})
+    finish()
     ledger = open_ledger()
     here = whole_days(ledger)
     if here and max(here) >= as_of:
@@ -62,13 +64,16 @@ def main(params: CollectParams) -> str:
         source.expect(days)
     dropped = 0
     for day in shown(days):
-        dropped += collect_day(source, day, key, params.collect.hash_key_env)
-        ledger[day.isoformat()] = digests(day)
+        ledger[day.isoformat()], twice = collect_day(source, day, key, params.collect.hash_key_env)
+        dropped += twice
         files.write_json(LEDGER, dict(sorted(ledger.items())))
+    late = keep_late(source, ledger, key, params.collect.hash_key_env)
     n_days = len(here) + len(days)
     behind = (as_of - source.last_day).days - 1
-    late = f"; the source ends {behind} days before the clock" if behind > 0 else ""
-    return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped{late}"
+    n_late = sum(one["rows"] for one in late.values())
+    said = f"; {n_late:,} {'row' if n_late == 1 else 'rows'} came late" if n_late else ""
+    said += f"; the source ends {behind} days before the clock" if behind > 0 else ""
+    return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped{said}"
 
 
 def shown(days: Sequence[dt.date]) -> Iterable[dt.date]:

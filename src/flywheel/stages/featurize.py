@@ -8,8 +8,8 @@ from __future__ import annotations
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.evidence import Entry
-from flywheel.data.ledger import digest as digest_code
 from flywheel.data.ledger import changed, fingerprint, open_days
+from flywheel.data.ledger import digest as digest_code
 from flywheel.features.days import LEDGER, outputs
 from flywheel.features.inputs import inputs
 from flywheel.features.settings import Features

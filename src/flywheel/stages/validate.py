@@ -11,7 +11,7 @@ from pydantic import Field
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.evidence import CheckedDay
+from flywheel.data.evidence import CheckedDay, read_corrections, read_late
 from flywheel.data.identity import read_identity
 from flywheel.data.ledger import fingerprint, open_days, to_do
 from flywheel.data.quality import in_words, summarize
@@ -42,7 +42,7 @@ def main(params: ValidateParams) -> str:
     made = check_days(params.contract, new, before) if new else {}
     days = {day.isoformat(): made[day] if day in made else ledger[day.isoformat()] for day in collected}
     files.write_json(LEDGER, {"fingerprint": mark, "days": days})
-    quality = summarize(days, params.clock.as_of, params.validate_)
+    quality = summarize(days, params.clock.as_of, params.validate_, read_late(), read_corrections())
     files.write_json(files.QUALITY, quality)
     total = quality["total"]
     recent = quality["recent"]

@@ -54,6 +54,12 @@ class Parcels:
         orphan = mine.head(1).assign(feedback_id=f"orphan-{day}", prediction_id="nobody knows it")
         return pd.concat([mine, orphan, mine.iloc[5:7]], ignore_index=True)
 
+    def counts(self, table: str) -> Mapping[dt.date, int]:
+        """How many rows of a table there are on each day."""
+        days = [self.first_day + dt.timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
+        given = self.predictions if table == "predictions" else self.feedback
+        return {day: len(given(day)) for day in days}
+
     def truth(self) -> pd.DataFrame:
         """prediction_id and is_late (0 or 1) of every parcel; the loop never sees it."""
         return self._world[["prediction_id"]].assign(is_late=self._world["label"])

@@ -13,6 +13,7 @@ import fsspec
 import pandas as pd
 import pytest
 
+from flywheel.data.sources import Counted
 from flywheel.data.sources import files as source
 from flywheel.data.sources.files import Files, open_source
 from flywheel.data.sources.spool import Spool
@@ -45,6 +46,18 @@ def write(name: str, content: str | bytes = CSV) -> str:
 def ids(found: Files, n: int) -> list[str]:
     """The ids of a day's predictions, in their order."""
     return [str(one) for one in found.predictions(day(n))["prediction_id"]]
+
+
+def test_the_source_counts_what_it_gives() -> None:
+    """Rows by day of both tables, so that rows which come late are seen; rows that come twice count twice."""
+    write("p.csv")
+    write("f.csv", "id,at,said\na,2030-01-02 12:00,1\na,2030-01-02 12:00,1\nb,2030-01-03 09:00,0\n")
+    columns = {"prediction_id": "id", "received_at": "at", "value": "said"}
+    found = opened(more={"feedback": [{"path": "f.csv", "channel": "report", "columns": columns}]})
+    assert isinstance(found, Counted)
+    assert {day(1): 1, day(2): 2} == dict(found.counts("predictions"))
+    assert {day(2): 2, day(3): 1} == dict(found.counts("feedback"))
+    assert 2 == len(found.feedback(day(2)))
 
 
 def frame() -> pd.DataFrame:

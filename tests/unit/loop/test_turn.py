@@ -129,6 +129,24 @@ def test_data_of_the_same_world_is_no_reason_to_stop(tree: Path) -> None:
     assert turn.tick(7) is not None
 
 
+@pytest.mark.parametrize(
+    ("follow", "today", "moved"),
+    [("today", 3, 3), ("today", 9, 7), ("today", 0, None), ("today", -4, None), ("replay", 3, 7)],
+)
+def test_a_clock_that_follows_the_calendar_does_not_pass_today(
+    tree: Path, follow: str, today: int, moved: int | None
+) -> None:
+    """The source has rows of days to come, and of today, which is not over: today is never collected half."""
+    project = Path("conf/project") / f"{compose.composed().params.project.code.split('/')[-1]}.yaml"
+    project.write_text(project.read_text().replace("follow: replay", f"follow: {follow}"))
+    turn.run()
+    assert load(AllParams).clock.follow == follow
+    start, said = day(), []
+    done = turn.tick(7, said.append, start + dt.timedelta(days=today))
+    assert (done is None, day()) == (moved is None, start + dt.timedelta(days=moved or 0))
+    assert any("is not over" in line for line in said) == (follow == "today" and today < 7)
+
+
 def test_a_tick_after_monitor_moves_the_clock(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`flywheel monitor` makes no verdict, so none is missing."""
     turn.run()

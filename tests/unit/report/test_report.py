@@ -18,7 +18,7 @@ from flywheel.evaluation.evidence import IN_WORDS, read_decision, read_evidence
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
 from flywheel.report.markdown import escape, number
-from flywheel.report.page import cohorts, data_quality, drift, labels, leaks, render, service, verdict
+from flywheel.report.page import cohorts, corrections, data_quality, drift, labels, leaks, render, service, verdict
 from flywheel.stages.report import ReportParams, main
 from tests.planted import settings
 
@@ -716,3 +716,51 @@ def test_weeks_below_an_axis_do_not_overlap() -> None:
     health["service"] = [{**health["service"][0], "week": week} for week in weeks]
     shown = plots.weekly(health).axes[-1].get_xticklabels()
     assert 5 <= len(shown) <= 9
+
+
+QUALITY: Any = {
+    "total": {"rows": 10, "rejected": 0, "rejected_share": 0.0, "duplicates": 0, "rules": {}},
+    "recent": {"rejected_share": 0.0, "days": 7},
+    "unusual_volume": [],
+}
+
+
+@pytest.mark.parametrize("nothing", [{}, {"late": {}, "corrections": []}])
+def test_where_nothing_came_late_nothing_is_said_of_it(nothing: Any) -> None:
+    """Nor in reports of an earlier version."""
+    assert "data/late" not in data_quality(QUALITY | nothing)
+
+
+def test_late_rows_are_told_with_the_command_that_brings_them_in() -> None:
+    """How many of each table, the first and the last of their days; one alone is told of in the singular."""
+    late = {
+        "predictions": {"rows": 1, "days": {"2030-01-02": 1}},
+        "feedback": {"rows": 1002, "days": {"2030-01-03": 1000, "2030-01-05": 2}},
+    }
+    assert (
+        "\n1,003 rows came after their day was collected (predictions 1, feedback 1,002; 2030-01-02 to 2030-01-05), and wait "
+        'in `data/late/`. Bring them in with: `flywheel backfill --from 2030-01-02 --to 2030-01-05 --why "…"`\n'
+    ) in data_quality(QUALITY | {"late": late})
+    one = {"predictions": late["predictions"]}
+    assert "\n1 row came after its day was collected (predictions 1; 2030-01-02), and waits in" in data_quality(
+        QUALITY | {"late": one}
+    )
+
+
+def test_corrections_are_shown_with_who_and_why_the_latest_first() -> None:
+    """Neither name nor reason can break out of the table."""
+    file = {"digests": ["a", "b"], "rows": [10, 12], "changed": 1200}
+    first: Any = {
+        "first": "2030-01-02",
+        "last": "2030-01-05",
+        "as_of": "2030-01-09",
+        "who": "A|nn",
+        "why": "<b>late</b>",
+        "days": {"2030-01-03": {"predictions": file, "feedback": file}},
+    }
+    text = corrections(QUALITY | {"corrections": [first, first | {"as_of": "2030-01-16", "last": "2030-01-02"}]})
+    assert text.startswith("## Corrections of history\n")
+    assert [
+        "| 2030-01-16 | 1 of 2030-01-02 | 2,400 | 20 → 24 | A\\|nn | &lt;b>late&lt;/b> |",
+        "| 2030-01-09 | 1 of 2030-01-02 to 2030-01-05 | 2,400 | 20 → 24 | A\\|nn | &lt;b>late&lt;/b> |",
+    ] == text.splitlines()[-2:]

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import Field
 
+from flywheel.data import tables
 from flywheel.data.sources import mapping
 from flywheel.data.sources.spool import Spool
 from flywheel.errors import ConfigError, DataError
@@ -105,6 +106,10 @@ class Files:
         names = [name for table in self._options.feedback for name in table.columns]
         plain = ["prediction_id", "received_at", "channel", "value"]
         return pd.DataFrame({name: [] for name in dict.fromkeys([*plain, *names])}) if found is None else found
+
+    def counts(self, table: str) -> Mapping[dt.date, int]:
+        """How many rows of a table arrived on each day that has any, as the files have them now."""
+        return self._read()[tables.TABLES.index(table)].rows
 
     def _days(self) -> list[dt.date]:
         found = [day for spool in self._read() for day in spool.rows]

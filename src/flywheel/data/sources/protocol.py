@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
@@ -33,3 +33,11 @@ class Foretold(Protocol):
 
     def expect(self, days: Sequence[dt.date]) -> None:
         """Only these days will be asked for: others need not be read."""
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A source that can say, without giving the rows, how many arrived on each day: so rows that come late are seen."""
+
+    def counts(self, table: str) -> Mapping[dt.date, int]:
+        """How many rows of a table arrived on each day that has any, as the source has them now."""

@@ -1,0 +1,82 @@
+"""Corrections of history: new versions of collected days, with a record of who wanted them and why.
+
+A correction is first prepared beside `data/`, whole: the new files, and then, in one step, what they are. From that step on it
+is carried through, by whichever command comes next if this one is killed. Before it, what was prepared is thrown away. So a day
+never has a version that nobody recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from typing_extensions import TypedDict
+
+from flywheel import files, shapes
+from flywheel.data.collection import LEDGER, open_ledger
+from flywheel.data.evidence import CollectedDay, Correction, Late, read_corrections, read_late
+from flywheel.data.ledger import digest_of
+from flywheel.errors import DataError
+
+PENDING = files.BACKFILL / "pending.json"
+
+
+class Pending(TypedDict):
+    """A correction that is whole, and perhaps not yet in `data/`: its record, and the ledger's new entries."""
+
+    correction: Correction
+    days: dict[str, CollectedDay]
+
+
+def prepare(pending: Pending) -> None:
+    """The step from which on the prepared files count: the next call of `finish` carries them through."""
+    files.write_json(PENDING, pending)
+
+
+def finish() -> Correction | None:
+    """Carry a prepared correction through, and return it; throw away what was never whole. Safe to kill and repeat.
+
+    DataError when a file of it is neither prepared nor in its place: somebody has changed the day meanwhile.
+    """
+    pending = shapes.read_if_there(PENDING, Pending, f"Delete {files.BACKFILL} and correct again: flywheel backfill")
+    if pending is None:
+        shutil.rmtree(files.BACKFILL, ignore_errors=True)
+        return None
+    correction = pending["correction"]
+    for name, changed in correction["days"].items():
+        for table, file in changed.items():
+            _move(f"{table}/{name}.parquet", file["digests"][1])
+    files.write_json(LEDGER, dict(sorted((open_ledger() | pending["days"]).items())))
+    recorded = read_corrections()
+    if correction not in recorded[-1:]:
+        files.write_json(files.CORRECTIONS, [*recorded, correction])
+    _drop_late(correction)
+    PENDING.unlink()
+    shutil.rmtree(files.BACKFILL, ignore_errors=True)
+    return correction
+
+
+def _move(name: str, digest: str) -> None:
+    """Put a prepared file into its place, where it is not there yet."""
+    prepared, target = files.BACKFILL / name, files.EVENTS / name
+    if digest_of(prepared) == digest:
+        os.replace(prepared, target)
+    elif digest_of(target) != digest:
+        raise DataError(
+            f"{target}: a correction of it was cut short, and neither it nor {prepared} is what was to be stored. Delete "
+            f"{files.BACKFILL}, restore the day with `dvc checkout {files.EVENTS}`, and correct again: flywheel backfill"
+        )
+
+
+def _drop_late(correction: Correction) -> None:
+    """What was late on the corrected days is in them now."""
+    days = correction["days"].keys()
+    left: dict[str, Late] = {}
+    for table, found in read_late().items():
+        for day in days & found["days"].keys():
+            (files.LATE / table / f"{day}.parquet").unlink(missing_ok=True)
+        kept = {day: n for day, n in found["days"].items() if day not in days}
+        if kept:
+            left[table] = {"rows": sum(kept.values()), "days": kept}
+    if files.LATE_LEDGER.exists():
+        files.write_json(files.LATE_LEDGER, left)

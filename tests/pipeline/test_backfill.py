@@ -1,0 +1,188 @@
+"""Late rows wait, a backfill brings them in, and exactly what they can have changed is made again; kill -9 loses nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Clone, copied, shared
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two")]
+
+DAY, FIRST, LAST = "2031-04-02", "2031-03-25", "2031-04-02"
+WHY = "the scanner was offline"
+# What the parcels' source is like once the scanner is online again: it tells of thirty parcels what it had kept to itself.
+ONLINE = f'''
+    def feedback(self, day: dt.date) -> pd.DataFrame:
+        found = self._heard(day)
+        if day.isoformat() not in ("{FIRST}", "{DAY}"):
+            return found
+        about = self.predictions(day)["prediction_id"].head(30)
+        told = pd.DataFrame({{"feedback_id": "late-" + about, "prediction_id": about, "channel": "outcome", "value": 1.0}})
+        told["received_at"] = (pd.Timestamp(day, tz="UTC") + pd.Timedelta(hours=23)).as_unit("us")
+        return pd.concat([found, told.assign(source_id="scanner")], ignore_index=True)
+
+    def _heard('''
+
+
+@pytest.fixture(scope="module")
+def late(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which rows have come late for two collected days, and that is committed. Tests must not change it."""
+
+    def build(target: Path) -> Clone:
+        shutil.copytree(tiny.path, target, symlinks=True)
+        clone = Clone(target)
+        code = clone.path / "src/parcels/source.py"
+        code.write_text(code.read_text().replace("\n    def feedback(", ONLINE, 1))
+        clone.stdout = clone.flywheel("run").stdout
+        clone.commit("the scanner is online")
+        return clone
+
+    return shared(tmp_path_factory, "late", build)
+
+
+@pytest.fixture
+def late_copy(late: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A copy of that clone, data included, that a test may change."""
+    yield from copied(late, tmp_path)
+
+
+def days_of_features(clone: Clone) -> dict[str, int]:
+    """When each day of features was written."""
+    return {path.stem: path.stat().st_mtime_ns for path in (clone.path / "data/features").glob("*.parquet")}
+
+
+def test_late_rows_wait_beside_the_data(tiny: Clone, late: Clone) -> None:
+    """The days, the labels, the features and the model are as they were; the report says what waits, and the command."""
+    assert "collect   0 new days of 42, 0 duplicates dropped; 60 rows came late" in late.stdout
+    before, after = tiny.hashes(), late.hashes()
+    assert {"data/late", "reports/quality.json", "reports/report.md"} == {
+        name for name in after if after[name] != before[name]
+    }
+    assert {FIRST: 30, DAY: 30} == late.json("reports/quality.json")["late"]["feedback"]["days"]
+    said = (late.path / "reports/report.md").read_text()
+    assert f'`flywheel backfill --from {FIRST} --to {DAY} --why "…"`' in said
+
+
+def test_a_backfill_brings_them_in_and_makes_again_what_they_can_have_changed(late_copy: Clone) -> None:
+    """Of the one day that is asked for: its history reaches seven days. The effect is printed, the report has who and why,
+    what is then there is what a full run makes, and the versions before and after can be compared.
+    """
+    clone = late_copy
+    before = days_of_features(clone)
+    said = clone.flywheel("backfill", "--from", DAY, "--to", DAY, "--why", WHY).stdout
+    assert "1 of 1 days have changed" in said
+    assert re.search(r"rows\t30 changed; \d+ -> \d+ in the files that differ", said)
+    assert re.search(r"labels\t[1-9]\d* changed", said)
+    assert re.search(r"auc\t0\.\d{4} -> 0\.\d{4}, the candidate's", said)
+    assert re.search(r"verdict\t\w+ -> \w+", said)
+    again = sorted(name for name, at in days_of_features(clone).items() if at != before[name])
+    assert [f"2031-04-{n:02}" for n in range(2, 10)] == again
+    assert "features\t8 of 42 days changed" in said
+    [record] = clone.json("data/events/corrections.json")
+    assert (WHY, "test", [DAY]) == (record["why"], record["who"], list(record["days"]))
+    report = (clone.path / "reports/report.md").read_text()
+    assert f"| 2031-04-12 | 1 of {DAY} | 30 |" in report.split("## Corrections of history")[1]
+    assert {FIRST: 30} == clone.json("reports/quality.json")["late"]["feedback"]["days"]
+
+    hashes = clone.hashes()
+    assert "everything was up to date" in clone.flywheel("run").stdout
+    clone.commit("a correction")
+    shutil.rmtree(clone.path / "data/features")
+    clone.flywheel("run")
+    assert hashes == clone.hashes()
+    assert "" == clone.git("status", "--porcelain")
+
+    text = clone.flywheel("diff-data", "HEAD~1", "HEAD", "--markdown", "-").stdout
+    assert re.search(rf"\| data/events/feedback \| 1 changed \({DAY}\) \| \d+ → \d+ \| 30 \| 0 \| 0 \|", text)
+    assert f"| data/features | 8 changed ({DAY} to 2031-04-09) |" in text
+    assert "data/events/predictions" not in text
+    shown = clone.flywheel("diff-data", "HEAD~1", "--markdown", "difference.md").stdout
+    assert f"data/events/feedback\t1 changed ({DAY})" in shown
+    assert text.split("\n", 1)[1] == (clone.path / "difference.md").read_text().split("\n", 1)[1]
+    assert "the data is the same" in clone.flywheel("diff-data").stdout
+
+    shutil.rmtree(clone.path / ".dvc/cache")
+    refused = clone.flywheel("diff-data", "HEAD~1", check=False)
+    assert (3, True) == (refused.returncode, "flywheel restore" in refused.stderr)
+    assert 3 == clone.flywheel("diff-data", "nothing-of-that-name", check=False).returncode
+
+
+def test_what_cannot_be_corrected_is_refused_and_what_is_as_it_was_stays(late_copy: Clone) -> None:
+    """Exit codes 2 and 3, one sentence, nothing changed; where the source says the same again that is no mistake."""
+    clone = late_copy
+
+    def backfill(first: str, last: str, why: str = WHY) -> tuple[int, str]:
+        done = clone.flywheel("backfill", "--from", first, "--to", last, "--why", why, check=False)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    hashes = clone.hashes()
+    assert (2, True) == ((said := backfill(DAY, DAY, " "))[0], "--why" in said[1])
+    assert (2, True) == ((said := backfill(DAY, "2031-04-12"))[0], "the clock is at 2031-04-12" in said[1])
+    assert (3, True) == ((said := backfill("2031-02-28", DAY))[0], "2031-02-28 was not collected" in said[1])
+    assert (0, True) == ((said := backfill("2031-04-01", "2031-04-01"))[0], "Nothing was changed" in said[1])
+    assert "" == clone.git("status", "--porcelain")
+    readme = clone.path / "README.md"
+    readme.write_text(readme.read_text() + "\n")
+    assert (3, True) == ((said := backfill(DAY, DAY))[0], "README.md is not committed" in said[1])
+    clone.git("checkout", "-q", "README.md")
+    clone.move_clock("2031-04-13")
+    clone.commit("a clock that no run has followed")
+    assert (3, True) == ((said := backfill(DAY, DAY))[0], "Finish the run" in said[1])
+    assert hashes == clone.hashes()
+    assert not (clone.path / "data/events/corrections.json").exists()
+
+
+def kill_when(clone: Clone, seen: Callable[[], bool]) -> None:
+    """Start a backfill, and kill all its processes, without a warning, once something is seen."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "flywheel.cli", "backfill", "--from", FIRST, "--to", LAST, "--why", WHY],
+        cwd=clone.path,
+        env=clone.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not seen():
+            assert run.poll() is None, "the backfill ended before it was seen at work"
+            assert time.monotonic() < deadline
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+
+
+def test_a_run_after_kill_9_finds_the_days_as_they_were_or_the_whole_correction(late_copy: Clone) -> None:
+    """Killed while the files are prepared: nothing has happened. Killed once they are: the next run carries it through."""
+    clone = late_copy
+    undisturbed = clone.hashes()
+    beside = clone.path / ".flywheel/backfill"
+    kill_when(clone, lambda: (beside / f"feedback/{FIRST}.parquet").exists())
+    if not (beside / "pending.json").exists():
+        clone.flywheel("run")
+        assert (undisturbed, False) == (clone.hashes(), beside.exists())
+
+    corrections = clone.path / "data/events/corrections.json"
+    kill_when(clone, lambda: (beside / "pending.json").exists() or corrections.exists())
+    clone.flywheel("run")
+    assert not beside.exists()
+    assert [FIRST, DAY] == list(clone.json("data/events/corrections.json")[0]["days"])
+    assert {} == clone.json("reports/quality.json")["late"]
+    after = clone.hashes()
+    assert after["data/events"] != undisturbed["data/events"]
+    for made in ("valid", "rejected", "features"):
+        shutil.rmtree(clone.path / "data" / made)
+    clone.flywheel("run")
+    assert after == clone.hashes()
