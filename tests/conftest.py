@@ -28,6 +28,7 @@ PROJECT = {"parcels": "src/parcels", "parcels.yaml": "conf/project/parcels.yaml"
 NAME = "parcel-delay"  # the project's, in conf/project/parcels.yaml
 AS_OF = "2031-04-12"  # six weeks of parcels; the data ends on 29 April
 CHAMPION_AS_OF = "2031-03-21"  # the champion was trained on six days
+LATE_DAYS = ("2031-03-25", "2031-04-02")  # the days for which rows come late in one of the clones
 FIRST = "a first model"  # the commit in which the champion was a candidate; no test begins with its tag
 
 
@@ -256,3 +257,39 @@ def losing(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
 def losing_copy(losing: Clone, tmp_path: Path) -> Iterator[Clone]:
     """A copy of the clone with the regression, data included, that a test may change."""
     yield from copied(losing, tmp_path)
+
+
+# What the parcels' source is like once the scanner is online again: it tells of thirty parcels what it had kept to itself.
+ONLINE = f"""
+    def feedback(self, day: dt.date) -> pd.DataFrame:
+        found = self._heard(day)
+        if day.isoformat() not in {LATE_DAYS!r}:
+            return found
+        about = self.predictions(day)["prediction_id"].head(30)
+        told = pd.DataFrame({{"feedback_id": "late-" + about, "prediction_id": about, "channel": "outcome", "value": 1.0}})
+        told["received_at"] = (pd.Timestamp(day, tz="UTC") + pd.Timedelta(hours=23)).as_unit("us")
+        return pd.concat([found, told.assign(source_id="scanner")], ignore_index=True)
+
+    def _heard("""
+
+
+@pytest.fixture(scope="session")
+def late(tiny: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """That clone with rows that came late for two collected days, committed. Tests must not change it."""
+
+    def build(target: Path) -> Clone:
+        shutil.copytree(tiny.path, target, symlinks=True)
+        clone = Clone(target)
+        code = clone.path / "src/parcels/source.py"
+        code.write_text(code.read_text().replace("\n    def feedback(", ONLINE, 1))
+        clone.stdout = clone.flywheel("run").stdout
+        clone.commit("the scanner is online")
+        return clone
+
+    return shared(tmp_path_factory, "late", build)
+
+
+@pytest.fixture
+def late_copy(late: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A copy of the clone with late rows, data included, that a test may change."""
+    yield from copied(late, tmp_path)

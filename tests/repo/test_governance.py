@@ -103,8 +103,8 @@ def test_the_template_asks_for_hypothesis_effect_and_risk() -> None:
 def test_a_document_names_only_what_is_there(path: Path) -> None:
     """Commands, make targets, workflows, files and keys of the configuration."""
     text = path.read_text()
-    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert set(re.findall(r"(?:`|^|\")flywheel ([a-z]+)", text, re.MULTILINE)) <= known
+    known = {command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback}
+    assert set(re.findall(r"(?:`|^|\")flywheel ([a-z][a-z-]*)", text, re.MULTILINE)) <= known
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= targets
     assert set(re.findall(r"\*\*([a-z]+)\*\*", text)) <= {one.stem for one in WORKFLOWS}
@@ -118,4 +118,4 @@ def test_a_document_names_only_what_is_there(path: Path) -> None:
 def test_every_runbook_is_there() -> None:
     """What one needs at 3 a.m."""
     there = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
-    assert there == {"halt", "roll-back", "rotate-keys", "restore-data", "add-a-cohort"}
+    assert there == {"halt", "roll-back", "rotate-keys", "restore-data", "add-a-cohort", "correct-history"}

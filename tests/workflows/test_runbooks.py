@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Clone
+from tests.conftest import LATE_DAYS, ROOT, Clone
 from tests.workflows.conftest import Actions
 
 pytestmark = pytest.mark.slow
@@ -84,6 +84,23 @@ def test_restore_data(alone: Clone) -> None:
         assert (alone.path / "data/labels.parquet").exists()
     ran = [line.split()[0] for line in said.splitlines() if line.endswith(" s)")]
     assert ran == STAGES  # the last block begins from nothing
+
+
+def test_correct_history(late_copy: Clone) -> None:
+    """The days that the report names are collected again, with the reason on record; and a revert takes them back."""
+    [block] = commands("correct-history")
+    before = late_copy.hashes()
+    said = follow(late_copy, block)
+    assert re.search(r"rows\t60 changed", said)
+    [record] = late_copy.json("data/events/corrections.json")
+    assert (LATE_DAYS, "the scanner was offline until noon") == ((record["first"], record["last"]), record["why"])
+    assert "data/events/feedback" in (late_copy.path / "difference.md").read_text()
+    assert {" M dvc.lock", " M reports/report.md"} <= set(said.splitlines())
+    assert "data/late" not in (late_copy.path / "reports/report.md").read_text()
+    late_copy.commit("a correction")
+    follow(late_copy, "git revert --no-edit HEAD && flywheel restore && flywheel run")
+    assert before == late_copy.hashes()
+    assert "" == late_copy.git("status", "--porcelain")
 
 
 def test_rotate_keys(alone: Clone) -> None:
