@@ -91,7 +91,7 @@ def here() -> Version:
 
 
 def between(old: Version, new: Version, place: Path, key: tuple[str, ...]) -> Table | None:
-    """What differs in one table; None if nothing does."""
+    """What differs in one table; None if nothing does, or only the notes in the footers of its files."""
     import pandas as pd
 
     from flywheel.data.tables import together
@@ -102,7 +102,11 @@ def between(old: Version, new: Version, place: Path, key: tuple[str, ...]) -> Ta
         for one in (old, new)
     )
     came, gone = now.keys() - was.keys(), was.keys() - now.keys()
-    changed = {path for path in was.keys() & now.keys() if was[path] != now[path]}
+    changed = {
+        path
+        for path in was.keys() & now.keys()
+        if was[path] != now[path] and not files.read_table(old.place(path)).equals(files.read_table(new.place(path)))
+    }
     if not (came or gone or changed):
         return None
     parts = [
