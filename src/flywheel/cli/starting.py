@@ -1,15 +1,18 @@
-"""The command that makes the repository yours: init."""
+"""The commands that make the repository yours, and keep its engine new: init, upgrade."""
 
 from __future__ import annotations
 
 import datetime as dt
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flywheel.cli import show
+
+if TYPE_CHECKING:
+    from flywheel.start.upgrading import Conf, Upgrade
 
 Column = Annotated[str | None, typer.Option(help="The column, if the guess is wrong.")]
 
@@ -86,4 +89,76 @@ def _nobody(question: str, choices: Sequence[str], likeliest: str | None) -> str
     return None
 
 
-COMMANDS = (init,)
+def upgrade(
+    source: Annotated[str, typer.Option("--from", help="The template: the folder or the address of its repository.")],
+    to: Annotated[
+        str | None, typer.Option(help="A tag of the template; by default the end of its main branch.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="The commit or tag of the template that this repository is from, if the guess is wrong."),
+    ] = None,
+    add_keys: Annotated[
+        bool, typer.Option("--add-keys", help="Put keys that are new in conf/ there, with comments.")
+    ] = False,
+) -> None:
+    """Bring the engine of a newer template here: one commit on a new branch. Your files stay as they are."""
+    from flywheel.errors import DataError
+    from flywheel.loop import pipeline
+    from flywheel.start import upgrading
+
+    with pipeline.alone():
+        done = upgrading.upgrade(source, to, base, add_keys)
+    print(f"template  {done.new} of {done.source}")
+    print(f"here      {done.old}, {done.how}")
+    if done.branch is None:
+        print("Up to date: nothing of the engine is newer there.")
+        for path in done.waiting:
+            print(f"waiting   {path}: see {upgrading.RECORD}")
+        return
+    _show_merge(done)
+    for conf in done.conf:
+        _show_conf(conf)
+    print(f"\nbranch    {done.branch}: one commit; nothing else has changed")
+    for line in upgrading.next_steps(done):
+        print(line)
+    if done.merged.conflicts:
+        raise DataError(
+            f"{len(done.merged.conflicts)} files changed here and in the template: the branch has yours. Merge them by hand, "
+            f"from {upgrading.NOTES}, and take them out of {upgrading.RECORD}: docs/upgrading.md says how."
+        )
+
+
+def _show_merge(done: Upgrade) -> None:
+    from flywheel.start import upgrading
+
+    merged = done.merged
+    gone = sum(entry is None for entry in merged.changes.values())
+    print(f"engine    {len(merged.changes) - gone} files newer, {gone} deleted")
+    if merged.example == "yours":
+        print("example   it has changed here, so it stays as it is")
+    for path in merged.kept:
+        print(f"yours     {path} stays; the template's has changed as well")
+    for one in merged.conflicts:
+        print(f"\nCONFLICT  {one.path}: {one.why}")
+        for line in upgrading.hunks(one):
+            print(f"    {line}")
+
+
+def _show_conf(conf: Conf) -> None:
+    from flywheel.start.upgrading import dotted
+
+    if conf.is_new:
+        print(f"\nconf      {conf.path} is new in the template")
+    if conf.text:
+        print(f"\nnew in {conf.path}:\n")
+        print(conf.text)
+    for key in conf.added:
+        print(f"added     {dotted(key)}")
+    for key in conf.news.gone:
+        print(f"gone      {dotted(key)}: take it out of {conf.path}")
+    for key, then, now in conf.news.changed:
+        print(f"default   {dotted(key)} of {conf.path} was {then!r} in the template, and is {now!r} now; yours stays")
+
+
+COMMANDS = (init, upgrade)
