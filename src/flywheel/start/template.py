@@ -110,7 +110,7 @@ def find_base(template: Template, asked: str | None, recorded: str | None) -> Ba
 
 
 def by_content(template: Template) -> Base:
-    """The commit whose engine differs in the fewest files from that of the first commit here; of several, the newest."""
+    """The commit whose engine differs least from that of the first commit here; of several, the likest as a whole."""
     if git.run("rev-parse", "--is-shallow-repository").strip() == "true":
         raise ConfigError(
             "this clone is shallow, so its first commit is not here. Say: git fetch --unshallow, or: --base COMMIT"
@@ -119,29 +119,30 @@ def by_content(template: Template) -> Base:
     mine = read_tree(first)
     names = packages(mine, read_tree(template.target))
     commits = git.run("rev-list", "--topo-order", template.target, template.head).split()
-    best, least = "", sys.maxsize
+    best, least = "", (sys.maxsize, sys.maxsize)
     for at in range(0, len(commits), AT_ONCE):
         some = commits[at : at + AT_ONCE]
-        for commit, differing in zip(some, _differing(some, first, names), strict=True):
-            if differing < least:
-                best, least = commit, differing
-        if least == 0:
+        differing = _differing(some, first, names)
+        for commit, counts in zip(some, differing, strict=True):
+            if counts < least:
+                best, least = commit, counts
+        if least[0] == 0 < differing[-1][0]:
             break
     of = sum(is_engine(path, names) for path in read_tree(best))
-    if not of or least > of / 2:
+    if not of or least[0] > of / 2:
         raise ConfigError(
             f"no commit of {template.source} has an engine like that of the first commit here ({first[:10]}); the nearest, "
-            f"{template.name(best)}, differs in {least} files. Say which one it was: --base COMMIT"
+            f"{template.name(best)}, differs in {least[0]} files. Say which one it was: --base COMMIT"
         )
-    like = "the same as" if least == 0 else f"up to {least} files like"
+    like = "the same as" if least[0] == 0 else f"up to {least[0]} files like"
     return Base(best, f"whose engine is {like} that of the first commit here")
 
 
-def _differing(commits: list[str], first: str, names: set[str]) -> list[int]:
-    """In how many files of the engine each commit differs from another one."""
+def _differing(commits: list[str], first: str, names: set[str]) -> list[tuple[int, int]]:
+    """In how many files each commit differs from another one: of the engine, and in all."""
     trees = git.run("rev-parse", *(f"{commit}^{{tree}}" for commit in [first, *commits])).split()
     mine, others = trees[0], trees[1:]
-    counts: dict[str, int] = {}
+    counts: dict[str, tuple[int, int]] = {}
     asked = "".join(f"{other} {mine}\n" for other in dict.fromkeys(others))
     code, out, said = git.ask(
         "-c", "core.quotePath=false", "diff-tree", "--stdin", "-r", "--name-only", sent=asked.encode()
@@ -152,10 +153,11 @@ def _differing(commits: list[str], first: str, names: set[str]) -> list[int]:
     for line in git.text(out).splitlines():
         if re.fullmatch(r"[0-9a-f]{40,64} [0-9a-f]{40,64}", line):
             at = line.split()[0]
-            counts[at] = 0
+            counts[at] = (0, 0)
         else:
-            counts[at] += is_engine(line, names)
-    return [counts.get(tree, 0) for tree in others]
+            engine, whole = counts[at]
+            counts[at] = (engine + is_engine(line, names), whole + 1)
+    return [counts.get(tree, (0, 0)) for tree in others]
 
 
 def is_before(old: str, new: str) -> bool:
@@ -173,7 +175,7 @@ def commit_of(name: str) -> str | None:
 
 def shown(source: str) -> str:
     """An address without what gives access to it."""
-    return re.sub(r"(\w+://)[^/\s]*@", r"\1", source).split("?")[0]
+    return re.sub(r"(\w+://)\S*@", r"\1", source).split("?")[0]
 
 
 def texts(tree: Tree, under: str) -> dict[str, str]:
