@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import yaml
 from flywheel import cli
 from flywheel.git import BOT
 from flywheel.start import merging, newkeys, template, upgrading
-from tests.conftest import begin, copy_files, copy_of_this_tree, tracked_files
+from tests.conftest import ROOT, begin, copy_files, copy_of_this_tree, tracked_files
 
 BODY = "".join(f"line {n}\n" for n in range(1, 21))
 CONF = """# About this file.
@@ -568,6 +569,26 @@ def test_what_fails_at_the_end_leaves_no_branch(mine: Path, theirs: Path, capsys
     assert run("--from", str(theirs), "--to", "v2") == 3
     assert "git update-ref failed" in capsys.readouterr().err
     shutil.rmtree(mine / ".flywheel", ignore_errors=True)
+    assert state(mine) == before
+
+
+def test_a_kill_at_the_last_moment_changes_nothing(mine: Path, theirs: Path) -> None:
+    """When the branch is about to be made, the command is killed; afterwards it works as if nothing had been."""
+    hook = mine / ".git/hooks/reference-transaction"
+    kill = 'kill -9 $(cut -d" " -f4 /proc/$PPID/stat)'
+    hook.write_text(f'#!/bin/sh\n[ "$1" = prepared ] && grep -q refs/heads/upgrade && {kill} && exit 1\nexit 0\n')
+    before = state(mine)
+    hook.chmod(0o755)
+    command = [sys.executable, "-m", "flywheel.cli", "upgrade", "--from", str(theirs), "--to", "v2"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, check=False
+    )
+    assert done.returncode == -9
+    hook.unlink()
+    assert git(mine, "for-each-ref", "refs/heads").count("\n") == 1
+    assert run("--from", str(theirs), "--to", "v2") == 0
+    git(mine, "branch", "-q", "-D", "upgrade/v2")
+    shutil.rmtree(mine / ".flywheel")
     assert state(mine) == before
 
 
