@@ -114,7 +114,9 @@ def upgrade(
     if done.branch is None:
         print("Up to date: nothing of the engine is newer there.")
         for path in done.waiting:
-            print(f"waiting   {path}: see {upgrading.RECORD}")
+            print(
+                f"waiting   {path}: merge it by hand, from {upgrading.NOTES}, and delete its line in {upgrading.RECORD}"
+            )
         return
     _show_merge(done)
     for conf in done.conf:
@@ -146,13 +148,17 @@ def _show_merge(done: Upgrade) -> None:
 
 
 def _show_conf(conf: Conf) -> None:
-    from flywheel.start.upgrading import dotted
+    from flywheel.start.upgrading import dotted, printable
 
     if conf.is_new:
         print(f"\nconf      {conf.path} is new in the template")
     if conf.text:
-        print(f"\nnew in {conf.path}:\n")
-        print(conf.text)
+        print(
+            f"\nnew in {conf.path}"
+            + (", the template's example; yours may need it too:\n" if conf.is_example else ":\n")
+        )
+        for line in conf.text.splitlines():
+            print(printable(line))
     for key in conf.added:
         print(f"added     {dotted(key)}")
     for key in conf.news.gone:

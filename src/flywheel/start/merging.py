@@ -104,7 +104,7 @@ def merge(base: Tree, ours: Tree, theirs: Tree, label: str) -> Merged:
     names = packages(base, theirs)
     example = {path for path in {*base, *theirs} if is_of_a_project(path, names)}
     found.example = _example(base, ours, theirs, example)
-    for path in sorted({*base, *theirs}):
+    for path in sorted({*base, *theirs}, key=lambda path: (path in theirs, path)):  # what goes makes room
         if path in example:
             if found.example == "upgraded":
                 _one(path, base, ours, theirs, label, found)

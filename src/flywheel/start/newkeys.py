@@ -65,7 +65,7 @@ def put(text: str, theirs: str, key: Path) -> str | None:
     before = next((path for path in reversed(siblings[:at]) if path in here), None)
     after = next((path for path in siblings[at:] if path in here), None)
     inside = [place for path, place in here.items() if path[:-1] == parent]
-    lines, said = text.splitlines(), theirs.splitlines()
+    lines, said = _lines(text), _lines(theirs)
     indent = inside[0].indent if inside else there[child].indent
     if before is not None:
         where = here[before].end
@@ -92,7 +92,12 @@ def excerpt(theirs: str, keys: tuple[Path, ...]) -> str:
 def places(text: str) -> dict[Path, Place]:
     """The keys of a text that have a line of their own, in order."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    return dict(_places(root, text.splitlines(), ()))
+    return dict(_places(root, _lines(text), ()))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text as they are; what ends them on other systems stays with them."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _places(node: yaml.Node | None, lines: list[str], above: Path) -> Iterator[tuple[Path, Place]]:

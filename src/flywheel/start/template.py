@@ -25,7 +25,7 @@ class Template:
     source: str  # without credentials
     target: str
     head: str
-    named: str | None  # the tag or branch that was asked for
+    named: str | None  # the tag that was asked for
     tags: dict[str, str]
 
     def name(self, commit: str) -> str:
@@ -74,7 +74,9 @@ def fetched(source: str, to: str | None, base: str | None) -> Iterator[Template]
         target = commit_of(f"{REFS}/target") or (commit_of(to) if to else head)
         if head is None or target is None:
             raise ConfigError(f"--to: {shown(source)} has no tag, branch or commit {to!r}; its tags: {_some(tags)}.")
-        named = to if to is not None and wanted["target"] in listed else None
+        named = (
+            to if wanted["target"].startswith("refs/tags/") else None
+        )  # a branch moves on, and its name says nothing
         template = Template(shown(source), target, head, named, tags)
         tree = read_tree(target)
         missing = [path for path in NEEDED if path not in tree]
@@ -181,7 +183,7 @@ def shown(source: str) -> str:
 def texts(tree: Tree, under: str) -> dict[str, str]:
     """The YAML files of a folder in a tree, as texts."""
     chosen = [path for path in tree if path.startswith(under) and path.endswith(".yaml")]
-    return {path: content(tree[path]).decode("utf-8", "replace") for path in chosen}
+    return {path: content(tree[path]).decode() for path in chosen}
 
 
 def _ref(asked: str | None, listed: dict[str, str], source: str) -> str:

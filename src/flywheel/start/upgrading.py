@@ -48,6 +48,7 @@ class Conf:
     text: str  # the new keys, ready to be pasted
     added: tuple[newkeys.Path, ...] = ()
     is_new: bool = False
+    is_example: bool = False  # of the template's example: what a project's own file may need too
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _upgrade(template: Template, base: Base, head: str, ours: Tree, recorded: Re
     name = template.name(template.target)
     merged = merge(_with_waiting(then, recorded), ours, theirs, f"template {name}")
     changes = dict(merged.changes)
-    conf = news(then, ours, theirs, add_keys)
+    conf = news(then, ours, theirs, add_keys, merged.example == "upgraded")
     for one in conf:
         if one.is_new and add_keys:
             changes[one.path] = theirs[one.path]
@@ -101,6 +102,7 @@ def _upgrade(template: Template, base: Base, head: str, ours: Tree, recorded: Re
         return done
     waiting = {one.path: recorded.waiting.get(one.path, base.commit) for one in merged.conflicts}
     if base.commit == template.target and not changes and waiting == recorded.waiting:
+        write_notes(merged.conflicts)
         return done  # only what waited before waits
     text = as_record(template.target, name, waiting)
     changes[RECORD] = Entry(FILES[0], store(text.encode()))
@@ -174,12 +176,17 @@ def _with_waiting(base: Tree, recorded: Recorded) -> Tree:
     return {**kept, **{path: entry for path, entry in older.items() if entry is not None}}
 
 
-def news(base: Tree, ours: Tree, theirs: Tree, add_keys: bool) -> list[Conf]:
-    """What the template's conf/ says that the one here does not, file by file; the project's own file is no matter of this."""
+def news(base: Tree, ours: Tree, theirs: Tree, add_keys: bool, example_comes: bool) -> list[Conf]:
+    """What the template's conf/ says that the one here does not, file by file, and what is new in its example."""
     then, here, now = (texts(tree, "conf/") for tree in (base, ours, theirs))
     found = []
     for path, text in now.items():
         if path.startswith("conf/project/"):
+            mine = here.get(path) or here.get(str(replacing.PROJECTS / f"{replacing.default_project()}.yaml"), "")
+            said = newkeys.news(then.get(path, text), mine, text, path)
+            if said.new and not example_comes:
+                new = newkeys.News(said.new, (), ())
+                found.append(Conf(path, new, newkeys.excerpt(text, said.new), is_example=True))
             continue
         if path not in here:
             if path not in then:
@@ -205,7 +212,7 @@ def _put(here: str, theirs: str, keys: tuple[newkeys.Path, ...]) -> tuple[str, t
 
 
 def _added(conf: Conf, ours: Tree, theirs: Tree) -> str:
-    here, there = (content(tree[conf.path]).decode("utf-8", "replace") for tree in (ours, theirs))
+    here, there = (content(tree[conf.path]).decode() for tree in (ours, theirs))
     return _put(here, there, conf.added)[0]
 
 
@@ -238,12 +245,18 @@ def hunks(one: Conflict) -> list[str]:
         shown = list(
             difflib.unified_diff(sides[0], sides[1], "before", "template" if now == one.theirs else "here", lineterm="")
         )
+    shown = [printable(line) for line in shown]
     return shown if len(shown) <= SHOWN else [*shown[:SHOWN], f"… {len(shown) - SHOWN} more lines: {NOTES / one.path}"]
+
+
+def printable(line: str) -> str:
+    """A line of a file without signs that a terminal would obey."""
+    return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in line)
 
 
 def next_steps(done: Upgrade) -> list[str]:
     """What a person does with the branch, in order."""
-    asked = [one for one in done.conf if set(one.news.new) - set(one.added)]
+    asked = [one for one in done.conf if set(one.news.new) - set(one.added) and not one.is_example]
     lines = [f"Then: git switch {done.branch}"]
     if done.needs_lock:
         lines.append("      uv lock             because your dependencies are not the template's")

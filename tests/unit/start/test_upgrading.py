@@ -103,11 +103,11 @@ def git(folder: Path, *arguments: str) -> str:
 
 def commit(folder: Path, files: dict[str, str | None], message: str = "a change") -> str:
     for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if text is None:
             (folder / name).unlink()
-        else:
-            (folder / name).write_text(text)
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "--allow-empty", "-m", message)
     return git(folder, "rev-parse", "HEAD").strip()
@@ -254,8 +254,10 @@ def test_a_conflict_waits_until_somebody_merges_it(
     git(mine, "merge", "-q", "upgrade/v2")
     one = git(theirs, "rev-parse", "v1").strip()
     assert upgrading.read_record(merging.read_tree("HEAD")).waiting == {"src/flywheel/a.py": one}
+    shutil.rmtree(mine / ".flywheel")
     assert run("--from", str(theirs), "--to", "v2") == 0
     assert "waiting   src/flywheel/a.py" in capsys.readouterr().out
+    assert "<<<<<<< here" in (mine / ".flywheel/upgrade/src/flywheel/a.py").read_text()
     commit(theirs, {"Makefile": "three:\n"})
     git(theirs, "tag", "v3")
     assert run("--from", str(theirs)) == 3
@@ -298,6 +300,17 @@ def test_the_same_change_on_both_sides_is_none(mine: Path, theirs: Path) -> None
     assert not {"src/flywheel/a.py", "src/flywheel/old.py"} & changed()
 
 
+def test_a_folder_may_make_way_for_a_file(mine: Path, theirs: Path) -> None:
+    """And a file for a folder, as in the template."""
+    commit(theirs, {"tests/unit/test_a.py": None, "src/flywheel/a.py": None, "src/flywheel/a.py/__init__.py": "a\n"})
+    (theirs / "tests/unit").rmdir()
+    commit(theirs, {"tests/unit": "unit\n"})
+    git(theirs, "tag", "v3")
+    assert run("--from", str(theirs), "--to", "v3") == 0
+    assert text("tests/unit", "upgrade/v3") == "unit\n"
+    assert text("src/flywheel/a.py/__init__.py", "upgrade/v3") == "a\n"
+
+
 def test_a_lock_that_changed_on_both_sides_is_the_templates(
     mine: Path, theirs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -325,6 +338,7 @@ def test_the_example_is_upgraded_where_it_is_still_what_it_was(
     git(mine, "reset", "-q", "--hard", "HEAD~1")
     assert run("--from", str(theirs), "--to", "v2") == 0
     assert {"src/flights/__init__.py", "src/flights/more.py", "conf/project/flights.yaml"} == EXAMPLE & changed()
+    assert "the template's example" not in capsys.readouterr().out
     git(mine, "branch", "-q", "-D", "upgrade/v2")
     commit(mine, {"tests/flights/test_x.py": "mine\n"})
     assert run("--from", str(theirs), "--to", "v2") == 0
@@ -346,6 +360,8 @@ def test_keys_that_are_new_are_listed_with_their_comments(
     assert "default   gate.min_days of conf/config.yaml was 14 in the template, and is 21 now; yours stays" in said
     assert "conf/model/big.yaml is new" in said
     assert "as_of" not in said
+    example = "yours may need it too:\n\nproject: {name: flights, more: 1}"
+    assert f"new in conf/project/flights.yaml, the template's example; {example}" in said
     assert "flywheel compose asks for them" in said
 
 
@@ -388,6 +404,7 @@ def test_keys_that_are_gone_are_told_and_stay(mine: Path, theirs: Path, capsys: 
         ("a: null\n", "a:\n  y: 2\n", "a.y", None),
         ("", "# file\na:\n  y: 2\n", "a.y", "a:\n  y: 2\n"),
         ("a: 1", "a: 1\nb: 2", "b", "a: 1\nb: 2\n"),
+        ("a: 1\r\nc: 3\r\n", "a: 1\nb: 2\n", "b", "a: 1\r\nb: 2\nc: 3\r\n"),
         ("a: 1 # x\n\n\n", "a: 1\nb: 2", "b", "a: 1 # x\nb: 2\n\n\n"),
     ],
 )
