@@ -32,6 +32,11 @@ def succeeds(*arguments: str) -> bool:
     return status == 0
 
 
+def changed_files() -> list[str]:
+    """The files that Git tracks and that differ from the last commit."""
+    return [line[3:] for line in run("status", "--porcelain", "--untracked-files=no").splitlines()]
+
+
 def main_branch() -> str | None:
     """The ref of the branch that is released from: `main` as `origin` has it, else `main` here; None where there is none."""
     places = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main")

@@ -25,7 +25,7 @@ def init(
         str | None, typer.Argument(help="The table of what is said about them, if it is another.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="The project's name, such as rain; by default from the file's.")
+        str | None, typer.Option(help="The project's name, such as late-parcels; by default from the file's.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the project that is here, such as the example, away.")
@@ -45,7 +45,7 @@ def init(
     from flywheel.errors import ConfigError
     from flywheel.loop import pipeline
     from flywheel.start import beginning
-    from flywheel.start.propose import Answers
+    from flywheel.start.looking import Answers
     from flywheel.start.writing import QUESTION
 
     if check:

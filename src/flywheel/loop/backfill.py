@@ -105,10 +105,10 @@ def check_days(span: Sequence[dt.date], as_of: dt.date) -> None:
 
 def check_committed() -> None:
     """DataError where something is not committed: then nothing would name the old versions of what is corrected."""
-    changed = git.run("status", "--porcelain", "--untracked-files=no").splitlines()
+    changed = git.changed_files()
     if changed:
         raise DataError(
-            f"{changed[0][3:]} is not committed{f', and {len(changed) - 1} more' if len(changed) > 1 else ''}. The commit's "
+            f"{changed[0]} is not committed{f', and {len(changed) - 1} more' if len(changed) > 1 else ''}. The commit's "
             "dvc.lock is what names the old versions, and its reports are what the correction is compared with. Commit first."
         )
 

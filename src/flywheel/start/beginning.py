@@ -20,8 +20,9 @@ from flywheel.loop.compose import write as write_params
 from flywheel.params import from_yaml, parse
 from flywheel.start import replacing
 from flywheel.start.guess import Ask
+from flywheel.start.looking import Answers
 from flywheel.start.profile import profile
-from flywheel.start.propose import Answers, Proposal, propose
+from flywheel.start.propose import Proposal, propose
 from flywheel.start.writing import PLACEHOLDER, as_yaml
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")

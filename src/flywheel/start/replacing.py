@@ -118,10 +118,10 @@ def _is_there(document: Path, link: str) -> bool:
 
 def check_clean() -> None:
     """ConfigError when files that Git tracks have changes: what is deleted then could not be restored."""
-    changed = git.run("status", "--porcelain", "--untracked-files=no").splitlines()
+    changed = git.changed_files()
     if changed:
         raise ConfigError(
-            f"{len(changed)} tracked files have changes, such as {changed[0][3:]}. Commit them first (git commit -a), so that "
+            f"{len(changed)} tracked files have changes, such as {changed[0]}. Commit them first (git commit -a), so that "
             "nothing is lost, then run again."
         )
 

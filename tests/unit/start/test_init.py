@@ -18,8 +18,9 @@ from flywheel.data.sources.files import open_source
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import parse
 from flywheel.start import beginning, guess, replacing
+from flywheel.start.looking import Answers
 from flywheel.start.profile import Column, profile
-from flywheel.start.propose import Answers, Proposal, propose
+from flywheel.start.propose import Proposal, propose
 from flywheel.start.writing import PLACEHOLDER, as_yaml
 from tests.conftest import ROOT
 

@@ -98,14 +98,12 @@ class Files:
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day, with raw user ids."""
         found = self._with(day)[0].of(day)
-        return pd.DataFrame({name: [] for name in self._options.predictions.columns}) if found is None else found
+        return mapping.no_predictions(self._options.predictions) if found is None else found
 
     def feedback(self, day: dt.date) -> pd.DataFrame:
         """The feedback received on a UTC day, with raw source ids and raw text."""
         found = self._with(day)[1].of(day)
-        names = [name for table in self._options.feedback for name in table.columns]
-        plain = ["prediction_id", "received_at", "channel", "value"]
-        return pd.DataFrame({name: [] for name in dict.fromkeys([*plain, *names])}) if found is None else found
+        return mapping.no_feedback(self._options.feedback) if found is None else found
 
     def counts(self, table: str) -> Mapping[dt.date, int]:
         """How many rows of a table arrived on each day that has any, as the files have them now."""

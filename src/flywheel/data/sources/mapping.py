@@ -124,6 +124,17 @@ def _check_names(columns: Mapping[str, object], table: str, inputs: bool) -> Non
             )
 
 
+def no_predictions(options: PredictionsOptions) -> pd.DataFrame:
+    """A day without predictions."""
+    return pd.DataFrame({name: [] for name in options.columns})
+
+
+def no_feedback(several: Iterable[FeedbackOptions]) -> pd.DataFrame:
+    """A day without feedback, with the columns of all tables of feedback."""
+    names = ["prediction_id", "received_at", "channel", "value", *(name for one in several for name in one.columns)]
+    return pd.DataFrame({name: [] for name in dict.fromkeys(names)})
+
+
 def wanted(options: TableOptions, outcome: OutcomeOptions | None = None) -> list[str]:
     """The names of the columns that are read from a table, each once."""
     names = [name for there in options.columns.values() for name in several(there)]
