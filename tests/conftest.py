@@ -32,6 +32,42 @@ LATE_DAYS = ("2031-03-25", "2031-04-02")  # the days for which rows come late in
 FIRST = "a first model"  # the commit in which the champion was a candidate; no test begins with its tag
 
 
+# What another project has otherwise, so that a test which opens it could depend on the example.
+OTHERWISE = (*EXAMPLE, *RESULTS, "conf/state.yaml", "uv.lock")
+ENGINE = ("tests/unit/", "tests/behaviour/")
+
+
+class Watch:
+    """Sees which files of this tree the test that runs now opens."""
+
+    def __init__(self) -> None:
+        self.opened: set[str] | None = None
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.opened is None or event not in ("open", "os.listdir", "os.scandir"):
+            return
+        if isinstance(arguments[0], (str, bytes, os.PathLike)):
+            path = os.path.relpath(os.path.abspath(os.fsdecode(arguments[0])), ROOT)
+            if f"{path}/".startswith(OTHERWISE) or path in OTHERWISE:
+                self.opened.add(path)
+
+
+watch = Watch()
+sys.addaudithook(watch)
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_example(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test of the engine does not look at this tree's own project, or is marked, and run on another one by the walk."""
+    if not request.node.nodeid.startswith(ENGINE) or request.node.get_closest_marker("project"):
+        yield
+        return
+    watch.opened = set()
+    yield
+    opened, watch.opened = watch.opened, None
+    assert not opened, f"it opened {', '.join(sorted(opened))}: give it the mark `project`, or a project of its own"
+
+
 class Clone:
     """A clone of the working tree in a temporary folder, with its own HOME, in which commands are run."""
 

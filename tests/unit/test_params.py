@@ -26,6 +26,8 @@ from flywheel.stages.label import LabelParams
 from flywheel.stages.train import TrainParams
 from flywheel.stages.validate import ValidateParams
 
+pytestmark = pytest.mark.project
+
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = object()
 METRICS = "'auc', 'average_precision', 'log_loss', 'brier', 'ece', 'precision', 'recall' or 'utility'"

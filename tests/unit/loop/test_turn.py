@@ -21,6 +21,8 @@ from flywheel.loop.settings import AllParams
 from flywheel.params import load
 from flywheel.release.champion import Serving
 
+pytestmark = pytest.mark.project
+
 ROOT = Path(__file__).parents[3]
 OTHER = "label.min_votes=3"  # any key will do
 

@@ -144,7 +144,7 @@ def test_the_largest_model_of_the_settings_stays_small() -> None:
     """All trees that conf allows, each fully grown: under 1.5 MB together, by the size of forty such trees."""
     rng = np.random.default_rng(5)
     n, n_trees = 20_000, 40
-    params = Model.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["model"])
+    params = Model.model_validate(yaml.safe_load((ROOT / "conf/model/lightgbm.yaml").read_text(encoding="utf-8")))
     table = pd.DataFrame({f"number_{i}": rng.normal(size=n) for i in range(20)})
     label = (table.sum(axis=1) + rng.normal(size=n) > 0).astype("int64").to_numpy()
     mine = Rows(table, label, np.ones(n), np.array(["fit", "fit", "stop", "calibrate"])[np.arange(n) % 4])

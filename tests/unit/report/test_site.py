@@ -50,6 +50,7 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert page.count("<table>") == page.count('<div class="wide"><table>') == 4
 
 
+@pytest.mark.project
 def test_a_site_needs_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says how to make it, and the old site stays."""
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
