@@ -20,15 +20,13 @@ def test_several_ticks_give_the_same_hashes_as_one_run(tiny: Clone, new_clone: C
     stepwise.move_clock("2031-04-07")
     stepwise.flywheel("run")
     before = written(stepwise)
-    assert "featurize 1 new days of" in stepwise.flywheel("tick", "--days", "1").stdout
-    after = written(stepwise)
-    assert {name: after[name] for name in before} == before
-    assert after.keys() - before.keys() == {"2031-04-07.parquet"}
-
     stepwise.move_clock(AS_OF)  # as a tick does it before it is killed
     said = stepwise.flywheel("tick", "--days", "7").stdout
     assert f"{AS_OF}: its run did not finish" in said
-    assert "featurize 4 new days of" in said
+    assert "featurize 5 new days of" in said
+    after = written(stepwise)
+    assert {name: after[name] for name in before} == before
+    assert len(after) - len(before) == 5
     assert stepwise.json("reports/decision.json")["as_of"] == AS_OF
     assert f"as_of: {AS_OF}" in (stepwise.path / "conf/state.yaml").read_text()
     assert stepwise.hashes() == tiny.hashes()

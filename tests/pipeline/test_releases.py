@@ -29,6 +29,7 @@ def test_a_release_is_two_tags_and_a_tick_takes_it_over(losing_copy: Clone) -> N
 
     said = losing_copy.flywheel("tick", "--days", "1").stdout
     assert f"champion  {version}, from its tag" in said
+    assert "featurize 1 new days of" in said
     assert (losing_copy.path / "models/champion/model.txt").read_bytes() == trees
     assert losing_copy.json("models/champion/card.json")["version"] == version
     assert losing_copy.json("reports/decision.json")["champion"] == version

@@ -65,14 +65,12 @@ def run(force: bool = False, verify: bool = False, say: Callable[[str], object] 
         if verify:
             _distrust(repo, say)
         everything = force or not files.FEATURES.exists()
-        if not everything and not verify and not _call(repo.status):
-            return False, time.perf_counter() - started
         if everything or not verify:
-            _call(repo.reproduce, force=everything)
+            ran = _call(repo.reproduce, force=everything)
         else:
             _call(repo.reproduce, targets="monitor")
-            _call(repo.reproduce, targets="train", downstream=True, force=True)
-    return True, time.perf_counter() - started
+            ran = _call(repo.reproduce, targets="train", downstream=True, force=True)
+    return bool(ran), time.perf_counter() - started
 
 
 def finish_correction(say: Callable[[str], object] = print) -> None:
