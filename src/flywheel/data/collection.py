@@ -95,8 +95,8 @@ def whole_days(ledger: Mapping[str, CollectedDay]) -> set[dt.date]:
         if changed:
             path = tables.day_path(files.EVENTS, changed[0], day)
             raise DataError(
-                f"{path} is not what was collected, but an arrived day never changes. Restore it with `dvc checkout`, or "
-                "delete it and run `flywheel run`, which collects it again."
+                f"{path} is not what was collected, but an arrived day never changes. Restore it with `dvc checkout "
+                f"--force {files.EVENTS}`, or delete it and run `flywheel run`, which collects it again."
             )
         if None not in found.values():
             whole.add(day)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 from typing_extensions import TypedDict
 
@@ -56,6 +58,43 @@ def finish() -> Correction | None:
     return correction
 
 
+def since(before: Path | None) -> dict[Path, str]:
+    """The files that were corrected since another version of the record, and the record itself, with their digests.
+
+    Nothing where the record does not go on from that version (`before`; None: there was none), or where it and the ledger do
+    not agree: then neither vouches for anything.
+    """
+    try:
+        recorded, ledger = read_corrections(), open_ledger()
+        earlier = shapes.read_if_there(before, list[Correction]) if before else None
+    except DataError:
+        return {}
+    n = len(earlier or ())
+    if recorded[:n] != (earlier or []):
+        return {}
+    found = {
+        (day, table): file["digests"][1]
+        for correction in recorded[n:]
+        for day, changed in correction["days"].items()
+        for table, file in changed.items()
+    }
+    if not found or any(dict(ledger.get(day, {})).get(table) != digest for (day, table), digest in found.items()):
+        return {}
+    stored = {files.EVENTS / table / f"{day}.parquet": digest for (day, table), digest in found.items()}
+    return stored | {files.CORRECTIONS: digest_of(files.CORRECTIONS) or ""}
+
+
+def agree(paths: Sequence[Path]) -> None:
+    """Let the ledger say of these files of days what they are now; what is gone is collected again by the next run."""
+    ledger = open_ledger()
+    for path in paths:
+        digest, entry = digest_of(path), ledger.get(path.stem)
+        if path.parent.parent == files.EVENTS and digest is not None and entry is not None:
+            ledger[path.stem] = entry | {path.parent.name: digest}  # type: ignore[typeddict-item]
+    if LEDGER.exists():
+        files.write_json(LEDGER, ledger)
+
+
 def _move(name: str, digest: str) -> None:
     """Put a prepared file into its place, where it is not there yet."""
     prepared, target = files.BACKFILL / name, files.EVENTS / name
@@ -64,7 +103,8 @@ def _move(name: str, digest: str) -> None:
     elif digest_of(target) != digest:
         raise DataError(
             f"{target}: a correction of it was cut short, and neither it nor {prepared} is what was to be stored. Delete "
-            f"{files.BACKFILL}, restore the day with `dvc checkout {files.EVENTS}`, and correct again: flywheel backfill"
+            f"{files.BACKFILL}, restore the days with `dvc checkout --force {files.EVENTS}`, and correct again: flywheel "
+            "backfill"
         )
 
 

@@ -10,9 +10,11 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from flywheel import files
+from flywheel.data.ledger import digest_of
 from flywheel.errors import DataError
 
 OBJECT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?")
@@ -47,9 +49,14 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
+def place(cache: Path, name: str) -> Path:
+    """Where the cache keeps what has this hash."""
+    return cache / "files/md5" / name[:2] / name[2:]
+
+
 def listing(cache: Path, name: str) -> dict[str, str] | None:
     """The files of a folder with their hashes, as the object `name` lists them; None where the cache lacks it."""
-    path = cache / "files/md5" / name[:2] / name[2:]
+    path = place(cache, name)
     if not path.is_file():
         return None
     return {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_text(encoding="utf-8"))}
@@ -63,13 +70,14 @@ def tree_hash(folder: Path) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def clean_workspace(outputs: list[tuple[Path, str]], cache: Path) -> list[str]:
+def clean_workspace(outputs: list[tuple[Path, str]], cache: Path, corrected: Mapping[Path, str]) -> list[Path]:
     """Drop what `dvc.lock` names and is here with other bytes; returns the paths.
 
     `outputs` are paths with their hashes. What stages make is dropped whole, and made again. Of the days that arrived only the
     files that are wrong are dropped, for the cache's or a new collection: a day that the lock does not know yet may be nowhere
-    else. DataError, and nothing dropped, when the days are not what the lock says and the cache lacks the list of them, so
-    that nobody can tell which.
+    else. `corrected` has the digests of files that a correction made new versions of since the lock: those are right as they
+    are, and the cache has only what was before. DataError, and nothing dropped, when the days are not what the lock says and
+    the cache lacks the list of them, so that nobody can tell which.
     """
     for path, expected in outputs:
         if path == files.EVENTS and path.exists() and listing(cache, expected) is None and not _holds(path, expected):
@@ -78,32 +86,39 @@ def clean_workspace(outputs: list[tuple[Path, str]], cache: Path) -> list[str]:
                 "which days to believe. Fetch them with `flywheel restore`, or collect all of them again: make clean, if "
                 "the source can be read again."
             )
-    dropped: list[str] = []
+    dropped: list[Path] = []
     for path, expected in outputs:
-        if path == files.EVENTS:
-            listed = listing(cache, expected) or {}
-            kept_names = (files.CORRECTIONS.name,)  # what was corrected, and why, is written nowhere else
-            checked = {
-                path / name: was
-                for name, was in sorted(listed.items())
-                if name.endswith(".parquet") or name in kept_names
-            }
-        else:
-            checked = {path: expected}
-        for one, was in checked.items():
-            if one.exists() and not _holds(one, was):
-                _drop(one)
-                dropped.append(one.as_posix())
-                kept = cache / "files/md5" / was[:2] / was[2:]
-                if kept.is_file() and not was.endswith(".dir"):
-                    shutil.copyfile(kept, one)
+        for one, was in _checked(path, expected, cache).items():
+            if not one.exists() or (_is(one, corrected[one]) if one in corrected else _holds(one, was)):
+                continue
+            _drop(one)
+            dropped.append(one)
+            kept = place(cache, was)
+            if kept.is_file() and not was.endswith(".dir") and one not in corrected:
+                shutil.copyfile(kept, one)
     return dropped
+
+
+def _checked(path: Path, expected: str, cache: Path) -> dict[Path, str]:
+    """What is compared of an output, with its hashes: all at once, or of the days that arrived each file."""
+    if path != files.EVENTS:
+        return {path: expected}
+    listed = listing(cache, expected) or {}
+    return {
+        path / name: was
+        for name, was in sorted(listed.items())
+        if name.endswith(".parquet") or name == files.CORRECTIONS.name  # what was corrected, and why, is nowhere else
+    }
 
 
 def _holds(path: Path, expected: str) -> bool:
     if path.is_symlink() or path.is_dir() != expected.endswith(".dir"):
         return False
     return (tree_hash(path) if path.is_dir() else md5(path)) == expected
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.is_file() and not path.is_symlink() and digest_of(path) == digest
 
 
 def _drop(path: Path) -> None:

@@ -17,6 +17,7 @@ from flywheel.errors import FAILURE, ConfigError, DataError, FlywheelError, Remo
 from flywheel.loop import objects
 
 FAILED = files.LOCAL / "failed.json"
+UNSAVED = "unsaved files"  # in what DVC says; it has no error of its own for it
 
 
 class StageFailed(FlywheelError):
@@ -109,20 +110,35 @@ def restore(say: Callable[[str], object] = print) -> str:
     """Bring the data of `dvc.lock` here, from the cache and, where one is configured, from the DVC remote.
 
     Data that neither of them has is left out, and so is a file whose bytes are not what its name says: a run makes them again.
-    Returns a sentence that says how much came, and from where. RemoteError when the remote cannot be reached.
+    Returns a sentence that says how much came, and from where. RemoteError when the remote cannot be reached; DataError when
+    something is here that no run has followed yet, because it would be lost.
     """
+    finish_correction(say)
     with _repository() as repo:
         _clean_cache(repo, say)
         remote = repo.config["core"].get("remote")
         if remote:
             _fetch(repo, remote)
             _clean_cache(repo, say)
-        _call(repo.checkout, allow_missing=True, force=False)
+        _checkout(repo)
         outs = [out for stage in repo.index.stages for out in stage.outs if out.use_cache]
         n_here = sum(1 for out in outs if out.exists)
     source = f"the remote '{remote}' and the cache" if remote else "the cache"
     again = "" if n_here == len(outs) else "; a run makes the rest again"
     return f"{n_here} of {len(outs)} data folders are here, from {source}{again}"
+
+
+def _checkout(repo: Any) -> None:
+    """Let `data/` be what `dvc.lock` says. DataError where that would delete what DVC does not hold: it says only which."""
+    try:
+        _call(repo.checkout, allow_missing=True, force=False)
+    except DataError as error:
+        if UNSAVED not in str(error):
+            raise
+        raise DataError(
+            "data/ holds what no run has followed yet, such as new days or a correction; to restore now would lose it, so "
+            "nothing was changed. Finish the run first: flywheel run"
+        ) from None
 
 
 def _fetch(repo: Any, remote: str) -> None:
@@ -156,14 +172,32 @@ def _clean_cache(repo: Any, say: Callable[[str], object]) -> None:
 
 
 def _distrust(repo: Any, say: Callable[[str], object]) -> None:
-    """Drop from cache and `data/` what is not what `dvc.lock` says."""
+    """Drop from cache and `data/` what is neither what `dvc.lock` says nor a correction that no run has followed yet."""
     _clean_cache(repo, say)
     outs = [out for stage in repo.index.stages for out in stage.outs if out.use_cache and out.hash_info]
     held = [(Path(out.fs_path).relative_to(Path(repo.root_dir)), out.hash_info.value) for out in outs]
-    dropped = objects.clean_workspace(held, Path(repo.cache.legacy.path))
+    cache = Path(repo.cache.legacy.path)
+    corrected = _corrected(dict(held).get(files.EVENTS), cache)
+    if corrected:
+        n = len(corrected) - 1  # the record is one of them
+        say(f"data      kept as corrected, which no run has followed yet: {n} {'file' if n == 1 else 'files'} of days")
+    dropped = objects.clean_workspace(held, cache, corrected)
     if dropped:
-        named = ", ".join(dropped[:3]) + (f" and {len(dropped) - 3} more" if len(dropped) > 3 else "")
+        from flywheel.data.corrections import agree
+
+        agree(dropped)
+        named = ", ".join(map(str, dropped[:3])) + (f" and {len(dropped) - 3} more" if len(dropped) > 3 else "")
         say(f"data      not what dvc.lock says, so it is dropped: {named}")
+
+
+def _corrected(events: str | None, cache: Path) -> dict[Path, str]:
+    """The files that were corrected since `dvc.lock`, which has `events` for the days, with the digests recorded of them."""
+    if not files.CORRECTIONS.exists() or events is None:
+        return {}
+    from flywheel.data.corrections import since
+
+    name = (objects.listing(cache, events) or {}).get(files.CORRECTIONS.name)
+    return since(objects.place(cache, name) if name else None)
 
 
 def quiet() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -14,10 +15,10 @@ import pytest
 
 from flywheel import files, git
 from flywheel.data import tables
-from flywheel.data.corrections import PENDING, finish
+from flywheel.data.corrections import PENDING, agree, finish, since
 from flywheel.data.evidence import Correction, read_corrections, read_late
 from flywheel.errors import ConfigError, DataError
-from flywheel.loop import backfill, pipeline
+from flywheel.loop import backfill, objects, pipeline
 from flywheel.loop.backfill import (
     Effect,
     Standing,
@@ -166,6 +167,70 @@ def test_killed_at_any_step_the_next_run_finds_the_old_days_or_the_new_ones_with
             break
     assert found == sorted(found)
     assert {True, False} == set(found)
+
+
+def locked() -> str:
+    """Let a cache hold the days as they are, as after a run; returns the hash that dvc.lock has of them."""
+    name = objects.tree_hash(files.EVENTS)
+    found = {path.relative_to(files.EVENTS).as_posix(): path for path in files.EVENTS.rglob("*.*")}
+    listed = [{"md5": objects.md5(path), "relpath": one} for one, path in sorted(found.items())]
+    for path in found.values():
+        files.write_bytes(objects.place(CACHE, objects.md5(path)), path.read_bytes())
+    files.write_text(objects.place(CACHE, name), json.dumps(listed, sort_keys=True))
+    return name
+
+
+CACHE = Path("cache")
+FIRST = files.EVENTS / "feedback/2030-01-01.parquet"
+
+
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_a_correction_that_no_run_has_followed_is_what_verify_believes(n_before: int) -> None:
+    """Ledger and record vouch for its files, and the record goes on from that of the lock: not a byte is touched."""
+    collect(three_days())
+    if n_before:
+        correct(three_days(in_size=9), why="before")
+    name = locked()
+    before = objects.place(CACHE, objects.md5(files.CORRECTIONS)) if n_before else None
+    correct(three_days(LATE, in_size=9 * n_before))
+    kept = contents(files.EVENTS)
+    corrected = since(before)
+    assert {FIRST, files.CORRECTIONS} <= corrected.keys()
+    assert [] == objects.clean_workspace([(files.EVENTS, name)], CACHE, corrected)
+    assert kept == contents(files.EVENTS)
+    assert "0 new days of 3, 0 duplicates dropped" == collect(three_days(LATE, in_size=9 * n_before))
+
+
+def test_what_neither_lock_nor_ledger_vouches_for_is_dropped_and_collected_again() -> None:
+    """Other bytes on a corrected day come from the source, on another day from the cache; the record stays."""
+    collect(three_days())
+    name = locked()
+    correct(three_days(LATE))
+    kept = contents(files.EVENTS)
+    other = files.EVENTS / "feedback/2030-01-02.parquet"
+    for path in (FIRST, other):
+        path.write_bytes(b"planted")
+    assert [FIRST, other] == objects.clean_workspace([(files.EVENTS, name)], CACHE, since(None))
+    assert (False, True) == (FIRST.exists(), other.exists())
+    assert "1 new days of 3, 0 duplicates dropped" == collect(three_days(LATE))
+    assert kept == contents(files.EVENTS)
+
+
+def test_a_record_that_does_not_fit_vouches_for_nothing_and_the_ledger_follows_the_files() -> None:
+    """Another past than the lock's, or another digest than the ledger's: the days are those of the lock, and can be used."""
+    collect(three_days())
+    correct(three_days(in_size=9), why="before")
+    name, old, before = locked(), contents(files.EVENTS), Path("before.json")
+    before.write_bytes(files.CORRECTIONS.read_bytes())
+    correct(three_days(LATE, in_size=9))
+    record = files.read_json(files.CORRECTIONS)
+    files.write_json(files.CORRECTIONS, record[1:])
+    assert {} == since(before)
+    dropped = objects.clean_workspace([(files.EVENTS, name)], CACHE, {})
+    agree(dropped)
+    assert old.keys() == contents(files.EVENTS).keys()
+    assert old[FIRST.relative_to(files.EVENTS).as_posix()] == FIRST.read_bytes()
+    assert "0 new days of 3" in collect(three_days(in_size=9))
 
 
 def test_a_pending_file_that_somebody_took_away_is_named() -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from flywheel import files
+from flywheel.data.evidence import CorrectedFile
+from flywheel.data.ledger import digest_of
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop import pipeline
 
@@ -227,6 +230,44 @@ def test_verify_does_not_believe_what_is_checked_out(tree: Path) -> None:
     assert ["data      not what dvc.lock says, so it is dropped: data/events/day.parquet, data/features"] == said
     assert Path("models/candidate/model.txt").read_text() == "today\n"
     assert Path("data/events/day.parquet").read_text() == "today\n"
+
+
+def correct_a_day() -> None:
+    """A correction that is complete, of a day that the last run did not know so."""
+    path = Path("data/events/feedback/2030-01-01.parquet")
+    path.parent.mkdir()
+    path.write_text("corrected\n")
+    digest = digest_of(path) or ""
+    file: CorrectedFile = {"digests": ["", digest], "rows": [1, 1], "changed": 1}
+    days = {"2030-01-01": {"feedback": file}}
+    span = {"first": "2030-01-01", "last": "2030-01-01", "as_of": "2030-01-02"}
+    files.write_json(files.CORRECTIONS, [{**span, "who": "Ann", "why": "late", "days": days}])
+    files.write_json(files.EVENTS / "ledger.json", {"2030-01-01": {"predictions": "", "feedback": digest}})
+
+
+def test_verify_keeps_a_correction_whose_run_did_not_finish(tree: Path) -> None:
+    """It says so; what the cache has of these days is what was before."""
+    Path("data/events/feedback").mkdir(parents=True)
+    Path("data/events/feedback/2030-01-01.parquet").write_text("old\n")
+    pipeline.run()
+    shutil.rmtree("data/events/feedback")
+    correct_a_day()
+    said: list[str] = []
+    pipeline.run(verify=True, say=said.append)
+    assert ["data      kept as corrected, which no run has followed yet: 1 file of days"] == said
+    assert Path("data/events/feedback/2030-01-01.parquet").read_text() == "corrected\n"
+    assert files.CORRECTIONS.exists()
+
+
+def test_a_restore_does_not_lose_a_correction_whose_run_did_not_finish(tree: Path) -> None:
+    """It says what to do instead of what DVC would force."""
+    pipeline.run()
+    correct_a_day()
+    with pytest.raises(DataError, match=r"what no run has followed yet.* Finish the run first: flywheel run$"):
+        pipeline.restore()
+    assert files.CORRECTIONS.exists()
+    pipeline.run()
+    assert pipeline.restore().startswith("2 of 2")
 
 
 def test_verify_says_nothing_about_data_that_is_as_it_was(tree: Path) -> None:
