@@ -54,10 +54,14 @@ class RecentQuality(TypedDict):
 
 
 class LatestDay(TypedDict):
-    """The service on the last day."""
+    """The service on the last day. `error_rate` is null where nothing was served, and where errors are not logged.
+
+    Files of earlier versions do not say whether they are.
+    """
 
     day: DayText
     predictions: int
+    logs_errors: NotRequired[bool]
     error_rate: float | None
 
 

@@ -22,10 +22,12 @@ def monday(moments: pd.Series) -> pd.Series:
 
 
 def latest_day(days: list[dt.date]) -> dict[str, Any]:
-    """How many predictions the last day had, and what share of them ended in an error; null where errors are not logged."""
+    """How many predictions the last day had, whether errors are logged, and what share of the predictions ended in one; null
+    where that cannot be known."""
     served = tables.read_days(files.VALID, "predictions", days[-1:], ["prediction_id", "error"])
-    rate = float(served["error"].notna().mean()) if len(served) and logs_errors(days) else None
-    return {"day": str(days[-1]), "predictions": len(served), "error_rate": rate}
+    is_logged = logs_errors(days)
+    rate = float(served["error"].notna().mean()) if len(served) and is_logged else None
+    return {"day": str(days[-1]), "predictions": len(served), "logs_errors": is_logged, "error_rate": rate}
 
 
 def mean_rating(ratings: pd.Series, confidence: float) -> dict[str, float] | None:

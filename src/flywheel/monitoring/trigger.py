@@ -98,10 +98,12 @@ def _days(n: int | None) -> str:
 
 
 def errors(latest: LatestDay, params: Trigger) -> TriggerRule:
-    """Urgent: too many predictions of the last day ended in an error."""
+    """Urgent: too many predictions of the last day ended in an error, or none was served. Says so where nobody logs errors."""
     rate = latest["error_rate"]
-    if rate is None:
+    if not latest["predictions"]:
         return _rule("errors", "urgent", True, f"no prediction was served on {latest['day']}")
+    if rate is None:
+        return _rule("errors", "urgent", False, "errors are not logged: the predictions have no column error")
     said = f"{rate:.2%} of {latest['predictions']:,} predictions on {latest['day']} ended in an error"
     return _rule("errors", "urgent", rate > params.max_error_rate, f"{said} (limit {params.max_error_rate:.2%})")
 

@@ -204,7 +204,8 @@ def test_nobody_who_rated_is_no_mean() -> None:
 def test_a_last_day_without_predictions_has_no_error_rate() -> None:
     """Nobody asked, so nothing failed and nothing succeeded: null."""
     write_valid({1: [prediction("p1", "01T10")], 2: []}, {})
-    assert {"day": "2030-01-02", "predictions": 0, "error_rate": None} == latest_day([day(1), day(2)])
+    expected = {"day": "2030-01-02", "predictions": 0, "logs_errors": True, "error_rate": None}
+    assert expected == latest_day([day(1), day(2)])
 
 
 def scored(rows: list[tuple[str, str, float, float]]) -> pd.DataFrame:
@@ -427,7 +428,8 @@ def test_errors_of_the_last_day_are_not_thinned_by_the_days_before() -> None:
     write_valid({30: [prediction("q1", "30T10"), prediction("q2", "30T11", score=None, error="timeout")]}, {30: []})
     champion_folder()
     main(PARAMS)
-    assert {"day": "2030-01-30", "predictions": 2, "error_rate": 0.5} == files.read_json(files.MONITOR)["latest_day"]
+    expected = {"day": "2030-01-30", "predictions": 2, "logs_errors": True, "error_rate": 0.5}
+    assert expected == files.read_json(files.MONITOR)["latest_day"]
 
 
 def test_the_champion_scores_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -476,7 +478,8 @@ def test_what_the_tables_do_not_have_is_unknown_not_perfect() -> None:
     [week] = service_by_week([day(1), day(2)], day(3), 0.95)[:1]
     unknown = ("error_rate", "latency_p50_ms", "latency_p95_ms")
     assert [True] * 3 == [pd.isna(week[name]) for name in unknown]
-    assert {"day": "2030-01-02", "predictions": 1, "error_rate": None} == latest_day([day(1), day(2)])
+    expected = {"day": "2030-01-02", "predictions": 1, "logs_errors": False, "error_rate": None}
+    assert expected == latest_day([day(1), day(2)])
 
 
 def test_a_served_score_that_never_was_is_no_drift_and_no_quality() -> None:

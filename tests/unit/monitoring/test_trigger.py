@@ -45,6 +45,7 @@ def monitor(
     auc: tuple[float, float, float] | None = (0.7, 0.65, 0.75),
     shares: tuple[float | None, ...] = (0.1, 0.1, 0.1, 0.1, 0.1),
     new_labels: int | None = 0,
+    predictions: int = 1000,
 ) -> dict[str, Any]:
     windows = [{"weighted_share": share} for share in shares]
     measured = None if auc is None else dict(zip(("value", "low", "high"), auc, strict=True))
@@ -52,7 +53,7 @@ def monitor(
         "as_of": DAY.isoformat(),
         "champion": "v0.3.0",
         "recent": {"start": "2030-03-17", "labelled": 900, "auc": measured},
-        "latest_day": {"day": "2030-03-30", "predictions": 1000, "error_rate": error_rate},
+        "latest_day": {"day": "2030-03-30", "predictions": predictions, "error_rate": error_rate},
         "new_labels": new_labels,
         "drift_windows": windows,
     }
@@ -82,7 +83,8 @@ def test_a_quiet_world_calls_for_nothing() -> None:
             "11.00% of 1,000 predictions on 2030-03-30 ended in an error (limit 10.00%)",
         ),
         (monitor(error_rate=0.10), "none", "within its limits"),
-        (monitor(error_rate=None), "urgent", "no prediction was served on 2030-03-30"),
+        (monitor(error_rate=None, predictions=0), "urgent", "no prediction was served on 2030-03-30"),
+        (monitor(error_rate=None), "none", "within its limits"),
         (monitor(auc=(0.55, 0.5, 0.599)), "urgent", "AUC is 0.550 [0.500, 0.599] since 2030-03-17 (floor 0.6)"),
         (monitor(auc=(0.55, 0.5, 0.6)), "none", "within its limits"),
         (monitor(auc=None), "none", "within its limits"),
@@ -156,6 +158,14 @@ def test_an_old_champion_is_routine() -> None:
     assert decided(as_of="2030-03-03")["tier"] == "none"
     assert decided(as_of="2030-03-02")["tier"] == "routine"
     assert decide(monitor() | {"champion": None}, quality(), None, PARAMS, [])["tier"] == "routine"
+
+
+def test_a_service_that_logs_no_errors_is_told_from_one_that_served_nothing() -> None:
+    """It is no alert that nobody knows; the rule says so."""
+    found = decided(monitor(error_rate=None))
+    [rule] = [rule for rule in found["rules"] if rule["rule"] == "errors"]
+    assert ([], False) == (found["alerts"], rule["calls"])
+    assert rule["reason"] == "errors are not logged: the predictions have no column error"
 
 
 def test_the_highest_tier_counts_and_every_alert_is_listed() -> None:
