@@ -123,7 +123,7 @@ def test_a_table_by_day_of_arrival(place: Place) -> None:
 
 
 def test_the_same_days_as_from_files(place: Place) -> None:
-    """Types, rows, outcomes and reports: every frame is that of the files with the same rows."""
+    """Types, rows, outcomes and reports: every frame is that of the files with the same rows; also what is half set."""
     frame = pd.DataFrame(
         {
             "id": [f"p{n:03}" for n in range(200)],
@@ -132,7 +132,7 @@ def test_the_same_days_as_from_files(place: Place) -> None:
             "size": [n % 9 for n in range(200)],
             "place": [None if n % 5 == 0 else "nörth" for n in range(200)],
             "late": ["yes" if n % 3 else None for n in range(200)],
-            "known": [at("02T01") + dt.timedelta(minutes=61 * n) if n % 3 else None for n in range(200)],
+            "known": [at("02T01") + dt.timedelta(minutes=61 * n) if n % 4 else None for n in range(200)],
         }
     )
     said = pd.DataFrame(

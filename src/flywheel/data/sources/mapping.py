@@ -93,8 +93,8 @@ class FeedbackOptions(TableOptions):
 class OutcomeOptions(Moments):
     """Outcomes as columns of the table of predictions: what happened, and when that was known.
 
-    `known_at` is a column; `known_after` is a time after `served_at`, where the table has no column for it. An empty
-    value is no outcome yet.
+    `known_at` is a column; `known_after` is a time after `served_at`, where the table has no column for it. While the
+    value or that moment is empty, there is no outcome yet.
     """
 
     value: str
@@ -169,7 +169,8 @@ def feedback(raw: pa.Table, options: FeedbackOptions) -> tuple[pa.Table, np.ndar
 
 def outcomes(raw: pa.Table, options: PredictionsOptions, outcome: OutcomeOptions) -> tuple[pa.Table, np.ndarray]:
     """The outcomes in a table of predictions as feedback, and the UTC day on which each was known."""
-    raw = raw.filter(pc.is_valid(raw[outcome.value]))
+    for name in said_by(options, outcome):
+        raw = raw.filter(pc.is_valid(raw[name]))
     if outcome.known_at is not None:
         known_at, day = moments(raw[outcome.known_at], outcome)
     else:
@@ -184,6 +185,11 @@ def outcomes(raw: pa.Table, options: PredictionsOptions, outcome: OutcomeOptions
         }
     )
     return table, day
+
+
+def said_by(options: PredictionsOptions, outcome: OutcomeOptions) -> tuple[str, str]:
+    """The columns of a table of predictions that are both set once a row is feedback: when it arrived, and what it says."""
+    return outcome.known_at or _one(options.columns["served_at"]), outcome.value
 
 
 def _renamed(raw: pa.Table, options: TableOptions, arrived_at: str) -> tuple[pa.Table, np.ndarray]:

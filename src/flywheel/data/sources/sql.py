@@ -251,12 +251,12 @@ def asked(options: SqlOptions) -> list[Asked]:
     ]
     if outcome is not None:
         ids = mapping.several(mine.columns["prediction_id"])
-        at = outcome.known_at or served_at
-        columns = list(dict.fromkeys([*ids, at, outcome.value]))
+        at, value = mapping.said_by(mine, outcome)
+        columns = list(dict.fromkeys([*ids, at, value]))
         later = mapping.length(outcome.known_after).to_pytimedelta() if outcome.known_after else NOW
         said = partial(mapping.outcomes, options=mine, outcome=outcome)
         moments = outcome if outcome.known_at else mine
-        found.append(Asked(mine.table, columns, set(ids), at, moments, later, outcome.value, said))
+        found.append(Asked(mine.table, columns, set(ids), at, moments, later, value, said))
     for one in options.feedback:
         at = mapping.several(one.columns["received_at"])[0]
         found.append(
