@@ -166,7 +166,7 @@ def collect_again(
     source: Source, day: dt.date, key: str | None, env: str
 ) -> tuple[CollectedDay, dict[str, CorrectedFile]]:
     """Write the files of a day that differ from the stored ones beside `data/`; returns the day's new entry in the ledger,
-    and what is recorded of these files."""
+    and what is recorded of these files. DataError when the source has lost a table of the day."""
     from flywheel.data import tables
     from flywheel.data.collection import came_on, digests, entry, store
     from flywheel.data.ledger import digest_of
@@ -180,6 +180,11 @@ def collect_again(
         old, new = (tables.day_path(folder, table, day) for folder in (files.EVENTS, files.BACKFILL))
         store(new, one, f"{table} of {day}")
         before, after = files.read_table(old), files.read_table(new)
+        if before.num_rows and not after.num_rows:
+            raise DataError(
+                f"the source has no {table} of {day} any more; rows that are stored of it: {before.num_rows:,}. To store that "
+                "day as an empty one would lose them, so nothing was changed. Mend the source, or choose other days."
+            )
         if digest_of(new) == was[table] or after.equals(before, check_metadata=True):
             new.unlink()
         else:

@@ -257,6 +257,20 @@ def test_a_day_that_the_source_no_longer_has_is_not_emptied() -> None:
     assert before == contents(files.EVENTS)
 
 
+@pytest.mark.parametrize("table", tables.TABLES)
+def test_a_day_between_others_that_the_source_has_lost_is_not_emptied(table: str) -> None:
+    """All its rows are gone from one table, as after a deletion; the other days would be corrected."""
+    collect(three_days())
+    before = contents(files.EVENTS)
+    source = three_days(LATE)
+    source.rows[table] = {**source.rows[table], 2: []}
+    with pytest.raises(DataError, match=rf"no {table} of 2030-01-02 any more; .*: 1\\. .*choose other days"):
+        correct(source)
+    assert before == contents(files.EVENTS)
+    finish()
+    assert before == contents(files.EVENTS)
+
+
 def test_another_key_is_refused_before_anything_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The people of the corrected days would be other people."""
     collect(three_days())
