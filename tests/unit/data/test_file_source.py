@@ -13,6 +13,7 @@ import fsspec
 import pandas as pd
 import pytest
 
+from flywheel.data.collection import complete_days
 from flywheel.data.sources import Counted
 from flywheel.data.sources import files as source
 from flywheel.data.sources.files import Files, open_source
@@ -201,7 +202,29 @@ def test_feedback_of_several_kinds() -> None:
     assert [("a", "outcome", 1.0), ("b", "report", 1.0)] == [
         tuple(row) for row in rows[["prediction_id", "channel", "value"]].itertuples(index=False)
     ]
-    assert (day(1), day(2)) == (found.first_day, found.last_day)
+    assert (day(1), day(1)) == (found.first_day, found.last_day)
+
+
+def test_the_data_ends_with_the_last_predictions_and_later_feedback_waits() -> None:
+    """Outcomes come hours later: their day is collected once its own predictions are there, never half."""
+    write("p.csv")
+    write("f.csv", "id,at,said\na,2030-01-01 23:00,1\nc,2030-01-03 02:00,1\n")
+    columns = {"prediction_id": "id", "received_at": "at", "value": "said"}
+    more = {"feedback": [{"path": "f.csv", "channel": "outcome", "columns": columns}]}
+    assert [day(1), day(2)] == complete_days(opened(more=more), day(9))
+    write("p.csv", CSV + "d,2030-01-03 10:00,4\n")
+    found = opened(more=more)
+    assert [day(1), day(2), day(3)] == complete_days(found, day(9))
+    assert (["d"], 1) == (ids(found, 3), len(found.feedback(day(3))))
+
+
+def test_feedback_without_any_predictions_is_no_data() -> None:
+    """There is nothing that it could be about."""
+    write("p.csv", "id,at,size\n")
+    write("f.csv", "id,at,said\na,2030-01-01 23:00,1\n")
+    columns = {"prediction_id": "id", "received_at": "at", "value": "said"}
+    with pytest.raises(DataError, match=r"p\.csv has no row"):
+        _ = opened(more={"feedback": [{"path": "f.csv", "channel": "outcome", "columns": columns}]}).last_day
 
 
 def broken(name: str) -> str:

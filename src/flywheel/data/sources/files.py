@@ -82,12 +82,12 @@ class Files:
     @property
     def first_day(self) -> dt.date:
         """The first UTC day on which something arrived. DataError where nothing ever did."""
-        return min(self._days())
+        return min(self._days(self._read()))
 
     @property
     def last_day(self) -> dt.date:
-        """The last UTC day on which something arrived."""
-        return max(self._days())
+        """The last UTC day of which predictions are there. DataError where there is none."""
+        return max(self._days(self._read()[:1]))
 
     def expect(self, days: Sequence[dt.date]) -> None:
         """Only these days will be asked for: of the others no row is kept."""
@@ -109,8 +109,8 @@ class Files:
         """How many rows of a table arrived on each day that has any, as the files have them now."""
         return self._read()[tables.TABLES.index(table)].rows
 
-    def _days(self) -> list[dt.date]:
-        found = [day for spool in self._read() for day in spool.rows]
+    def _days(self, some: Sequence[Spool]) -> list[dt.date]:
+        found = [day for spool in some for day in spool.rows]
         if not found:
             raise DataError(f"{self._options.predictions.path} has no row. There is nothing to learn from yet.")
         return found

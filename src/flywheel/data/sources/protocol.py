@@ -18,7 +18,7 @@ class Source(Protocol):
 
     @property
     def last_day(self) -> dt.date:
-        """The last UTC day that is complete."""
+        """The last UTC day that is complete: with its predictions. Feedback that came later waits until they are there."""
 
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day, with raw user ids."""

@@ -30,6 +30,7 @@ MEMORY = 256 * 2**20  # bytes of rows, of all tables; more of them go to disk
 DAY, NOW = dt.timedelta(days=1), dt.timedelta(0)
 EVER = dt.datetime(1970, 1, 2, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 WHERE = "source.options in conf/project/"
+PREDICTIONS, FEEDBACK = slice(0, 1), slice(1, None)  # of what is asked for
 Ends = (
     tuple[dt.date, ...] | None
 )  # the first and the last day of a table, nothing if it is empty; None: only its rows say it
@@ -112,12 +113,12 @@ class Sql:
     @property
     def first_day(self) -> dt.date:
         """The first UTC day on which something arrived. DataError where nothing ever did."""
-        return min(self._days())
+        return min(self._days(slice(None)))
 
     @property
     def last_day(self) -> dt.date:
-        """The last UTC day on which something arrived."""
-        return max(self._days())
+        """The last UTC day of which predictions are there. DataError where there is none."""
+        return max(self._days(PREDICTIONS))
 
     def expect(self, days: Sequence[dt.date]) -> None:
         """Only these days will be asked for: others are not read."""
@@ -127,19 +128,19 @@ class Sql:
 
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day, with raw user ids."""
-        found = self._of(day, slice(0, 1))
+        found = self._of(day, PREDICTIONS)
         return mapping.no_predictions(self._options.predictions) if found is None else found
 
     def feedback(self, day: dt.date) -> pd.DataFrame:
         """The feedback received on a UTC day, with raw source ids and raw text."""
-        found = self._of(day, slice(1, None))
+        found = self._of(day, FEEDBACK)
         return mapping.no_feedback(self._options.feedback) if found is None else found
 
-    def _days(self) -> list[dt.date]:
-        ends = self._limits()
+    def _days(self, some: slice) -> list[dt.date]:
+        ends = self._limits()[some]
         found = [day for one in ends for day in one or ()]
         if None in ends:
-            found += [day for spool, _ in self._rows() for day in spool.rows]
+            found += [day for spool, _ in self._rows()[some] for day in spool.rows]
         if not found:
             raise DataError(f"{self._asked[0].table} has no row. There is nothing to learn from yet.")
         return found
