@@ -7,8 +7,9 @@ wrong type is an error, never a guess: "5" is not 5, and an unknown key is a spe
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -19,6 +20,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from flywheel.errors import ConfigError
 
 PARAMS_FILE = Path("params.yaml")
+NOTE = "# Overrides: "  # at the top of that file
+SETS_CLOCK = re.compile(r"\+*clock(\.as_of)?=")  # an override that says where it stands
 CONF_FOLDER = Path("conf")
 AGAIN = "Make params.yaml again with: flywheel compose"
 # The parser in C reads the same values twenty times as fast; not every build of PyYAML has it.
@@ -117,6 +120,32 @@ def load(params_class: type[P], path: Path = PARAMS_FILE) -> P:
         raise ConfigError(f"{path} holds no sections. {AGAIN}")
     wanted = sections(params_class)
     return parse(params_class, {name: everything[name] for name in wanted if name in everything})
+
+
+def remembered() -> tuple[str, ...]:
+    """The overrides with which the tree's `params.yaml` was composed; none where there is no such file."""
+    return noted(PARAMS_FILE.read_text(encoding="utf-8", errors="replace")) if PARAMS_FILE.is_file() else ()
+
+
+def noted(text: str) -> tuple[str, ...]:
+    """The overrides that the text of a `params.yaml` notes. ConfigError when the note is broken."""
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        if line.startswith(NOTE):
+            try:
+                return tuple(str(one) for one in json.loads(line.removeprefix(NOTE)))
+            except (json.JSONDecodeError, TypeError):
+                raise ConfigError(
+                    f"{PARAMS_FILE}: its line '{NOTE.strip()}' is broken. Make it again with: flywheel compose"
+                ) from None
+    return ()
+
+
+def clock_place(overrides: Sequence[str]) -> str:
+    """What to fix where the clock is wrong, for a message: the override that sets it, else the file that does."""
+    held = [one for one in overrides if SETS_CLOCK.match(one)]
+    return f"Fix the override {held[-1]}." if held else "Fix conf/state.yaml."
 
 
 def _say(problem: Mapping[str, Any], where: Callable[[str], str]) -> str:

@@ -129,7 +129,8 @@ def _refuse_if_broken(links: list[Link]) -> None:
 
 def _composed(params: str, conf: Path) -> dict[str, Any]:
     """The composition of a folder, as the text of a `params.yaml` says that it was composed."""
-    from flywheel.loop.compose import compose, noted
+    from flywheel.loop.compose import compose
+    from flywheel.params import noted
 
     return compose(noted(params), conf)
 

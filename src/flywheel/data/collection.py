@@ -24,7 +24,7 @@ from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
 from flywheel.data.settings import Collect
 from flywheel.data.sources import Counted, Source
 from flywheel.errors import ConfigError, DataError
-from flywheel.params import Clock
+from flywheel.params import Clock, clock_place, remembered
 
 LEDGER = files.EVENTS / "ledger.json"
 
@@ -131,7 +131,7 @@ def check_clock(clock: Clock, source: Source) -> None:
     if clock.as_of < first or (clock.as_of > last and clock.follow != "today"):
         allowed = f"{first} or later" if clock.follow == "today" else f"{first} to {last}"
         raise ConfigError(
-            f"clock.as_of: found {clock.as_of}, outside the data; allowed is {allowed}. Fix conf/state.yaml."
+            f"clock.as_of: found {clock.as_of}, outside the data; allowed is {allowed}. {clock_place(remembered())}"
         )
 
 

@@ -19,10 +19,9 @@ import yaml
 from flywheel import files
 from flywheel.errors import ConfigError
 from flywheel.loop.settings import AllParams
-from flywheel.params import CONF_FOLDER, PARAMS_FILE, from_yaml, parse
+from flywheel.params import CONF_FOLDER, NOTE, PARAMS_FILE, from_yaml, parse
 
 HEADER = "# Composed from conf/ by `flywheel compose`. Do not edit it here: edit conf/ and compose again.\n"
-NOTE = "# Overrides: "
 DETAIL = re.compile(r"\s+(full_key|object_type|reference_type)\b")  # where OmegaConf was, not what is wrong
 PLAIN = (TypeError, ValueError, AttributeError, RecursionError)
 
@@ -65,26 +64,6 @@ def as_text(values: dict[str, Any], overrides: Sequence[str] = ()) -> str:
     """`params.yaml` as text."""
     note = f"{NOTE}{json.dumps(list(overrides))}\n" if overrides else ""
     return HEADER + note + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-
-
-def remembered() -> tuple[str, ...]:
-    """The overrides with which the tree's `params.yaml` was composed; none where there is no such file."""
-    return noted(PARAMS_FILE.read_text(encoding="utf-8", errors="replace")) if PARAMS_FILE.is_file() else ()
-
-
-def noted(text: str) -> tuple[str, ...]:
-    """The overrides that the text of a `params.yaml` notes. ConfigError when the note is broken."""
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        if line.startswith(NOTE):
-            try:
-                return tuple(str(one) for one in json.loads(line.removeprefix(NOTE)))
-            except (json.JSONDecodeError, TypeError):
-                raise ConfigError(
-                    f"{PARAMS_FILE}: its line '{NOTE.strip()}' is broken. Make it again with: flywheel compose"
-                ) from None
-    return ()
 
 
 def write(composition: Composition) -> bool:

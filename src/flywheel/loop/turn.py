@@ -19,17 +19,17 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.evaluation.evidence import Decision
 from flywheel.loop import clock, pipeline
 from flywheel.loop.claims import started
-from flywheel.loop.compose import Composition, composed, remembered, write
+from flywheel.loop.compose import Composition, composed, write
 from flywheel.model.card import read_champion
 from flywheel.monitoring import trigger
 from flywheel.monitoring.evidence import Triggered, read_health
 from flywheel.monitoring.settings import TriggerParams
-from flywheel.params import load
+from flywheel.params import clock_place, load, remembered
 from flywheel.release.champion import follow_production, read_serving
 
 Say = Callable[[str], object]
 MONITORED = files.LOCAL / "monitored"  # the clock of the last `flywheel monitor` that came to its end
-SETS_CLOCK = re.compile(r"[+~]*clock(\.|=|$)")
+HOLDS_CLOCK = re.compile(r"[+~]*clock(\.|=|$)")  # an override that does
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,18 @@ class Outcome:
     seconds: float
 
 
-def run(overrides: Sequence[str] = (), force: bool = False, verify: bool = False, say: Say = print) -> Outcome:
+def run(
+    overrides: Sequence[str] = (),
+    force: bool = False,
+    verify: bool = False,
+    say: Say = print,
+    today: dt.date | None = None,
+) -> Outcome:
     """Compose, and bring the pipeline up to date. With `verify`, the candidate is made again and compared with what serves."""
     git.run("rev-parse", "--git-dir")  # refuses a folder without Git, which DVC and the tags need
     now = composed(overrides)
     check_world(now)
+    check_over(now, today)
     before = remembered()
     if before and not overrides:
         say(f"conf      as it is; {' '.join(before)} of the last run is no longer used")
@@ -80,6 +87,7 @@ def tick(days: int, say: Say = print, today: dt.date | None = None) -> Outcome |
     decided = decision["as_of"] if decision else None
     is_open = decided is not None and decided != as_of.isoformat()
     if is_open and not _was_monitored(as_of):
+        check_over(now, today)
         say(f"clock     {as_of}: its run did not finish, so it is finished before the clock moves")
         write(now)
         return _go(now, False, False, say)
@@ -110,7 +118,7 @@ def as_before(say: Say, may_override: bool = True) -> Composition:
             f"params.yaml was composed with {' '.join(overrides)}, which conf/ does not say, so nobody could review it. "
             "Put the choice into conf/, then: flywheel run, and commit."
         )
-    held = [one for one in overrides if SETS_CLOCK.match(one)]
+    held = [one for one in overrides if HOLDS_CLOCK.match(one)]
     if held:
         raise ConfigError(
             f"the clock cannot move: this tree was last composed with {' '.join(held)}, which holds it. "
@@ -139,6 +147,16 @@ def check_world(now: Composition) -> None:
     )
 
 
+def check_over(now: Composition, today: dt.date | None = None) -> None:
+    """ConfigError when a clock that follows the calendar is past today: a day that is not over would be collected half."""
+    as_of, last = now.params.clock.as_of, clock.open_day(now.params.clock, today)
+    if last is not None and as_of > last:
+        raise ConfigError(
+            f"clock.as_of: found {as_of}, but today is {last} (UTC), and the clock follows the calendar; allowed is a day up "
+            f"to today, because an open day would be collected half. {clock_place(now.overrides)}"
+        )
+
+
 def advance(now: Composition, to: dt.date, say: Say = print) -> Composition:
     """Take over the model that serves as champion, move the clock, and write the composition of that day."""
     ahead = composed([*now.overrides, f"clock.as_of={to}"])
@@ -165,6 +183,7 @@ def monitor(today: str | None = None, say: Say = print) -> tuple[Triggered, pipe
     except ValueError:
         raise ConfigError(f"--today: found {today!r}; allowed is a date such as 2026-11-24.") from None
     now = as_before(say)
+    check_over(now, day)
     moved = advance(now, clock.target(now.params, day), say)
     try:
         pipeline.run_until("monitor")

@@ -27,7 +27,7 @@ from flywheel.data.late import keep_late
 from flywheel.data.settings import Collect, Source
 from flywheel.data.sources import Foretold, open_source
 from flywheel.errors import ConfigError
-from flywheel.params import Clock, Params, Project
+from flywheel.params import Clock, Params, Project, clock_place, remembered
 from flywheel.project import own_files
 from flywheel.stages import run_stage
 
@@ -57,7 +57,7 @@ def main(params: CollectParams) -> str:
     if here and max(here) >= as_of:
         raise ConfigError(
             f"clock.as_of: found {as_of}, but data/events holds days up to {max(here)}. The clock cannot go back over "
-            "collected days. Fix conf/state.yaml, or look back in a fresh clone (or here, after `make clean`)."
+            f"collected days. {clock_place(remembered())} Or look back in a fresh clone (or here, after `make clean`)."
         )
     days = [day for day in complete_days(source, as_of) if day not in here]
     if isinstance(source, Foretold):

@@ -309,6 +309,13 @@ def test_a_clock_outside_the_data_names_the_first_and_the_last_day_allowed(as_of
         collect(three_days(), as_of=as_of)
 
 
+def test_a_clock_outside_the_data_that_the_command_gave_is_looked_for_there() -> None:
+    """Not in a file that does not say it."""
+    Path("params.yaml").write_text('# Overrides: ["size=tiny", "clock.as_of=2030-01-05"]\n')
+    with pytest.raises(ConfigError, match=r"found 2030-01-05.* Fix the override clock\.as_of=2030-01-05\.$"):
+        collect(three_days(), as_of=5)
+
+
 def test_a_clock_that_follows_the_calendar_may_be_ahead_of_the_source() -> None:
     """No day is stored before the source has it in full; what comes late is collected when it is there."""
     SOURCES["planted"] = three_days()

@@ -264,7 +264,7 @@ def test_a_day_between_others_that_the_source_has_lost_is_not_emptied(table: str
     before = contents(files.EVENTS)
     source = three_days(LATE)
     source.rows[table] = {**source.rows[table], 2: []}
-    with pytest.raises(DataError, match=rf"no {table} of 2030-01-02 any more; .*: 1\\. .*choose other days"):
+    with pytest.raises(DataError, match=rf"no {table} of 2030-01-02 any more; .*: 1\. .*choose other days"):
         correct(source)
     assert before == contents(files.EVENTS)
     finish()

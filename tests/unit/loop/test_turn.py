@@ -18,7 +18,7 @@ from flywheel.data.identity import identity
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop import clock, compose, pipeline, turn
 from flywheel.loop.settings import AllParams
-from flywheel.params import load
+from flywheel.params import load, remembered
 from flywheel.release.champion import Serving
 
 pytestmark = pytest.mark.project
@@ -73,7 +73,7 @@ def test_a_tick_goes_on_with_the_overrides_of_the_last_run_and_says_so(tree: Pat
     turn.tick(7, said.append)
     assert load(AllParams).label.min_votes == 3
     assert day() == start + dt.timedelta(days=7)
-    assert compose.remembered() == (OTHER,)
+    assert remembered() == (OTHER,)
     assert any(OTHER in line for line in said)
 
 
@@ -89,7 +89,7 @@ def test_a_run_without_overrides_forgets_them_and_says_so(tree: Path) -> None:
     turn.run([OTHER])
     said: list[str] = []
     turn.run(say=said.append)
-    assert compose.remembered() == ()
+    assert remembered() == ()
     assert load(AllParams).label.min_votes == compose.composed().params.label.min_votes
     assert any(OTHER in line for line in said)
 
@@ -147,6 +147,34 @@ def test_a_clock_that_follows_the_calendar_does_not_pass_today(
     done = turn.tick(7, said.append, start + dt.timedelta(days=today))
     assert (done is None, day()) == (moved is None, start + dt.timedelta(days=moved or 0))
     assert any("is not over" in line for line in said) == (follow == "today" and today < 7)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_clock_past_today_is_refused_before_anything_moves(tree: Path, given: bool) -> None:
+    """Where it follows the calendar. The place that sets it is named: the override, or the file."""
+    start = day_after_a_run()
+    before, overrides = contents(tree), [f"clock.as_of={start}"] if given else []
+    said = f"Fix the override {overrides[0]}" if given else r"Fix conf/state\.yaml"
+    today = start - dt.timedelta(days=1)
+    with pytest.raises(ConfigError, match=rf"found {start}, but today is {today} .*{said}"):
+        turn.run(overrides, today=today)
+    assert before == contents(tree)
+    turn.run(overrides, today=start)
+
+
+def test_a_monitor_past_today_is_refused(tree: Path) -> None:
+    """Nothing is collected for it either."""
+    start = day_after_a_run()
+    with pytest.raises(ConfigError, match=rf"found {start}, but today is"):
+        turn.monitor((start - dt.timedelta(days=1)).isoformat())
+
+
+def day_after_a_run() -> dt.date:
+    """Let the clock follow the calendar, and run; returns where it stands."""
+    project = Path("conf/project") / f"{compose.composed().params.project.code.split('/')[-1]}.yaml"
+    project.write_text(project.read_text().replace("follow: replay", "follow: today"))
+    turn.run()
+    return day()
 
 
 def test_a_tick_after_monitor_moves_the_clock(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,12 +283,12 @@ def test_a_broken_note_of_the_overrides_is_said(tree: Path, line: str) -> None:
     """Somebody edited params.yaml by hand."""
     Path("params.yaml").write_text(f"{compose.HEADER}{line}\nclock: {{}}\n")
     with pytest.raises(ConfigError, match="Overrides:' is broken"):
-        compose.remembered()
+        remembered()
 
 
 def test_the_note_survives_any_override(tree: Path) -> None:
     """Blanks, quotes and line ends are part of a value."""
     given = ("project.note='two\nlines: \"x\"'", OTHER)
     Path("params.yaml").write_text(compose.as_text({"a": 1}, given))
-    assert given == compose.remembered()
+    assert given == remembered()
     assert {"a": 1} == yaml.safe_load(Path("params.yaml").read_text())
