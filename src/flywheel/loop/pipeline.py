@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +43,10 @@ def in_the_root() -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Hold this folder's lock, so that two commands never change the clock or the results at the same time."""
+    """Hold this folder's lock, so that two commands never change the clock or the results at the same time.
+
+    What a killed one left of its temporary files is removed: nobody else would, and a read of a large source leaves much.
+    """
     in_the_root()
     files.LOCAL.mkdir(exist_ok=True)
     with (files.LOCAL / "lock").open("w", encoding="utf-8") as lock:
@@ -50,6 +54,7 @@ def alone() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DataError("another flywheel command is running in this folder. Wait for it to end.") from None
+        shutil.rmtree(files.TMP, ignore_errors=True)
         yield
 
 

@@ -57,6 +57,18 @@ def test_two_commands_at_once_are_refused(root: Path) -> None:
         pass
 
 
+def test_what_a_killed_command_left_is_removed_by_the_next_one_that_holds_the_lock(root: Path) -> None:
+    """Half a file, and rows that waited on disk; not while the other command is still at work."""
+    for name in ("123-labels.parquet", "spool-x/2030-01-01-0.arrow"):
+        files.write_text(files.TMP / name, "half")
+    with pipeline.alone():
+        assert not any(files.TMP.rglob("*"))
+        files.write_text(files.TMP / "1-mine", "")
+        with pytest.raises(DataError), pipeline.alone():
+            pass
+        assert (files.TMP / "1-mine").exists()
+
+
 FAILING = """
 from flywheel import errors
 from flywheel.params import Params
