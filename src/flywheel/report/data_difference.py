@@ -10,6 +10,7 @@ from flywheel.report.markdown import escape, number, percent, table
 MOST = 10  # of the columns that moved, so many a table are listed
 OVERVIEW = ("table", "days", "rows", "new", "gone", "other")
 MOVED = ("table", "column", "distance", "nulls")
+WORDS = 2  # of their columns, the first ones; the others are numbers
 
 
 def overview(found: Sequence[Table]) -> list[list[str]]:
@@ -57,10 +58,10 @@ def render(before: str, after: str, found: Sequence[Table]) -> str:
     return (
         title
         + "Rows are those of the days that differ, before and after; then how many are new, gone, or say something else.\n\n"
-        + table(OVERVIEW, overview(found))
+        + table(OVERVIEW, overview(found), WORDS)
         + (
             "\nColumns on these days, before and after. Distances are 0 where nothing moved: Wasserstein's in standard "
-            "deviations for numbers and moments, Jensen-Shannon's for words.\n\n" + table(MOVED, columns)
+            "deviations for numbers and moments, Jensen-Shannon's for words.\n\n" + table(MOVED, columns, WORDS)
             if columns
             else "\nNo column has another distribution.\n"
         )

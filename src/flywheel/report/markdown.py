@@ -9,12 +9,12 @@ from flywheel.evaluation.evidence import Interval
 MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A Markdown table; the first column is aligned left, the others right."""
+def table(header: Iterable[str], rows: Iterable[Iterable[object]], words: int = 1) -> str:
+    """A Markdown table; the first columns, so many as hold words, are aligned left, the others right."""
     head = list(header)
     lines = [
         "| " + " | ".join(escape(cell) for cell in head) + " |",
-        "|" + "|".join([" --- ", *[" ---: "] * (len(head) - 1)]) + "|",
+        "|" + "|".join([*[" --- "] * words, *[" ---: "] * (len(head) - words)]) + "|",
     ]
     lines += ["| " + " | ".join(escape(str(cell)) for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"

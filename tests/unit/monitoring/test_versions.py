@@ -106,7 +106,10 @@ def test_the_difference_is_told_as_markdown() -> None:
     assert [["data/t", "x", "1.0000", "0.0% → 0.0%"]] == moved([found])
     text = render("a|b", "the working tree", [found])
     assert text.startswith("## Data: a\\|b → the working tree\n")
-    assert "| data/t | x | 1.0000 | 0.0% → 0.0% |" in text
+    assert (
+        "| table | column | distance | nulls |\n| --- | --- | ---: | ---: |\n| data/t | x | 1.0000 | 0.0% → 0.0% |"
+        in text
+    )
     assert "The data is the same." in render("a", "b", [])
     assert "No column has another distribution." in render(
         "a", "b", [compare("t", DAYS, rows(x=[1]), rows(x=[1]), ["x"])]
