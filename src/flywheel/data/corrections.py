@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from typing_extensions import TypedDict
 
@@ -90,7 +91,7 @@ def agree(paths: Sequence[Path]) -> None:
     for path in paths:
         digest, entry = digest_of(path), ledger.get(path.stem)
         if path.parent.parent == files.EVENTS and digest is not None and entry is not None:
-            ledger[path.stem] = entry | {path.parent.name: digest}  # type: ignore[typeddict-item]
+            ledger[path.stem] = cast("CollectedDay", {**entry, path.parent.name: digest})
     if LEDGER.exists():
         files.write_json(LEDGER, ledger)
 

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 import yaml
 
 from flywheel import files
+from flywheel.data.evidence import read_late
 from flywheel.data.sources import Part, database, rows, sql
 from flywheel.data.sources import files as of_files
 from flywheel.data.sources.sql import Sql, open_source
@@ -181,6 +182,7 @@ def test_an_outcome_in_the_table_of_predictions_arrives_when_it_is_known(place: 
     assert [("a", "outcome", 0.0)] == [tuple(row)[::1] for row in said_on(found, 2)]
     assert [("c", "outcome", 1.0)] == said_on(found, 3)
     assert (day(1), day(2)) == (found.first_day, found.last_day)
+    assert {day(2): 1, day(3): 1} == dict(found.counts("feedback"))
 
 
 def said_on(found: Sql, n: int) -> list[tuple[Any, ...]]:
@@ -206,6 +208,8 @@ def test_local_times_over_a_change_of_clocks(place: Place, month: int) -> None:
     assert len(served) == len(wanted) + len(odd)
     assert {1: 1, 0: 4}[len(odd)] == len(served) - len(understood)
     assert {one.isoformat() for one in wanted} >= {pd.Timestamp(one).isoformat() for one in understood}
+    counts = found.counts("predictions")
+    assert [counts[name] for name in days] == [len(found.predictions(name)) for name in days]
 
 
 @pytest.mark.parametrize(
@@ -233,6 +237,20 @@ def test_moments_of_every_kind_have_their_days(place: Place, kind: Any, write: A
     found.expect([day(3), day(4)])
     assert [sorted(map(str, range(24 * n, 24 * n + 24))) for n in (2, 3)] == [sorted(ids(found, n)) for n in (3, 4)]
     assert sorted(map(str, range(24))) == sorted(ids(found, 1))  # nobody expected it
+    assert {day(n): 24 for n in range(1, 7)} == dict(found.counts("predictions"))
+
+
+@pytest.mark.parametrize("kind", [sa.DateTime(timezone=True), sa.Text])
+def test_rows_that_come_late_are_seen_in_a_database(place: Place, kind: Any) -> None:
+    """A day is asked for again because there are more rows of it now."""
+    write = str if kind is sa.Text else (lambda one: one)
+    kinds = {**KINDS, "at": kind}
+    place.plant("served", kinds, [(name, write(when), size) for name, when, size in THREE])
+    options = {"address_env": VARIABLE, "predictions": {"table": "served", "columns": COLUMNS}}
+    assert "2 new days of 2, 0 duplicates dropped" in collected(options)
+    place.plant("served", kinds, [(name, write(when), 1) for name, when, _ in [*THREE, ("z", at("01T23"), 1)]])
+    assert "0 new days of 2, 0 duplicates dropped; 1 row came late" in collected(options)
+    assert {"predictions": {"rows": 1, "days": {"2030-01-01": 1}}} == read_late()
 
 
 def test_a_row_without_a_moment_has_not_arrived(place: Place) -> None:

@@ -175,7 +175,7 @@ def outcomes(raw: pa.Table, options: PredictionsOptions, outcome: OutcomeOptions
         known_at, day = moments(raw[outcome.known_at], outcome)
     else:
         served_at, day = moments(raw[_one(options.columns["served_at"])], options)
-        known_at, day = _later(served_at, day, length(outcome.known_after or "0min"))
+        known_at, day = later(served_at, day, length(outcome.known_after or "0min"))
     table = pa.table(
         {
             "prediction_id": joined(raw, options.columns["prediction_id"]),
@@ -260,7 +260,7 @@ def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray,
     return pa.chunked_array([pa.array(shown, "string")]), day
 
 
-def _later(at: pa.ChunkedArray, day: np.ndarray, by: pd.Timedelta) -> tuple[pa.ChunkedArray, np.ndarray]:
+def later(at: pa.ChunkedArray, day: np.ndarray, by: pd.Timedelta) -> tuple[pa.ChunkedArray, np.ndarray]:
     """Moments and their days, some time later; what was not understood stays as it came, on a later day."""
     if pa.types.is_timestamp(at.type):
         later = at.to_pandas() + by

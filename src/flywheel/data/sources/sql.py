@@ -7,7 +7,8 @@ that is set. See docs/your-data.md.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -136,6 +137,30 @@ class Sql:
         found = self._of(day, FEEDBACK)
         return mapping.no_feedback(self._options.feedback) if found is None else found
 
+    def counts(self, table: str) -> Mapping[dt.date, int]:
+        """How many rows of a table arrived on each day that has any, as the database has them now."""
+        some = self._asked[PREDICTIONS if table == "predictions" else FEEDBACK]
+        found = self._database.read(lambda connection: [self._counted(connection, one) for one in some])
+        return sum(found, Counter())
+
+    def _counted(self, connection: sa.Connection, one: Asked) -> Counter[dt.date]:
+        """How many rows of one table arrived on each day: counted there, if days are the same there, else by their moments."""
+        table, kinds = self._table(connection, one)
+        at, kind = table.c[one.at], kinds[one.at]
+        is_utc = pa.types.is_timestamp(kind) and (kind.tz is not None or one.moments.timezone == "UTC")
+        if is_utc and self._database.dialect == "postgresql":
+            day = sa.cast(at + one.later if one.later else at, sa.Date)
+            counted = sa.select(day, sa.func.count()).where(*there(table, one)).group_by(day)
+            return Counter(dict(connection.execute(counted).tuples().all()))
+        spool = Spool()
+        spool.keep([])
+        for part in _streamed(connection, sa.select(at).where(*there(table, one)), at, kind):
+            moments, days = mapping.moments(pa.chunked_array([rows.array([row[0] for row in part], kind)]), one.moments)
+            if one.later:
+                moments, days = mapping.later(moments, days, pd.Timedelta(one.later))
+            spool.add(pa.table({one.at: moments}), days)
+        return spool.rows
+
     def _days(self, some: slice) -> list[dt.date]:
         ends = self._limits()[some]
         found = [day for one in ends for day in one or ()]
@@ -178,8 +203,8 @@ class Sql:
         return local
 
     def _of(self, day: dt.date, some: slice) -> pd.DataFrame | None:
-        if self._wanted is not None and day not in self._wanted:  # nobody expected it: all is read again
-            self._wanted, self._read = self._wanted | {day}, None
+        if self._wanted is not None and day not in self._wanted:  # nobody expected it: it is read alone
+            self._wanted, self._read = {day}, None
         found = [rows.in_order(parts, kinds) for spool, kinds in self._rows()[some] if (parts := spool.parts(day))]
         return tables.together(found).reset_index(drop=True) if found else None
 
@@ -215,12 +240,8 @@ class Sql:
             )
             low, high = rows.bounds(kinds[one.at], one.moments, start, end) or (None, None)
             statement = statement.where(at >= low, at < high)
-        if pa.types.is_string(kinds[one.at]):  # a row whose day nobody understands stays with the one before it
-            statement = statement.order_by(at)
-        streamed = {"stream_results": True, "yield_per": BATCH}
-        with rows.quickly(), connection.execute(statement, execution_options=streamed) as result:
-            for part in result.partitions():
-                spool.add(*one.mapped(rows.arrow(part, kinds)))
+        for part in _streamed(connection, statement, at, kinds[one.at]):
+            spool.add(*one.mapped(rows.arrow(part, kinds)))
         return spool, one.mapped(rows.arrow([], kinds))[0].schema
 
     def _table(self, connection: sa.Connection, one: Asked) -> tuple[sa.Table, dict[str, pa.DataType]]:
@@ -232,6 +253,17 @@ class Sql:
         columns = [rows.column_of(column, types[column], dialect) for column in one.columns]
         kinds = {column: rows.kind_of(types[column], dialect, column in one.texts) for column in one.columns}
         return sa.Table(name, sa.MetaData(), *columns, schema=schema), kinds
+
+
+def _streamed(
+    connection: sa.Connection, statement: sa.Select[Any], at: sa.Column[Any], kind: pa.DataType
+) -> Iterator[Sequence[Any]]:
+    """What a statement finds, some rows at a time; texts in the order of their moments."""
+    if pa.types.is_string(kind):  # a row whose day nobody understands stays with the one before it
+        statement = statement.order_by(at)
+    streamed = {"stream_results": True, "yield_per": BATCH}
+    with rows.quickly(), connection.execute(statement, execution_options=streamed) as result:
+        yield from result.partitions()
 
 
 def asked(options: SqlOptions) -> list[Asked]:
