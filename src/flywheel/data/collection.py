@@ -122,12 +122,13 @@ def hashed(ids: pd.Series, key: str | None, env: str) -> pd.Series:
 
 
 def check_clock(clock: Clock, source: Source) -> None:
-    """ConfigError when the clock is outside the days of the source.
+    """ConfigError when the clock is outside the days of the source, and of what was collected of it.
 
     A clock that follows the calendar may be ahead of a source that is late or has fallen silent: that is for monitoring to
     see.
     """
-    first, last = source.first_day + dt.timedelta(days=1), source.last_day + dt.timedelta(days=1)
+    ends = [source.last_day, *map(dt.date.fromisoformat, open_ledger())]  # a source may have lost its last days
+    first, last = source.first_day + dt.timedelta(days=1), max(ends) + dt.timedelta(days=1)
     if clock.as_of < first or (clock.as_of > last and clock.follow != "today"):
         allowed = f"{first} or later" if clock.follow == "today" else f"{first} to {last}"
         raise ConfigError(

@@ -309,6 +309,16 @@ def test_a_clock_outside_the_data_names_the_first_and_the_last_day_allowed(as_of
         collect(three_days(), as_of=as_of)
 
 
+def test_a_clock_behind_collected_days_is_not_outside_of_the_data() -> None:
+    """Days that held feedback alone are no longer those of the source; the clock cannot go back, so it may stay."""
+    collect(three_days(), as_of=4)
+    shorter = three_days()
+    shorter.last_day = day(2)
+    assert "0 new days of 3" in collect(shorter, as_of=4)
+    with pytest.raises(ConfigError, match=r"found 2030-01-05.*2030-01-02 to 2030-01-04"):
+        collect(shorter, as_of=5)
+
+
 def test_a_clock_outside_the_data_that_the_command_gave_is_looked_for_there() -> None:
     """Not in a file that does not say it."""
     Path("params.yaml").write_text('# Overrides: ["size=tiny", "clock.as_of=2030-01-05"]\n')
