@@ -263,13 +263,13 @@ def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray,
 def later(at: pa.ChunkedArray, day: np.ndarray, by: pd.Timedelta) -> tuple[pa.ChunkedArray, np.ndarray]:
     """Moments and their days, some time later; what was not understood stays as it came, on a later day."""
     if pa.types.is_timestamp(at.type):
-        later = at.to_pandas() + by
-        return pa.chunked_array([pa.array(later, tables.MOMENT)]), _days(later)
+        moved = at.to_pandas() + by
+        return pa.chunked_array([pa.array(moved, tables.MOMENT)]), _days(moved)
     came = at.to_pandas()
-    later = pd.to_datetime(came, format=STYLE, utc=True, errors="coerce").astype("datetime64[us, UTC]") + by
-    shown = later.dt.strftime(STYLE_UTC).astype("str").where(later.notna(), came)
+    moved = pd.to_datetime(came, format=STYLE, utc=True, errors="coerce").astype("datetime64[us, UTC]") + by
+    shown = moved.dt.strftime(STYLE_UTC).astype("str").where(moved.notna(), came)
     odd = (pd.Series(day.astype("datetime64[us]")) + by).to_numpy().astype("datetime64[D]")
-    return pa.chunked_array([pa.array(shown, "string")]), np.where(later.isna(), odd, _days(later))
+    return pa.chunked_array([pa.array(shown, "string")]), np.where(moved.isna(), odd, _days(moved))
 
 
 def _days(at: pd.Series) -> np.ndarray:
