@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fsspec.implementations.local import LocalFileSystem
 
 from flywheel import files, shapes
+from flywheel.data.sources.files import Where, listed
 from flywheel.errors import ConfigError
 from flywheel.evaluation.evidence import Probed, suspicions
 from flywheel.evaluation.leaks import probe
@@ -52,8 +54,11 @@ def look(
         raise ConfigError(f"{target} is there already. Delete it to begin again, or choose another name: --name")
     if package == "flywheel" or (Path("src") / package).exists():
         raise ConfigError(f"src/{package} is there already. Choose another name: --name")
+    tables = (predictions, *([feedback] if feedback else []))
     if replace:
         replacing.check_clean()
+        for table in tables:
+            replacing.check_outside(before, table, local_files(table))
     served = profile(predictions)
     said = profile(feedback) if feedback is not None else None
     proposal, inputs, label = propose(
@@ -61,7 +66,13 @@ def look(
     )
     if len(label):
         proposal.suspicions = suspicious(inputs, label)
-    return Begun(proposal, package, before, (predictions, *([feedback] if feedback else [])))
+    return Begun(proposal, package, before, tables)
+
+
+def local_files(table: str) -> list[str]:
+    """The files of a table that are on the disk of this machine. DataError where the table has none anywhere."""
+    filesystem, names = listed(parse(Where, {"path": table}))
+    return names if isinstance(filesystem, LocalFileSystem) else []
 
 
 def suspicious(inputs: pd.DataFrame, label: np.ndarray) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from flywheel import files, git
@@ -14,17 +16,23 @@ CONFIG = CONF_FOLDER / "config.yaml"
 STATE = CONF_FOLDER / "state.yaml"
 PROJECTS = CONF_FOLDER / "project"
 IGNORE = Path(".gitignore")
-# What a run made for the project that was there before.
+# Folders that are the loop's own; `make clean` deletes the first.
+OURS = ("data", "models", "reports")
+# What a run made for the project that was there before. Not the cache of DVC: what was committed is restored from there.
 RESULTS = (
     "models/candidate",
     "models/champion",
     "reports",
     "dvc.lock",
     "params.yaml",
-    "data",
+    "data/events",
+    "data/late",
+    "data/valid",
+    "data/rejected",
+    "data/labels.parquet",
+    "data/features",
     "decisions",
     ".flywheel/monitored",
-    ".dvc/cache",
 )
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
@@ -53,12 +61,31 @@ def parts_of(project: str) -> list[Path]:
     return [one for one in named if one.exists() and one != Path()]
 
 
+def check_outside(project: str, table: str, names: Iterable[str]) -> None:
+    """ConfigError when a file of a table lies, itself or by a link, where things are deleted once a project goes."""
+    places = [*OURS, *RESULTS, *map(str, parts_of(project))]
+    for name in names:
+        within = next((place for place in places if _lies_in(name, place)), None)
+        if within is not None:
+            raise ConfigError(
+                f"{table}: {os.path.relpath(name)} lies in {within}, which goes with the project before. Nothing was changed. "
+                "Move the table out of there, such as to tables/, and give its new path."
+            )
+
+
+def _lies_in(name: str, place: str) -> bool:
+    """Whether a file is in a folder, or is it: by its path, or by where links lead."""
+    found = (Path(os.path.abspath(name)), Path(os.path.realpath(name)))
+    roots = (os.path.abspath(place), os.path.realpath(place))
+    return any(path.is_relative_to(root) for path in found for root in roots)
+
+
 def remove(project: str) -> list[str]:
     """Delete a project's own parts and all that was made for it; what links to them loses the link. Returns what went."""
     gone = [*parts_of(project), *(Path(name) for name in RESULTS if Path(name).exists())]
     packages = only_of(project)
     for path in gone:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()

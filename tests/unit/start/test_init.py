@@ -434,6 +434,42 @@ def test_a_tree_with_changes_is_not_replaced(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ("data/p.csv", "data"),
+        ("data/mine", "data"),
+        ("data/m*/p.csv", "data"),
+        ("src/../data/p.csv", "data"),
+        ("link.csv", "data"),
+        ("data/far.csv", "data"),
+        ("reports/p.csv", "reports"),
+        ("src/old/p.csv", "src/old"),
+    ],
+)
+def test_tables_that_would_be_deleted_are_refused_before_anything_is(tree: Path, table: str, place: str) -> None:
+    """A file, a folder, a glob or a link, and in either of the two tables; nothing is deleted."""
+    predictions, _ = tables()
+    for name in ("data/p.csv", "data/mine/p.csv", "reports/p.csv", "src/old/p.csv"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(Path(predictions).read_bytes())
+    Path("link.csv").symlink_to("data/p.csv")
+    Path("data/far.csv").symlink_to(Path(predictions).absolute())
+    for both in ((table, None), (predictions, table)):
+        with pytest.raises(ConfigError, match=rf"lies in {place}, which .* Move the table out of there"):
+            beginning.look(*both, "new", Answers(), nobody, TODAY, True)
+
+
+def test_replacing_deletes_no_file_that_the_loop_did_not_make(tree: Path) -> None:
+    """Another file in data/ stays, and so does the cache of DVC: the only place of old versions without a remote."""
+    for name in ("data/mine.csv", "data/events/part", ".dvc/cache/files/md5/ab/cd"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("x")
+    replacing.remove("old")
+    left = [Path(name).exists() for name in ("data/mine.csv", "data/events", ".dvc/cache/files/md5/ab/cd")]
+    assert [True, False, True] == left
+
+
+@pytest.mark.parametrize(
     ("path", "name"),
     [
         ("tables/late parcels.csv", "late-parcels"),
