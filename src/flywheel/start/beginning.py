@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import keyword
 import re
+import sys
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from fsspec.implementations.local import LocalFileSystem
 
 from flywheel import files, shapes
@@ -45,14 +49,12 @@ def look(
 ) -> Begun:
     """Look at the tables and at the tree. ConfigError or DataError says what stands in the way; nothing is written."""
     chosen = name if name is not None else name_of(predictions)
-    if not NAME.fullmatch(chosen):
-        raise ConfigError(f"--name: found {chosen!r}; allowed are small letters, digits and -, such as late-parcels.")
-    package = chosen.replace("-", "_")
     target = replacing.PROJECTS / f"{chosen}.yaml"
     before = replacing.default_project()
     if target.exists():
         raise ConfigError(f"{target} is there already. Delete it to begin again, or choose another name: --name")
-    if package == "flywheel" or (Path("src") / package).exists():
+    package = package_of(chosen)
+    if (Path("src") / package).exists():
         raise ConfigError(f"src/{package} is there already. Choose another name: --name")
     tables = (predictions, *([feedback] if feedback else []))
     if replace:
@@ -67,6 +69,30 @@ def look(
     if len(label):
         proposal.suspicions = suspicious(inputs, label)
     return Begun(proposal, package, before, tables)
+
+
+def package_of(name: str) -> str:
+    """The name of a project's package. ConfigError where YAML, Python, or this repository takes the name for something else."""
+    package = name.replace("-", "_")
+    why = None
+    if not NAME.fullmatch(name):
+        why = "allowed are small letters, digits and -"
+    elif yaml.safe_load(name) != name or keyword.iskeyword(package):
+        why = f"{name} is a word of YAML or of Python"
+    elif package in replacing.FOLDERS or (Path("tests") / package).exists():
+        why = f"a folder of this repository, or of its tests, is called {package}"
+    elif package == "flywheel" or is_module(package):
+        why = f"a module of Python is called {package}, and src/{package} would stand in its way"
+    if why is not None:
+        raise ConfigError(f"--name: found {name!r}; {why}. Choose another name, such as --name late-parcels")
+    return package
+
+
+def is_module(package: str) -> bool:
+    """Whether something beside this repository can be imported by a name."""
+    own = (Path.cwd(), Path.cwd() / "src")
+    places = [place for place in sys.path if Path(place).absolute() not in own]
+    return package in sys.stdlib_module_names or PathFinder.find_spec(package, places) is not None
 
 
 def local_files(table: str) -> list[str]:

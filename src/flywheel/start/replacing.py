@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import yaml
+
 from flywheel import files, git
 from flywheel.errors import ConfigError
 from flywheel.params import CONF_FOLDER, from_yaml
@@ -34,6 +36,9 @@ RESULTS = (
     "decisions",
     ".flywheel/monitored",
 )
+# Folders of tests/ that belong to the engine.
+TESTS = ("behaviour", "pipeline", "project", "repo", "unit", "workflows")
+FOLDERS = (*OURS, *TESTS, "bench", "conf", "docs", "src", "tests")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -48,7 +53,8 @@ def default_project() -> str:
 def switch(name: str, as_of: str) -> None:
     """Make a project the default one, with the clock on a day."""
     text = CONFIG.read_text(encoding="utf-8")
-    files.write_text(CONFIG, re.sub(r"(?m)^(\s*- project: ).*$", rf"\g<1>{name}", text))
+    quoted = yaml.safe_dump(name).splitlines()[0]  # so that on is a word, not true
+    files.write_text(CONFIG, re.sub(r"(?m)^(\s*- project: ).*$", lambda found: found[1] + quoted, text))
     state = STATE.read_text(encoding="utf-8")
     files.write_text(STATE, re.sub(r"(?m)^(\s+as_of:\s*)\S+", rf"\g<1>{as_of}", state))
 
@@ -57,7 +63,8 @@ def parts_of(project: str) -> list[Path]:
     """The files and folders that are a project's own: its conf, code, tests, and the documents that its conf file names."""
     conf = PROJECTS / f"{project}.yaml"
     code = Path(str(from_yaml(conf.read_bytes()).get("project", {}).get("code", "")))
-    named = [conf, code, Path("tests") / code.name, Path("docs/example.md")]
+    tests = [Path("tests") / code.name] if code.name not in TESTS else []
+    named = [conf, code, *tests, Path("docs/example.md")]
     return [one for one in named if one.exists() and one != Path()]
 
 

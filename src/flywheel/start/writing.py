@@ -30,7 +30,7 @@ def as_yaml(said: Proposal, package: str) -> str:
         "",
         "project:",
         "  # The name under which models are released.",
-        f"  name: {said.name}",
+        f"  name: {flow(said.name)}",
         "  # The folder with the project's own code. It may stay empty.",
         f"  code: src/{package}",
         "  # What a label of 1 means, as the report says it.",

@@ -402,6 +402,27 @@ def test_the_default_project_and_the_clock_are_switched_and_nothing_else(tree: P
     assert Path("conf/state.yaml").read_text() == "clock:\n  # the clock\n  as_of: 2031-03-02\n"
 
 
+def test_a_name_that_yaml_would_misread_is_quoted(tree: Path) -> None:
+    """`on` is a word here, not true."""
+    replacing.switch("on", "2031-03-02")
+    assert "on" == replacing.default_project()
+
+
+def test_a_project_with_the_name_of_a_folder_of_the_engine_s_tests_does_not_take_them_along(tree: Path) -> None:
+    """Only the project's conf and code go."""
+    Path("conf/project/unit.yaml").write_text("project: {name: unit, code: src/unit}\n")
+    for name in ("src/unit", "tests/unit"):
+        Path(name).mkdir()
+    assert ["conf/project/unit.yaml", "src/unit"] == [str(one) for one in replacing.parts_of("unit")]
+
+
+def test_the_folders_of_the_engine_s_tests_are_all_known() -> None:
+    """What is in tests/ is the engine's, or of a package in src/."""
+    packages = {one.name for one in (ROOT / "src").iterdir()}
+    folders = {one.parent.name for one in (ROOT / "tests").glob("*/*.py")} | {"unit"}
+    assert folders - packages == set(replacing.TESTS)
+
+
 def test_tables_in_the_tree_are_kept_out_of_git_unless_they_are_in_it(tree: Path) -> None:
     """They may be personal; an absolute path or another file system is no matter of this tree."""
     assert "/tables/" == replacing.ignore("tables/p.csv")
@@ -417,7 +438,13 @@ def test_tables_in_the_tree_are_kept_out_of_git_unless_they_are_in_it(tree: Path
         ("3", "--name"),
         ("a/b", "--name"),
         ("old", "is there already"),
-        ("flywheel", "is there already"),
+        ("flywheel", "a module of Python is called flywheel"),
+        *((name, "a word of YAML or of Python") for name in ("null", "on", "off", "yes", "no", "true", "class")),
+        *(
+            (name, "a folder of this repository")
+            for name in ("unit", "repo", "workflows", "behaviour", "conf", "tests")
+        ),
+        *((name, "a module of Python") for name in ("pandas", "sklearn", "json", "sys", "typing-extensions")),
     ],
 )
 def test_a_name_that_is_none_or_taken_is_refused_before_anything_is_read(tree: Path, name: str, error: str) -> None:
