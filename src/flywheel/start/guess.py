@@ -13,7 +13,7 @@ import pandas as pd
 
 from flywheel.data.tables import CHANNELS
 from flywheel.errors import ConfigError, DataError
-from flywheel.start.profile import NUMERIC, Column, Profile
+from flywheel.start.profile import IDS, NUMERIC, Column, Profile
 
 # Names that people give to columns, the likeliest first. They are compared in lower case, without what is not a letter.
 NAMES = {
@@ -45,6 +45,7 @@ ALLOWED_VALUES = 30
 CATEGORY_VALUES = 300
 HISTORY_WINDOWS = ("3h", "12h", "24h", "3d", "7d", "28d")
 Usual = Mapping[str, Mapping[str, Any]]  # what conf/config.yaml says for a project with months of data
+JOINED = 0.3  # the share of either table from which a column is believed to name the rows of the other
 SHORTEST = 15  # days
 ENOUGH = 10  # labels that a window of history should hold, on average
 
@@ -114,43 +115,75 @@ def find_id(table: Profile, served_at: str, other: Profile | None, given: str | 
     unique = [
         one.name for one in table.columns.values() if one.is_unique and one.kind not in ("time", "number", "boolean")
     ]
-    if other is not None:
-        joined = [name for name in unique if joins(table, [name], other) is not None]
-        unique = joined or unique
+    if other is not None and len(unique) > 1:
+        unique = [name for name in unique if _is_joined(table, name, other)] or unique
     if unique:
         return [named("prediction_id", unique) or unique[0]]
     said = named("prediction_id", list(table.columns))
-    if said is not None and other is not None and joins(table, [said], other) is not None:
+    if said is not None and other is not None and _is_joined(table, said, other):
         return [said]  # some rows repeat it, which is told later
     keys = [
         one.name
         for one in table.columns.values()
         if one.kind in ("text", "integer") and 1 < one.n_values <= CATEGORY_VALUES
     ]
-    frame = table.head
-    if not frame.duplicated([served_at]).any():
-        return [served_at]
-    for key in keys:
-        if not frame.duplicated([key, served_at]).any():
-            return [key, served_at]
+    for ids in ([served_at], *([key, served_at] for key in keys)):
+        if names_each_row(table, ids):
+            return ids
     raise ConfigError(
         f"{table.where.path} has no column that names each row once. Add one, or say which columns do together: "
         f"--id '{(keys or list(table.columns))[0]}+{served_at}'"
     )
 
 
-def joins(table: Profile, ids: list[str], other: Profile) -> str | None:
-    """The column of another table that names rows of this one; None where fewer than half of its values do."""
-    mine = set(as_ids(table.head, ids)) if len(ids) > 1 else set(table.head[ids[0]].astype("str"))
-    best, share = None, 0.3
-    for name, column in other.columns.items():
-        if column.kind in ("time", "number", "boolean", "empty"):
-            continue
-        theirs = other.head[name].dropna().astype("str")
-        found = float(theirs.isin(mine).mean()) if len(theirs) else 0.0
-        if found > share:
-            best, share = name, found
-    return best
+def _is_joined(table: Profile, name: str, other: Profile) -> bool:
+    found = join(table, [name], other)
+    return found is not None and found.is_likely
+
+
+@dataclass(frozen=True)
+class Join:
+    """How well a column of the feedback names predictions: which share of the feedback does, and of which share is spoken."""
+
+    column: str
+    of_feedback: float
+    of_predictions: float
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether it is hardly by chance. One of the tables may have other days than the other."""
+        return max(self.of_feedback, self.of_predictions) >= JOINED
+
+    @property
+    def text(self) -> str:
+        """The numbers, for a person."""
+        return f"{self.of_feedback:.0%} of its rows name a prediction, {self.of_predictions:.0%} of the predictions are named"
+
+
+def join(table: Profile, ids: list[str], other: Profile, is_said: bool = False) -> Join | None:
+    """The column of the feedback that names the most rows of the predictions; None where it has no column for ids.
+
+    Of an id that a person said, it is the column with the same name, if there is one.
+    """
+    free = [one.name for one in other.columns.values() if one.kind not in ("time", "number", "boolean", "empty")]
+    free = [ids[0]] if is_said and ids[0] in free and len(ids) == 1 else free
+    share = min(1.0, IDS / max(table.rows, other.rows, 1))
+    [mine] = table.hashes([ids], share)
+    theirs = other.hashes([[name] for name in free], share)
+    found = [
+        Join(name, float(np.isin(said, mine).mean()) if len(said) else 0.0,
+             float(np.isin(mine, said).mean()) if len(mine) else 0.0)
+        for name, said in zip(free, theirs, strict=True)
+    ]  # fmt: skip
+    return max(found, key=lambda one: one.of_feedback + one.of_predictions, default=None)
+
+
+def names_each_row(table: Profile, ids: list[str]) -> bool:
+    """Whether some columns together name each row once; the first rows may say no already."""
+    if table.head.duplicated(ids).any():
+        return False
+    [found] = table.hashes([ids])
+    return len(found) == table.rows == len(np.unique(found))
 
 
 def as_ids(frame: pd.DataFrame, ids: list[str]) -> pd.Series:

@@ -184,12 +184,8 @@ def _feedback(
     served: Profile, said: Profile, ids: list[str], answers: Answers, ask: Ask
 ) -> tuple[dict[str, Any], Column, list[str], list[tuple[str, str]]]:
     """Where the columns of the table of feedback are, its column of values, its channels, and why."""
-    about = guess.joins(served, ids, said)
-    if about is None:
-        raise ConfigError(
-            f"no column of {said.where.path} names rows of {served.where.path} by {' + '.join(ids)}. Say which column names "
-            f"a prediction: --id COLUMN; found: {', '.join(served.columns)}."
-        )
+    joined = _joined(served, said, ids, answers.id is not None)
+    about = joined.column
     at = guess.find_time(said, "received_at", answers.known_at, ask, "--known-at")
     columns: dict[str, Any] = {"prediction_id": about, "received_at": at.name}
     taken = {about, at.name}
@@ -218,11 +214,25 @@ def _feedback(
     if words:
         table["values"] = words
     guesses = [
-        ("feedback", f"{about} names the prediction, {at.name} says when it was known"),
+        ("feedback", f"{about} names the prediction, {at.name} says when it was known; {joined.text}"),
         ("channel", ", ".join(channels) + ("" if has_channels else ": no column says it")),
         ("value", f"{value.name}, {why}"),
     ]
+    if not joined.is_likely:
+        guesses.append(("careful", f"{about} is the id, as you said, but {joined.text}"))
     return table, value, channels, guesses
+
+
+def _joined(served: Profile, said: Profile, ids: list[str], is_said: bool) -> guess.Join:
+    """The column of the feedback that names a prediction. ConfigError where hardly a row does, unless a person said the id."""
+    found = guess.join(served, ids, said, is_said)
+    if found is None or not (found.is_likely or is_said):
+        numbers = f"; by {found.column}, the likeliest, {found.text}" if found is not None else ""
+        raise ConfigError(
+            f"no column of {said.where.path} names rows of {served.where.path} by {' + '.join(ids)}{numbers}. Say which column "
+            f"names a prediction: --id COLUMN; found: {', '.join(served.columns)}."
+        )
+    return found
 
 
 def early(labelled: pd.DataFrame) -> list[tuple[str, str]]:

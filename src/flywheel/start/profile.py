@@ -6,6 +6,7 @@ import codecs
 import csv
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,8 @@ from flywheel.data.sources.part import is_in_share
 from flywheel.errors import DataError
 from flywheel.params import parse
 
+IDS = 2_000_000  # ids of which it is looked up whether another table has them
+LARGEST = 2**64 - 1
 SAMPLE = 200_000  # rows that are held to look at
 START = 1 << 20  # bytes of a CSV from which is guessed how it is written
 HEAD = 20_000  # rows from which the kinds of columns are guessed
@@ -83,6 +86,19 @@ class Profile:
             parts.append(frame)
         found: pd.DataFrame = pd.concat(parts, ignore_index=True)
         return found
+
+    def hashes(self, several: Sequence[Sequence[str]], share: float = 1.0) -> list[np.ndarray]:
+        """Of some ids, each a column or several joined, the hashes of all that are there; or of a share of the ids.
+
+        The same ids are in the same share in every table.
+        """
+        found: list[list[np.ndarray]] = [[] for _ in several]
+        for raw in source.batches(self.where, list(dict.fromkeys(name for names in several for name in names))):
+            for names, mine in zip(several, found, strict=True):
+                words = mapping.joined(raw, tuple(names)).drop_null().to_pandas()
+                hashed = pd.util.hash_array(words.to_numpy(dtype=object))
+                mine.append(hashed[hashed <= np.uint64(share * LARGEST)] if share < 1 else hashed)
+        return [np.concatenate([np.array([], dtype="uint64"), *mine]) for mine in found]
 
 
 def profile(path: str) -> Profile:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from flywheel.data.settings import Contract
+from flywheel.data.sources import files
 from flywheel.data.sources.files import open_source
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import parse
@@ -245,6 +246,51 @@ def test_feedback_about_other_predictions_is_refused() -> None:
     pd.read_csv("f.csv").assign(id=lambda rows: "other" + rows["id"]).to_csv("f.csv", index=False)
     with pytest.raises(ConfigError, match=r"no column of f\.csv names rows of p\.csv by id"):
         proposed(*names)
+
+
+def test_two_tables_in_another_order_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first rows of one are the last of the other; no row that was looked at first is in both."""
+    from flywheel.start import profile as looked  # the module, not its function
+
+    monkeypatch.setattr(looked, "HEAD", 100)
+    monkeypatch.setattr(files, "BATCH", 100)
+    predictions, feedback = tables()
+    pd.read_csv(predictions).to_parquet("p.parquet")
+    pd.read_csv(feedback).iloc[::-1].to_parquet("f.parquet")
+    monkeypatch.setattr(guess, "IDS", 500, raising=False)  # a share of the ids is the same in both
+    assert "id" == proposed("p.parquet", "f.parquet").options["feedback"][0]["columns"]["prediction_id"]
+
+
+def test_feedback_of_more_days_than_the_predictions_belongs_to_them() -> None:
+    """About a quarter of the feedback names a prediction, but all predictions are named."""
+    names = tables()
+    pd.read_csv("p.csv").head(16 * 40).to_csv("p.csv", index=False)
+    why = dict(proposed(*names).guesses)["feedback"]
+    assert why.startswith("id names the prediction")
+    assert "100% of the predictions are named" in why
+
+
+def test_an_id_that_was_said_is_obeyed_with_a_warning() -> None:
+    """Of few rows it is known what happened; the numbers are said."""
+    names = tables()
+    both = pd.read_csv("f.csv")
+    both.assign(id=both["id"].where(both.index % 5 == 0, "other" + both["id"])).to_csv("f.csv", index=False)
+    with pytest.raises(ConfigError, match=r"by id; by id, the likeliest, 20% of its rows name a prediction"):
+        proposed(*names)
+    guesses = dict(proposed(*names, id="id").guesses)
+    assert guesses["careful"].startswith("id is the id, as you said, but 20% of its rows name a prediction")
+
+
+def test_two_columns_that_repeat_below_the_first_rows_are_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked at in all rows."""
+    from flywheel.start import profile as looked  # the module, not its function
+
+    monkeypatch.setattr(looked, "HEAD", 100)
+    monkeypatch.setattr(files, "BATCH", 100)
+    frame = served().drop(columns=["id", "late", "known"]).drop_duplicates(["depot", "time"]).assign(weight=1.0)
+    pd.concat([frame, frame.tail(1)]).to_parquet("p.parquet")
+    with pytest.raises(ConfigError, match="has no column that names each row once"):
+        guess.find_id(profile("p.parquet"), "time", None, None)
 
 
 def test_labels_that_were_known_too_early_are_a_warning() -> None:
