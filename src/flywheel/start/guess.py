@@ -224,17 +224,30 @@ def find_value(table: Profile, given: str | None, taken: set[str], option: str =
     return column
 
 
-def words_of(column: Column, positive: str | None) -> tuple[dict[str, int], str]:
-    """What each word of a label means, and why."""
+def words_of(column: Column, positive: str | None, may_rate: bool) -> tuple[dict[str, int], str]:
+    """What each word of a label means, and why; no word where the values say it themselves.
+
+    -1 and 1 are ratings in a table of feedback, unless a person says which of them means 1. ConfigError where it is none of
+    two values.
+    """
     counts = column.counts or {}
     words = list(counts)
-    if {plain_number(word) for word in words} <= {"0", "1", "-1"}:
-        return {}, "it is 0 and 1 already"
+    numbers = {plain_number(word) for word in words}
+    if positive is None and (numbers <= {"0", "1"} or (may_rate and numbers <= {"0", "1", "-1"})):
+        return {}, "it is 0 and 1 already" if numbers <= {"0", "1"} else "ratings from -1 to 1"
+    if len(words) > 2:
+        raise ConfigError(
+            f"{column.name} has {len(words)} values ({', '.join(words)}), as ratings do; a label has two. Make it two in "
+            "the table, or say which other column it is: --label COLUMN"
+        )
     low = {plain(word): word for word in words}
     if positive is not None:
-        if positive not in words:
+        one = next((word for word in words if plain_number(word) == plain_number(positive)), None)
+        if one is None:
             raise ConfigError(f"--positive: {positive!r} is no value of {column.name}; found: {', '.join(words)}.")
-        one, why = positive, "as you said"
+        why = "as you said"
+    elif numbers == {"-1", "1"}:
+        one, why = next(word for word in words if plain_number(word) == "1"), "by its sign"
     elif any(word in low for word in POSITIVE):
         one, why = low[next(word for word in POSITIVE if word in low)], "by its name"
     elif any(word in low for word in NEGATIVE):
@@ -245,7 +258,10 @@ def words_of(column: Column, positive: str | None) -> tuple[dict[str, int], str]
             min(words, key=lambda word: (counts[word], word)),
             "because it is the rarer one; say --positive if not",
         )
-    return {one: 1, next(word for word in words if word != one): 0}, why
+    zero = next(word for word in words if word != one)
+    if column.kind == "boolean":  # the sources read true as 1
+        one, zero = plain_number(one), plain_number(zero)
+    return {one: 1, zero: 0}, why
 
 
 def plain_number(word: str) -> str:

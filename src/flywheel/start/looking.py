@@ -110,7 +110,12 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
     elif len(labelled[LABEL].unique()) < 2:
         raise DataError(
             f"{len(labelled):,} labels are about rows of {served.where.path}, of fewer than two classes: nothing can be "
-            "learned from them. Are the ids those of the other table? Say which column names a prediction: --id COLUMN"
+            "learned from them. "
+            + (
+                f"Does {value.name} say what happened? If another column does: --label COLUMN"
+                if said is None
+                else "Are the ids those of the other table? Say which column names a prediction: --id COLUMN"
+            )
         )
     guesses += early(labelled)
     return Looked(
@@ -163,7 +168,7 @@ def _outcome(
 ) -> tuple[dict[str, Any], Column]:
     """Outcomes in the table of predictions."""
     value = guess.find_value(served, answers.label, taken | ({known_at} if known_at else set()))
-    words, _ = guess.words_of(value, answers.positive)
+    words, _ = guess.words_of(value, answers.positive, may_rate=False)
     if known_at is None:
         raise ConfigError(
             f"{served.where.path}: when was {value.name} known? Say --known-at COLUMN, or how long after {at.name} that is, "
@@ -201,13 +206,16 @@ def _feedback(
             taken.add(name)
     value = guess.find_value(said, answers.label, taken)
     columns["value"] = value.name
-    words, why = guess.words_of(value, answers.positive)
+    words, why = guess.words_of(value, answers.positive, may_rate=True)
     table = _written(said, columns, at, answers.timezone or "UTC")
+    how = "" if has_channels else ": no column says it"
     if has_channels and channel is not None:
         channels = sorted(said.columns[channel].counts or {})
     else:
         people = columns.get("source_id", "")
-        is_rating = bool(set(value.counts or {}) & {"-1", "-1.0"})
+        is_rating = not words and "-1" in map(guess.plain_number, value.counts or {})
+        if is_rating:
+            how = f": {value.name} has -1. If -1 and 1 are what happened, say --positive 1"
         voice = "annotation" if "annot" in people.lower() else "report" if people else "outcome"
         channels = ["rating" if is_rating else voice]
         table["channel"] = channels[0]
@@ -215,7 +223,7 @@ def _feedback(
         table["values"] = words
     guesses = [
         ("feedback", f"{about} names the prediction, {at.name} says when it was known; {joined.text}"),
-        ("channel", ", ".join(channels) + ("" if has_channels else ": no column says it")),
+        ("channel", ", ".join(channels) + how),
         ("value", f"{value.name}, {why}"),
     ]
     if not joined.is_likely:

@@ -81,7 +81,9 @@ def propose(
     unknown = []
     event = guess.plain(looked.value.name)
     if event in guess.NAMELESS:
-        event = next((word for word, number in looked.words.items() if number == 1), "positive")
+        event = next(
+            (word for word, number in looked.words.items() if number == 1 and word not in ("0", "1")), "positive"
+        )
     said_event = ask("In a word: what does a label of 1 mean?", (), event)
     wrong = guess.base_cost(rate)
     said_wrong = ask("A right alert is worth 1 point. How many does a wrong one cost?", (), str(wrong))

@@ -331,6 +331,54 @@ def test_ratings_alone_go_as_far_as_they_can_and_say_how_far() -> None:
     assert ([], {"weight"}) == (found.history, set(found.numeric))
 
 
+@pytest.mark.parametrize(
+    ("late", "fine", "positive"),
+    [
+        (1, 0, "0"),
+        (1, 0, "1"),
+        (1.0, 0.0, "0"),
+        (True, False, "false"),
+        (1, -1, "1"),
+        (1, -1, "-1"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_numbers_mean_what_a_person_says(late: object, fine: object, positive: str, ending: str) -> None:
+    """The source reads them so: as many 1 as there are rows with the value that was said; and they are no ratings."""
+    both = served()
+    label = np.where(both["late"] == "LATE", late, fine)
+    both = both.assign(late=label)
+    write = {"csv": pd.DataFrame.to_csv, "parquet": pd.DataFrame.to_parquet}[ending]
+    write(both.drop(columns=["late", "known"]), f"p.{ending}", index=False)
+    write(both[["id", "known", "late"]], f"f.{ending}", index=False)
+    said = proposed(f"p.{ending}", f"f.{ending}", positive=positive).options
+    assert "outcome" == said["feedback"][0]["channel"]
+    source = open_source(said)
+    found = pd.concat([source.feedback(day)["value"] for day in pd.date_range(source.first_day, source.last_day).date])
+    meant = late if positive in (str(late).lower(), str(late).removesuffix(".0")) else fine
+    assert (label == meant).mean() == pytest.approx(found.mean())
+
+
+def test_minus_one_in_the_predictions_is_an_outcome_by_its_sign() -> None:
+    """There are no ratings in a table of predictions."""
+    served().assign(late=np.where(served()["late"] == "LATE", 1, -1)).to_csv("one.csv", index=False)
+    assert {"1": 1, "-1": 0} == proposed("one.csv").options["outcome"]["values"]
+
+
+def test_an_outcome_without_a_label_is_not_blamed_on_another_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none; another column may say what happened."""
+    served().to_csv("one.csv", index=False)
+    monkeypatch.setattr("flywheel.start.looking.labels_of", lambda rows, outcome: rows.assign(**{"(label)": 1}))
+    with pytest.raises(DataError, match="Does late say what happened"):
+        proposed("one.csv", known_at="6h")
+
+
+def test_of_ratings_it_is_said_how_to_make_them_outcomes() -> None:
+    """The option is in the guess."""
+    found = proposed(*tables(late=np.where(served()["late"] == "LATE", -1, 1)))
+    assert dict(found.guesses)["channel"] == "rating: late has -1. If -1 and 1 are what happened, say --positive 1"
+
+
 def test_an_index_of_pandas_in_a_parquet_file_is_no_column() -> None:
     """It is where rows stood in somebody's memory."""
     served().iloc[::-1].to_parquet("one.parquet")
