@@ -305,10 +305,24 @@ def why_no_input(column: Column, rows: int) -> str | None:
     if column.kind == "time":
         return "it is a time; the calendar has served_at"
     if column.kind == "text" and (column.is_unique or column.n_values > CATEGORY_VALUES):
-        return "nearly every row has another value: it is an id or a text"
+        return mixed(column) if column.is_mixed else "nearly every row has another value: it is an id or a text"
     if column.kind == "integer" and column.is_unique and column.name.lower().endswith("id"):
         return "it is an id"
     return None
+
+
+def mixed(column: Column) -> str:
+    """What is wrong with a column that is half of numbers, and what to do."""
+    share = 1 - column.wrong / max(column.rows - column.nulls, 1)
+    help_ = (
+        ", or say --decimal , if a comma is before decimals"
+        if re.fullmatch(r"[+-]?\d+,\d+", column.wrong_example)
+        else ""
+    )
+    return (
+        f"{share:.0%} of its values are numbers, but {column.wrong_example!r} in row {column.wrong_row:,} is none. Write "
+        f"them all as numbers such as 1234.5{help_}, and run again"
+    )
 
 
 def cohort_of(column: Column, rows: int) -> bool:

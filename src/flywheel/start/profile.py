@@ -28,6 +28,8 @@ START = 1 << 20  # bytes of a CSV from which is guessed how it is written
 HEAD = 20_000  # rows from which the kinds of columns are guessed
 MANY = 1_000  # values of a column that are counted one by one
 NUMERIC = ("integer", "number")
+MIXED = 0.3  # a text of which so many values are numbers is said to be one by mistake
+WRITTEN = r"[+-]?(\d+,\d+|\d{1,3}([ .'’]\d{3})+(,\d+)?|\d{1,3}(,\d{3})+\.\d+)"  # numbers for people
 FEW_WRONG = 0.02  # a column of numbers may have so many values that are none
 DELIMITERS = ",;\t|"
 STANDS_FOR_NOTHING = ("NA", "N/A", "#N/A", "n/a", "?", "-", "None", "none")
@@ -51,6 +53,8 @@ class Column:
     nulls: int = 0
     wrong: int = 0
     wrong_example: str = ""
+    wrong_row: int = 0
+    numbers: int = 0  # values of a text that are numbers, or are written nearly so
     low: float = math.inf
     high: float = -math.inf
     # How often each value occurs; None where there are too many of them to count.
@@ -58,6 +62,13 @@ class Column:
     is_unique: bool = True
     has_points: bool = False
     seen: list[np.ndarray] = field(default_factory=list)  # hashes of all values, while the table is read
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it seems to be a column of numbers in which too many values are none to be one."""
+        there = max(self.rows - self.nulls, 1)
+        share = self.numbers / there if self.kind == "text" else 1.0
+        return self.kind in ("text", *NUMERIC) and self.wrong > FEW_WRONG * there and share >= MIXED
 
     @property
     def n_values(self) -> int:
@@ -245,6 +256,7 @@ def has_offsets(words: pd.Series) -> bool:
 
 def count(found: Column, column: pa.ChunkedArray) -> None:
     """Take some more rows into account."""
+    before = found.rows
     found.rows += len(column)
     there = column.drop_null()
     found.nulls += len(column) - len(there)
@@ -260,7 +272,7 @@ def count(found: Column, column: pa.ChunkedArray) -> None:
             found.counts = None
     if found.kind in NUMERIC:
         numbers = pd.to_numeric(words, errors="coerce")
-        note_wrong(found, numbers.isna(), words)
+        note_wrong(found, numbers.isna(), words, column, before)
         widen(found, numbers[np.isfinite(numbers)])
         if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
             found.has_points = True
@@ -270,16 +282,22 @@ def count(found: Column, column: pa.ChunkedArray) -> None:
         at, _ = mapping.moments(pa.chunked_array(there.chunks), parse(mapping.Moments, {"time": found.time}))
         came = at.to_pandas()
         moments = pd.to_datetime(came, utc=True, errors="coerce")
-        note_wrong(found, moments.isna(), came)
+        note_wrong(found, moments.isna(), came, column, before)
         seconds = moments.dropna().astype("datetime64[us, UTC]").astype("int64") / 1e6
         widen(found, seconds)
+    elif found.kind == "text":
+        is_number = pd.to_numeric(words, errors="coerce").notna()
+        found.numbers += int((is_number | words.str.fullmatch(WRITTEN)).sum())
+        note_wrong(found, ~is_number, words, column, before)
 
 
-def note_wrong(found: Column, is_wrong: pd.Series, words: pd.Series) -> None:
-    """Values that are not of the column's kind, with the first of them."""
+def note_wrong(found: Column, is_wrong: pd.Series, words: pd.Series, column: pa.ChunkedArray, before: int) -> None:
+    """Values that are not of the column's kind, or a text's that are no number, with the first of them and its row."""
     found.wrong += int(is_wrong.sum())
     if is_wrong.any() and not found.wrong_example:
-        found.wrong_example = str(words[is_wrong].iloc[0])
+        first = int(np.flatnonzero(is_wrong)[0])
+        found.wrong_example = str(words.iloc[first])
+        found.wrong_row = before + int(np.flatnonzero(column.is_valid())[first]) + 1
 
 
 def widen(found: Column, numbers: pd.Series) -> None:

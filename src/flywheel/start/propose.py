@@ -123,7 +123,8 @@ def propose(
         left_out=left_out,
     )
     found.guesses = [*looked.said, *_said(found, looked, used, (first.date(), last.date(), days, rate))]
-    found.unknown = unknown
+    odd = [one for one in looked.served.columns.values() if one.is_mixed and one.name not in looked.taken]
+    found.unknown = [*unknown, *(f"what {one.name} is: not all of its values are numbers" for one in odd)]
     return found, _inputs(looked, used, renamed), looked.labelled[LABEL].to_numpy()
 
 
@@ -150,7 +151,7 @@ def _said(
     first, last, days, rate = volume
     evaluation = found.sizes.get("windows", {}).get("evaluation_days", 28)
     history = "; ".join(f"{' and '.join(one['key']) or 'all'}: {', '.join(one['windows'])}" for one in found.history)
-    wrong = [one for one in (*used, looked.at) if one.wrong]
+    wrong = [one for one in (*used, looked.at) if one.wrong and one.kind != "text"]
     return [
         ("clock", f"{found.clock}: the tables go from {first} to {last}; it {FOLLOWS[found.follow]}"),
         ("volume", f"{looked.served.rows:,} predictions in {days} days, {rate:.1%} of the labelled ones positive"),
@@ -165,6 +166,7 @@ def _said(
         ("history", history or "none: too few labels"),
         ("cohorts", ", ".join(found.cohorts) or "none: no category has 3 to 20 values with enough rows"),
         *((f"left out: {column}", why) for column, why in found.left_out.items()),
+        *((one.name, f"a category: {guess.mixed(one)}") for one in used if one.kind == "text" and one.is_mixed),
         *(
             (one.name, f"{one.wrong:,} values are no {one.kind}, such as {one.wrong_example!r}: they will be rejected")
             for one in wrong

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -429,6 +430,48 @@ def test_a_column_that_changes_its_type_half_way_is_told() -> None:
     frame.loc[900, "weight"] = "heavy"
     found = proposed(*tables(frame))
     assert ("weight", "1 values are no number, such as 'heavy': they will be rejected") in found.guesses
+
+
+def _euros(weight: pd.Series) -> pd.Series:
+    return weight.astype("str").where(weight.index < 900, "EUR " + weight.astype("str"))
+
+
+def _commas(weight: pd.Series) -> pd.Series:
+    text = weight.round(1).astype("str")
+    return text.where(weight.index % 2 == 1, text.str.replace(".", ","))
+
+
+def _thousands(weight: pd.Series) -> pd.Series:
+    return weight.map(lambda one: f"{one * 1000:,.2f}".translate({44: ".", 46: ","}))
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (_euros, r"38% of its values are numbers, but 'EUR \d+\.\d' in row 901 is none\. Write them all as numbers"),
+        (
+            _thousands,
+            r"0% of its values are numbers, but '[\d.]+,00' in row 1 is none.* such as 1234\.5, and run again",
+        ),
+        (_commas, r"50% of its values are numbers, but '\d+,\d' in row 1 is none.* or say --decimal , if"),
+    ],
+)
+def test_numbers_in_a_wrong_form_are_told_as_such(odd: Callable[[pd.Series], pd.Series], why: str) -> None:
+    """With the share, a row and what to do; and it stays open what the column is."""
+    frame = served()
+    frame = frame.assign(price=odd(frame["weight"] + np.arange(len(frame)).round(1)))
+    found = proposed(*tables(frame))
+    assert re.match(why, found.left_out["price"])
+    assert "what price is: not all of its values are numbers" in found.unknown
+
+
+def test_few_numbers_in_a_wrong_form_are_a_category_that_is_told() -> None:
+    """It has few values, so it may be one; but hardly on purpose."""
+    frame = served()
+    whole = frame["weight"].round().astype("int").astype("str")
+    found = proposed(*tables(frame.assign(price=whole.where(frame.index % 2 == 0, whole + " EUR"))))
+    assert dict(found.guesses)["price"].startswith("a category: 50% of its values are numbers")
+    assert "what price is: not all of its values are numbers" in found.unknown
 
 
 def test_a_table_is_looked_at_in_parts() -> None:
