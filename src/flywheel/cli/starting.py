@@ -40,6 +40,11 @@ def init(
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="The time zone of times that do not say theirs.")] = None,
     positive: Annotated[str | None, typer.Option(help="The value of the label that means 1.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="How letters of a CSV are written, such as cp1252.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="What is between two values of a CSV, such as ;")] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="What is before the decimals in a CSV: a point or a comma.")
+    ] = None,
 ) -> None:
     """Look at two tables, and write conf/project/NAME.yaml: no code, and the loop runs on them."""
     from flywheel.errors import ConfigError
@@ -55,7 +60,10 @@ def init(
         raise ConfigError(
             "which table? Say: flywheel init PREDICTIONS [FEEDBACK], such as flywheel init tables/predictions.csv"
         )
-    answers = Answers(id, time, label, known_at, timezone, positive)
+    tab = delimiter.replace("\\t", "\t") if delimiter is not None else None  # a shell hands on both signs
+    said = {"encoding": encoding, "delimiter": tab, "decimal": decimal}
+    written = {key: value for key, value in said.items() if value is not None}
+    answers = Answers(id, time, label, known_at, timezone, positive, written)
     ask = _nobody if yes or not sys.stdin.isatty() else _ask
     with pipeline.alone():
         begun = beginning.look(predictions, feedback, name, answers, ask, dt.datetime.now(dt.UTC).date(), replace)

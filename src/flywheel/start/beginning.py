@@ -27,7 +27,7 @@ from flywheel.params import from_yaml, parse
 from flywheel.start import replacing
 from flywheel.start.guess import Ask
 from flywheel.start.looking import Answers
-from flywheel.start.profile import profile
+from flywheel.start.profile import profile, without_conf
 from flywheel.start.propose import Proposal, propose
 from flywheel.start.writing import PLACEHOLDER, as_yaml
 
@@ -61,8 +61,8 @@ def look(
         replacing.check_clean()
         for table in tables:
             replacing.check_outside(before, table, local_files(table))
-    served = profile(predictions)
-    said = profile(feedback) if feedback is not None else None
+    served = profile(predictions, answers.written)
+    said = profile(feedback, answers.written) if feedback is not None else None
     proposal, inputs, label = propose(
         served, said, chosen, answers, ask, today, from_yaml(replacing.CONFIG.read_bytes())
     )
@@ -95,6 +95,7 @@ def is_module(package: str) -> bool:
     return package in sys.stdlib_module_names or PathFinder.find_spec(package, places) is not None
 
 
+@without_conf()
 def local_files(table: str) -> list[str]:
     """The files of a table that are on the disk of this machine. DataError where the table has none anywhere."""
     filesystem, names = listed(parse(Where, {"path": table}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -22,7 +22,7 @@ FEW_EARLY = 0.02
 
 @dataclass
 class Answers:
-    """What a person has said already: names of columns, the time zone, the word for 1."""
+    """What a person has said already: names of columns, the time zone, the word for 1, and how a CSV is written."""
 
     id: str | None = None
     time: str | None = None
@@ -30,6 +30,8 @@ class Answers:
     known_at: str | None = None
     timezone: str | None = None
     positive: str | None = None
+    # How a CSV is written: encoding, delimiter and decimal.
+    written: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -72,6 +74,11 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
         ("prediction_id", " + ".join(ids) + (": together they name each row" if len(ids) > 1 else "")),
         *roles.items(),
     ]
+    for table in (served, *([said] if said is not None else [])):
+        if table.where.encoding not in ("utf-8", answers.written.get("encoding")):
+            guesses.append(
+                ("encoding", f"{table.where.encoding}, of {table.where.path}; if letters are wrong: --encoding")
+            )
     if not at.has_offset and answers.timezone is None:
         guesses.append(("time zone", f"UTC: {at.name} does not say its own; give --timezone if it is a local time"))
     # What is a part of the id may be an input as well.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +21,7 @@ from flywheel.data.sources import files as source
 from flywheel.data.sources import mapping
 from flywheel.data.sources.files import Where
 from flywheel.data.sources.part import is_in_share
-from flywheel.errors import DataError
+from flywheel.errors import ConfigError, DataError
 from flywheel.params import parse
 
 IDS = 2_000_000  # ids of which it is looked up whether another table has them
@@ -31,6 +34,13 @@ NUMERIC = ("integer", "number")
 MIXED = 0.3  # a text of which so many values are numbers is said to be one by mistake
 WRITTEN = r"[+-]?(\d+,\d+|\d{1,3}([ .'’]\d{3})+(,\d+)?|\d{1,3}(,\d{3})+\.\d+)"  # numbers for people
 FEW_WRONG = 0.02  # a column of numbers may have so many values that are none
+# What to do about an option of a source that is wrong, while there is no conf file.
+ADVICE = {
+    "path": "Give the path of a table: flywheel init PREDICTIONS [FEEDBACK]",
+    "format": "Move it away, or name the others with a glob such as 'tables/*.csv'.",
+    "delimiter": "Say what is between two values, such as --delimiter ';', or correct the file.",
+    "encoding": "Say how its letters are written, such as --encoding cp1252, or correct the file.",
+}
 DELIMITERS = ",;\t|"
 STANDS_FOR_NOTHING = ("NA", "N/A", "#N/A", "n/a", "?", "-", "None", "none")
 TIMES = ("iso", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y",
@@ -112,9 +122,25 @@ class Profile:
         return [np.concatenate([np.array([], dtype="uint64"), *mine]) for mine in found]
 
 
-def profile(path: str) -> Profile:
-    """Look at a table. DataError when it cannot be read, or has no row."""
-    found = looked_at(sniffed(path))
+@contextmanager
+def without_conf() -> Iterator[None]:
+    """What is wrong with a table, as a DataError that says what can be done while there is no conf file for it yet."""
+    try:
+        yield
+    except source.Mistaken as error:
+        raise DataError(f"{error.found}. {ADVICE[error.option]}") from None
+
+
+@without_conf()
+def profile(path: str, written: Mapping[str, str] | None = None) -> Profile:
+    """Look at a table, written as a person says in `written`. DataError when it cannot be read, or has no row."""
+    where = sniffed(path, written or {})
+    try:
+        found = looked_at(where)
+    except source.Mistaken as error:
+        if error.option != "encoding" or "encoding" in (written or {}) or where.encoding != "utf-8":
+            raise
+        found = looked_at(where.model_copy(update={"encoding": "latin-1"}))  # below the part that was looked at
     extra = nothings(found)
     return looked_at(found.where.model_copy(update={"nulls": (*found.where.nulls, *extra)})) if extra else found
 
@@ -149,24 +175,43 @@ def nothings(found: Profile) -> list[str]:
     )
 
 
-def sniffed(path: str) -> Where:
-    """How a table is written: its delimiter, decimals and encoding, if it is a CSV."""
+def sniffed(path: str, written: Mapping[str, str]) -> Where:
+    """How a table is written: its delimiter, decimals and encoding, if it is a CSV; what a person says goes first."""
     where = parse(Where, {"path": path})
     filesystem, names = source.listed(where)
     if source.format_of(names[0]) != "csv":
         return where
-    with filesystem.open(names[0], "rb", compression="infer" if source.packed(names[0]) else None) as file:
+    with source.open_file(filesystem, names[0]) as file:
         start = file.read(START)
+    encoding = written.get("encoding") or encoding_of(start)
+    try:
+        lines = start.decode(encoding, "replace").lstrip("\ufeff").splitlines()[:200]
+    except LookupError:
+        raise ConfigError(
+            f"--encoding: found {encoding!r}; allowed are utf-8, latin-1, cp1252, utf-16 and the like."
+        ) from None
+    best = written.get("delimiter") or max(DELIMITERS, key=lambda one: evenness(lines, one))
+    guessed = {"delimiter": best, "encoding": encoding, "decimal": decimal_of(lines, best)}
+    return parse(Where, {"path": path, **guessed, **written}, lambda key: f"Correct --{key}.")
+
+
+def encoding_of(start: bytes) -> str:
+    """How the letters of a text are written, from how it begins."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < START)
-        encoding = "utf-8"
     except UnicodeDecodeError:
-        encoding = "latin-1"
-    lines = start.decode(encoding, "replace").lstrip("\ufeff").splitlines()[:200]
-    best = max(DELIMITERS, key=lambda one: evenness(lines, one))
-    cells = [cell for row in csv.reader(lines[1:], delimiter=best) for cell in row]
-    has_commas = best != "," and any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
-    return parse(Where, {"path": path, "delimiter": best, "encoding": encoding, "decimal": "," if has_commas else "."})
+        return "latin-1"
+    return "utf-8"
+
+
+def decimal_of(lines: list[str], delimiter: str) -> str:
+    """What is before the decimals; a comma between values is none."""
+    if len(delimiter) != 1 or delimiter == ",":
+        return "."
+    cells = [cell for row in csv.reader(lines[1:], delimiter=delimiter) for cell in row]
+    return "," if any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells) else "."
 
 
 def evenness(lines: list[str], delimiter: str) -> float:
@@ -178,32 +223,51 @@ def evenness(lines: list[str], delimiter: str) -> float:
 
 
 def header(where: Where) -> list[str]:
-    """The names of the columns."""
+    """The names of the columns. DataError where one is there twice, or a file lacks one that the first has."""
     filesystem, names = source.listed(where)
-    kind = where.format or source.format_of(names[0])
-    with filesystem.open(names[0], "rb", compression="infer" if source.packed(names[0]) else None) as file:
+    first = columns_of(filesystem, names[0], where)
+    for name in names[1:]:
+        if (where.format or source.format_of(name)) == "jsonl":  # it has no header: a column may come later
+            continue
+        missing = set(first) - set(columns_of(filesystem, name, where))
+        if missing:
+            raise DataError(
+                f"{name} has no column {sorted(missing)[0]!r}, which {names[0]} has. Give all files of {where.path} the same "
+                "columns."
+            )
+    return first
+
+
+def columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
+    """The names of the columns of one file."""
+    kind = where.format or source.format_of(name)
+    with source.open_file(filesystem, name) as file:
         if kind == "csv":
-            line = file.readline().decode(where.encoding, "replace").lstrip("\ufeff")
-            found = next(csv.reader([line], delimiter=where.delimiter), [])
-            twice = {name for name in found if found.count(name) > 1}
-            if twice:
-                raise DataError(f"{names[0]}: two columns have the name {sorted(twice)[0]!r}. Give each its own.")
-            return found
+            return csv_columns(file, name, where)
         if kind == "parquet":
             import pyarrow.parquet as pq
 
             try:
-                return [
-                    name for name in pq.read_schema(file).names if not name.startswith("__index_level_")
-                ]  # of pandas
-            except pa.ArrowInvalid:
-                raise DataError(
-                    f"{names[0]} is not a whole Parquet file. Perhaps it is still being written: run again when it is."
-                ) from None
-        rows = [
-            source.read_object(line, n, names[0]) for n, line in zip(range(1, 201), file, strict=False) if line.strip()
-        ]
-    return list(dict.fromkeys(name for row in rows for name in row))
+                found = pq.read_schema(file).names
+            except pa.ArrowInvalid as error:
+                raise source.half(name, error) from None
+            return [one for one in found if not one.startswith("__index_level_")]  # of pandas
+        rows = [source.read_object(line, n, name) for n, line in zip(range(1, 201), file, strict=False) if line.strip()]
+    return list(dict.fromkeys(one for row in rows for one in row))
+
+
+def csv_columns(file: Any, name: str, where: Where) -> list[str]:
+    """The names in the first row of a CSV, in which a quoted name may have several lines."""
+    text = io.TextIOWrapper(file, encoding=where.encoding, errors="replace", newline="")
+    try:
+        found = next(csv.reader(text, delimiter=where.delimiter), [])
+    except csv.Error as error:
+        raise DataError(f"{name}: the names of its columns cannot be read ({error}). Correct its first row.") from None
+    found = [one.removeprefix("\ufeff") for one in found]
+    twice = sorted({one for one in found if found.count(one) > 1})
+    if twice:
+        raise DataError(f"{name}: two columns have the name {twice[0]!r}. Give each its own.")
+    return found
 
 
 def guessed(name: str, column: pa.ChunkedArray) -> Column:

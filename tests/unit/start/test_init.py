@@ -75,10 +75,16 @@ def nobody(question: str, choices: Sequence[str], likeliest: str | None) -> str 
     return None
 
 
-def proposed(predictions: str, feedback: str | None = None, ask: guess.Ask = nobody, **said: str) -> Proposal:
+def proposed(
+    predictions: str,
+    feedback: str | None = None,
+    ask: guess.Ask = nobody,
+    written: dict[str, str] | None = None,
+    **said: str,
+) -> Proposal:
     """The proposal for some tables."""
-    theirs = profile(feedback) if feedback else None
-    return propose(profile(predictions), theirs, "late-parcels", Answers(**said), ask, TODAY, USUAL)[0]
+    theirs = profile(feedback, written) if feedback else None
+    return propose(profile(predictions, written), theirs, "late-parcels", Answers(**said), ask, TODAY, USUAL)[0]
 
 
 def test_two_tables_are_understood() -> None:
@@ -422,6 +428,90 @@ def test_latin_letters_in_one_byte_are_found_out() -> None:
     Path("t.csv").write_bytes("a,b\n1,ä\n".encode("latin-1"))
     found = profile("t.csv")
     assert ("latin-1", {"ä": 1}) == (found.where.encoding, found.columns["b"].counts)
+
+
+def test_two_bytes_for_a_letter_are_found_out() -> None:
+    """By the mark at the beginning; the source reads the same."""
+    predictions, feedback = tables()
+    for name in (predictions, feedback):
+        Path(name).write_text(Path(name).read_text(), encoding="utf-16")
+    options = proposed(predictions, feedback).options
+    assert ("utf-16", "utf-16") == (options["predictions"]["encoding"], options["feedback"][0]["encoding"])
+    source = open_source(options)
+    assert {"east", "north", "south"} == set(source.predictions(source.first_day)["in_depot"])
+
+
+def test_latin_letters_far_below_are_found_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of them is not in the part that is looked at first."""
+    from flywheel.start import profile as looked  # the module, not its function
+
+    monkeypatch.setattr(looked, "START", 10)
+    Path("t.csv").write_bytes("a,b\n1,x\n2,y\n3,ä\n".encode("latin-1"))
+    assert {"x": 1, "y": 1, "ä": 1} == profile("t.csv").columns["b"].counts
+
+
+def test_what_a_person_says_of_a_csv_goes_into_its_options() -> None:
+    """Letters, what is between two values, and what is before the decimals."""
+    predictions, feedback = tables()
+    for name in (predictions, feedback):
+        frame = pd.read_csv(name, dtype="str").replace({"LATE": "später", "\\.": ","}, regex=True)
+        frame.to_csv(name, index=False, sep=":", encoding="cp1252", quoting=1)
+    said = {"encoding": "cp1252", "delimiter": ":", "decimal": ","}
+    found = proposed(predictions, feedback, written=said)
+    assert said.items() <= found.options["predictions"].items()
+    assert said.items() <= found.options["feedback"][0].items()
+    assert (["weight"], {"später", "fine"}) == (found.numeric, set(found.options["feedback"][0]["values"]))
+
+
+def test_a_name_of_a_column_may_have_two_lines() -> None:
+    """In the table of others it is one name; conf and the source keep it."""
+    names = tables(served().rename(columns={"weight": "weight\n(kg)"}))
+    found = proposed(*names)
+    assert "weight\n(kg)" == found.options["predictions"]["columns"]["in_weight_kg"]
+    source = open_source(yaml.safe_load(as_yaml(found, "x"))["source"]["options"])
+    assert "in_weight_kg" in source.predictions(source.first_day)
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "written", "error"),
+    [
+        (lambda: None, "p.csv", {}, r"there is no such file\. Give the path of a table: flywheel init"),
+        (
+            lambda: Path("p.csv").write_text("a,b\n1\n"),
+            "p.csv",
+            {},
+            r"Say what is between two values, such as --delimiter",
+        ),
+        (lambda: Path("p.csv").write_bytes(b"a,b\n1,\x81\n"), "p.csv", {"encoding": "cp1252"}, "such as --encoding"),
+        (
+            lambda: Path("p.csv").write_text("a,b\n"),
+            "p.csv",
+            {"encoding": "klingon"},
+            "--encoding: found 'klingon'; allowed",
+        ),
+        (lambda: Path("p.csv").write_text("a,b\n"), "p.csv", {"delimiter": ";;"}, "delimiter: .*Correct --delimiter"),
+        (
+            lambda: Path("p.doc").write_text("x"),
+            "p.doc",
+            {},
+            r"allowed endings are .*\. Move it away, or name the others",
+        ),
+        (
+            lambda: (Path("t").mkdir(), Path("t/1.csv").write_text("a,b\n1,2\n"), Path("t/2.csv").write_text("a\n1\n")),
+            "t",
+            {},
+            r"2\.csv has no column 'b', which .*1\.csv has\. Give all files of t the same columns",
+        ),
+    ],
+)
+def test_what_cannot_be_read_names_nothing_that_is_not_there_yet(
+    make: Callable[[], object], path: str, written: dict[str, str], error: str
+) -> None:
+    """There is no conf file of the project; the options of the command help."""
+    make()
+    with pytest.raises((ConfigError, DataError), match=error) as raised:
+        profile(path, written)
+    assert "conf/project" not in str(raised.value)
 
 
 def test_a_column_that_changes_its_type_half_way_is_told() -> None:

@@ -35,6 +35,15 @@ BATCH = 65_536  # rows
 BLOCK = 16 * 2**20  # bytes of CSV
 
 
+class Mistaken(DataError):
+    """A table is not as the options say: what was found, and the option that may be wrong."""
+
+    def __init__(self, found: str, option: str, advice: str) -> None:
+        """`advice` is for whoever has a conf file; `flywheel init` has advice of its own."""
+        super().__init__(f"{found}. {advice}")
+        self.found, self.option = found, option
+
+
 class Where(Params):
     """Where a table is, and how it is written."""
 
@@ -154,7 +163,7 @@ def batches(where: Where, columns: list[str]) -> Iterator[pa.Table]:
         kind = where.format or format_of(name) or "csv"
 
         def opened(name: str = name) -> Any:
-            return filesystem.open(name, "rb", compression="infer" if packed(name) else None)
+            return open_file(filesystem, name)
 
         try:
             yield from READERS[kind](opened, name, where, columns)
@@ -181,12 +190,15 @@ def listed(where: Where) -> tuple[Any, list[str]]:
     except OSError as error:
         raise DataError(f"{where.path} cannot be reached: {error}. Look at the address and the credentials.") from None
     if not names:
-        raise DataError(f"{where.path}: there is no such file. Correct path under source.options in conf/project/.")
+        raise Mistaken(
+            f"{where.path}: there is no such file", "path", "Correct path under source.options in conf/project/."
+        )
     stray = [] if where.format else [name for name in names if format_of(name) is None]
     if stray:
-        raise DataError(
-            f"{stray[0]} is not a table; allowed endings are {', '.join(FORMATS)}. Move it away, name the others with a glob "
-            "such as tables/*.csv, or set format under source.options."
+        raise Mistaken(
+            f"{stray[0]} is not a table; allowed endings are {', '.join(FORMATS)}",
+            "format",
+            "Move it away, name the others with a glob such as tables/*.csv, or set format under source.options.",
         )
     return filesystem, names
 
@@ -198,9 +210,10 @@ def format_of(name: str) -> str | None:
     return FORMATS.get(ending[0]) if ending else None
 
 
-def packed(name: str) -> bool:
-    """Whether the ending of a file's name says that it is compressed."""
-    return name.lower().rsplit(".", 1)[-1] in PACKED
+def open_file(filesystem: Any, name: str) -> Any:
+    """The bytes of a file, unpacked where the ending of its name says that it is compressed."""
+    is_packed = name.lower().rsplit(".", 1)[-1] in PACKED
+    return filesystem.open(name, "rb", compression="infer" if is_packed else None)
 
 
 def _csv(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
@@ -224,9 +237,11 @@ def _csv(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[
     except (pa.ArrowInvalid, UnicodeError, LookupError) as error:
         said = str(error).splitlines()[0]
         is_letters = "UTF8" in said or isinstance(error, (UnicodeError, LookupError))
-        raise DataError(
-            f"{name} is not the CSV that it should be ({said}). Set {'encoding' if is_letters else 'delimiter'} under "
-            "source.options in conf/project/, or correct the file."
+        option = "encoding" if is_letters else "delimiter"
+        raise Mistaken(
+            f"{name} is not the CSV that it should be ({said})",
+            option,
+            f"Set {option} under source.options in conf/project/, or correct the file.",
         ) from None
 
 
@@ -249,10 +264,15 @@ def _parquet(opened: Open, name: str, where: Where, columns: list[str]) -> Itera
                     None
                 )  # pandas would make columns its index
     except pa.ArrowInvalid as error:
-        raise DataError(
-            f"{name} is not a whole Parquet file ({str(error).splitlines()[0]}). Perhaps it is still being written: run again "
-            "when it is."
-        ) from None
+        raise half(name, error) from None
+
+
+def half(name: str, error: pa.ArrowInvalid) -> DataError:
+    """What to say of a Parquet file that is not whole."""
+    return DataError(
+        f"{name} is not a whole Parquet file ({str(error).splitlines()[0]}). Perhaps it is still being written: run again "
+        "when it is."
+    )
 
 
 def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
