@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -168,6 +168,16 @@ def check(table: pd.DataFrame, n_features: int, params: Train, start: dt.date, e
             f"{params.min_events_per_feature} for each of {n_features} features (train.min_events_per_feature). "
             "Move clock.as_of in conf/state.yaml forward, widen windows.train_days, or use fewer features."
         )
+
+
+def without_labels(events: Mapping[str, int]) -> DataError:
+    """What to say where no feedback gave a label, by how much of it each channel has."""
+    said = ", ".join(f"{n:,} of the channel {channel}" for channel, n in events.items())
+    return DataError(
+        f"there is no label at all. The feedback: {said}. Ratings and tickets do not say what happened: training needs "
+        "outcomes, reports or annotations, on a prediction as many as label.min_votes says. Add a table of them to "
+        "source.options in conf/project/. Until then flywheel monitor shows service and satisfaction."
+    )
 
 
 def check_parts(rows: Rows) -> None:

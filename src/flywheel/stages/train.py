@@ -20,6 +20,7 @@ from flywheel.model.fit import (
     libraries,
     split,
     training_rows,
+    without_labels,
 )
 from flywheel.model.learning import learning_curve, log_iteration
 from flywheel.model.settings import Model, Train, Windows
@@ -41,7 +42,13 @@ class TrainParams(Params):
 def main(params: TrainParams) -> str:
     """Write `models/candidate/` and the learning curve in `reports/learning/`."""
     start, end = params.windows.training(params.clock.as_of)
-    table = training_rows(read_features(start, end), files.read_parquet(files.LABELS), end)
+    labels = files.read_parquet(files.LABELS)
+    if labels.empty:
+        # No dependency of the stage: it is read for the message of a run that fails, and DVC keeps nothing of that.
+        channels = files.read_json(files.FEEDBACK_REPORT)["by_channel"]
+        if channels:
+            raise without_labels({name: said["events"] for name, said in channels.items()})
+    table = training_rows(read_features(start, end), labels, end)
     features = describe_features(table.drop(columns=["label", "label_confidence"]), params.features.categorical)
     check(table, len(features["numeric"]) + len(features["categorical"]), params.train, start, end)
     part = split(table["served_at"], end, params.train)

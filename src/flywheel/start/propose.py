@@ -75,7 +75,7 @@ def propose(
     clock = min(clock, today) if last.date() >= today else clock
     days = max((clock - first.date()).days, 1)
     positives, labels = (looked.scale * n for n in (looked.labelled[LABEL].sum(), len(looked.labelled)))
-    rate = positives / labels if labels else 0.5
+    rate = positives / labels if labels else None
     by_size = sorted(categorical, key=lambda one: one.n_values)
     keys = {named[one.name]: one.n_values for one in by_size if one.n_values <= guess.CATEGORY_VALUES}
     unknown = []
@@ -85,7 +85,7 @@ def propose(
             (word for word, number in looked.words.items() if number == 1 and word not in ("0", "1")), "positive"
         )
     said_event = ask("In a word: what does a label of 1 mean?", (), event)
-    wrong = guess.base_cost(rate)
+    wrong = guess.base_cost(0.5 if rate is None else rate)
     said_wrong = ask("A right alert is worth 1 point. How many does a wrong one cost?", (), str(wrong))
     if said_event is None:
         unknown.append("what a 1 means (project.event)")
@@ -145,16 +145,17 @@ def inputs_of(looked: Looked) -> tuple[list[Column], dict[str, str]]:
 
 
 def _said(
-    found: Proposal, looked: Looked, used: Sequence[Column], volume: tuple[dt.date, dt.date, int, float]
+    found: Proposal, looked: Looked, used: Sequence[Column], volume: tuple[dt.date, dt.date, int, float | None]
 ) -> list[tuple[str, str]]:
     """What was guessed of sizes and inputs, for a person to read."""
     first, last, days, rate = volume
+    positive = "none with a label" if rate is None else f"{rate:.1%} of the labelled ones positive"
     evaluation = found.sizes.get("windows", {}).get("evaluation_days", 28)
     history = "; ".join(f"{' and '.join(one['key']) or 'all'}: {', '.join(one['windows'])}" for one in found.history)
     wrong = [one for one in (*used, looked.at) if one.wrong and one.kind != "text"]
     return [
         ("clock", f"{found.clock}: the tables go from {first} to {last}; it {FOLLOWS[found.follow]}"),
-        ("volume", f"{looked.served.rows:,} predictions in {days} days, {rate:.1%} of the labelled ones positive"),
+        ("volume", f"{looked.served.rows:,} predictions in {days} days, {positive}"),
         ("evaluation", f"the last {evaluation} days"),
         *(
             (f"{section}.{key}", f"{value}: there are few rows or days")

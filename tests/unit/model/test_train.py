@@ -186,6 +186,19 @@ def test_rows_without_a_label_do_not_count() -> None:
     assert 230 == sum(card()["rows"].values())
 
 
+def test_feedback_of_which_none_is_a_label_is_named_by_its_channels() -> None:
+    """Later days would not help: ratings are no labels, however many there are."""
+    features, labels = world(range(1, 31), 20)
+    plant(features, labels.iloc[:0])
+    said = {"rating": {"events": 7000}, "ticket": {"events": 2}}
+    files.write_json(files.FEEDBACK_REPORT, {"by_channel": said})
+    with pytest.raises(
+        DataError, match=r"7,000 of the channel rating, 2 of the channel ticket\..*outcomes, reports or"
+    ) as raised:
+        train()
+    assert "clock.as_of" not in str(raised.value)
+
+
 def test_no_day_at_all_stops_the_run_and_says_what_to_do() -> None:
     """The training window lies before the first day of the data."""
     plant(*world(range(26, 31), 20))
