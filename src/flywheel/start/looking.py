@@ -256,11 +256,17 @@ def early(labelled: pd.DataFrame) -> list[tuple[str, str]]:
     is_early = ahead > pd.Timedelta(0)
     if labelled.empty or is_early.mean() <= FEW_EARLY:
         return []
-    longest = ahead.max() / pd.Timedelta("1h")
     return [
         (
             "careful",
-            f"{is_early.mean():.0%} of the labels were known before their prediction was served, by up to {longest:.1f} hours: "
-            "they will be rejected. Do the clocks of both tables differ, or is --timezone wrong?",
+            f"{is_early.mean():.0%} of the labels were known before their prediction was served, by up to "
+            f"{in_words(ahead.max())}: they will be rejected. Do the clocks of both tables differ, or is --timezone wrong?",
         )
     ]
+
+
+def in_words(time: pd.Timedelta) -> str:
+    """A length of time in the unit that fits."""
+    units = {"days": "1D", "hours": "1h", "minutes": "1min", "seconds": "1s"}
+    fitting = next((name for name, unit in units.items() if time >= 2 * pd.Timedelta(unit)), "seconds")
+    return f"{time / pd.Timedelta(units[fitting]):.1f} {fitting}"

@@ -159,7 +159,7 @@ def looked_at(where: Where) -> Profile:
             count(columns[name], raw[name])
     rows = max((one.rows for one in columns.values()), default=0)
     if not rows:
-        raise DataError(f"{where.path} has no row. Give a table with one row for each prediction.")
+        raise DataError(f"{where.path} has no row. Give a table with rows to look at; feedback may be left out.")
     for column in columns.values():
         settle(column)
     return Profile(where, columns, rows, pa.concat_tables(head, promote_options="permissive").to_pandas())

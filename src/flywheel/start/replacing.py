@@ -128,7 +128,7 @@ def drop_dependency(package: str) -> None:
     kept = [
         line
         for line in project.read_text(encoding="utf-8").splitlines(True)
-        if not re.match(rf'\s*"{re.escape(package)}\b', line)
+        if not re.match(rf'\s*"{re.escape(package)}(?![A-Za-z0-9._-])', line)
     ]
     files.write_text(project, "".join(kept))
     lock = Path("uv.lock")

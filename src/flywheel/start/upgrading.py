@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import shutil
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import yaml
 
@@ -216,16 +217,21 @@ def _added(conf: Conf, ours: Tree, theirs: Tree) -> str:
     return _put(here, there, conf.added)[0]
 
 
+def notes_of(one: Conflict) -> dict[Path, bytes]:
+    """What a person needs to merge a file by hand: the text with both sides in it, and the template's own."""
+    place = NOTES / one.path
+    merged = {place: one.merged} if one.merged is not None else {}
+    theirs = {place.with_name(f"{place.name}.template"): content(one.theirs)} if one.theirs is not None else {}
+    return merged | theirs
+
+
 def write_notes(conflicts: list[Conflict]) -> None:
-    """Write what a person needs to merge by hand: the text with both sides in it, and the template's own."""
+    """Write the notes of all conflicts; those of an earlier upgrade go."""
     shutil.rmtree(NOTES, ignore_errors=True)
     for one in conflicts:
-        place = NOTES / one.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if one.merged is not None:
-            place.write_bytes(one.merged)
-        if one.theirs is not None:
-            (place.parent / f"{place.name}.template").write_bytes(content(one.theirs))
+        for place, data in notes_of(one).items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
 
 
 def hunks(one: Conflict) -> list[str]:
@@ -246,7 +252,11 @@ def hunks(one: Conflict) -> list[str]:
             difflib.unified_diff(sides[0], sides[1], "before", "template" if now == one.theirs else "here", lineterm="")
         )
     shown = [printable(line) for line in shown]
-    return shown if len(shown) <= SHOWN else [*shown[:SHOWN], f"… {len(shown) - SHOWN} more lines: {NOTES / one.path}"]
+    if len(shown) <= SHOWN:
+        return shown
+    notes = notes_of(one)
+    more = f"… {len(shown) - SHOWN} more lines" + (f": {next(iter(notes))}" if notes else "")
+    return [*shown[:SHOWN], more]
 
 
 def printable(line: str) -> str:

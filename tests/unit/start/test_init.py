@@ -309,6 +309,31 @@ def test_labels_that_were_known_too_early_are_a_warning() -> None:
     assert [] == [what for what, _ in proposed(*tables()).guesses if what == "careful"]
 
 
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        ("30s", "30.0 seconds"),
+        ("5min", "5.0 minutes"),
+        ("90min", "90.0 minutes"),
+        ("9h", "9.0 hours"),
+        ("3D", "3.0 days"),
+    ],
+)
+def test_how_much_too_early_is_said_in_a_unit_that_fits(time: str, text: str) -> None:
+    """Half a minute is not 0.0 hours."""
+    known = pd.to_datetime(served()["time"]) - pd.Timedelta(time)
+    found = proposed(*tables(known=known.dt.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    assert f"was served, by up to {text}: they will be rejected" in dict(found.guesses)["careful"]
+
+
+def test_feedback_without_a_row_is_not_taken_for_predictions() -> None:
+    """It may be left out; predictions may not."""
+    predictions, feedback = tables()
+    Path(feedback).write_text("id,known,late\n")
+    with pytest.raises(DataError, match=r"f\.csv has no row\. .*feedback may be left out"):
+        proposed(predictions, feedback)
+
+
 def test_reports_of_people_need_a_vote_each_if_there_is_only_one() -> None:
     """With a column for who says so they are reports; one vote on each prediction is enough then."""
     names = tables()
@@ -336,6 +361,7 @@ def test_ratings_alone_go_as_far_as_they_can_and_say_how_far() -> None:
     )
     assert [True] == [why.startswith("ratings and tickets say") for what, why in found.guesses if what == "no labels"]
     assert ([], {"weight"}) == (found.history, set(found.numeric))
+    assert "2,400 predictions in 60 days, none with a label" == dict(found.guesses)["volume"]
 
 
 @pytest.mark.parametrize(
@@ -620,6 +646,16 @@ def test_a_project_is_replaced_with_all_that_was_made_for_it(tree: Path) -> None
     )
     lock = Path("uv.lock").read_text()
     assert ("some-package" in lock, lock.count("[[package]]")) == (False, 2)
+
+
+def test_a_package_goes_without_those_whose_name_begins_like_its_own(tree: Path) -> None:
+    """some-package is not some-package-extra."""
+    project = Path("pyproject.toml")
+    project.write_text(
+        'dependencies = [\n  "some-package[x]==1",\n  "some-package-extra",\n  "some-package.more",\n]\n'
+    )
+    replacing.drop_dependency("some-package")
+    assert 'dependencies = [\n  "some-package-extra",\n  "some-package.more",\n]\n' == project.read_text()
 
 
 def test_the_default_project_and_the_clock_are_switched_and_nothing_else(tree: Path) -> None:

@@ -293,6 +293,18 @@ def test_other_conflicts_keep_what_is_here(
     assert entries[0] == entries[1]
 
 
+@pytest.mark.parametrize("here", [None, "".join(f"mine {n}\n" for n in range(100))])
+def test_a_long_conflict_names_a_file_that_is_there(
+    mine: Path, theirs: Path, here: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Deleted here, only the template's own text is beside the branch; changed on both sides, both are."""
+    commit(mine, {"src/flywheel/a.py": here})
+    commit(theirs, {"src/flywheel/a.py": "".join(f"new {n}\n" for n in range(100))})
+    assert run("--from", str(theirs)) == 3
+    [named] = re.findall(r"more lines: (\S+)", capsys.readouterr().out)
+    assert (mine / named).is_file()
+
+
 def test_the_same_change_on_both_sides_is_none(mine: Path, theirs: Path) -> None:
     """Whoever took a fix over already has it."""
     commit(mine, {"src/flywheel/a.py": TWO["src/flywheel/a.py"], "src/flywheel/old.py": None})
