@@ -46,8 +46,9 @@ def main(params: TrainParams) -> str:
     if labels.empty:
         # No dependency of the stage: it is read for the message of a run that fails, and DVC keeps nothing of that.
         channels = files.read_json(files.FEEDBACK_REPORT)["by_channel"]
-        if channels:
-            raise without_labels({name: said["events"] for name, said in channels.items()})
+        events = {name: said["events"] for name, said in channels.items() if said["events"]}
+        if events:
+            raise without_labels(events)
     table = training_rows(read_features(start, end), labels, end)
     features = describe_features(table.drop(columns=["label", "label_confidence"]), params.features.categorical)
     check(table, len(features["numeric"]) + len(features["categorical"]), params.train, start, end)

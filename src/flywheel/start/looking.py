@@ -74,11 +74,9 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
         ("prediction_id", " + ".join(ids) + (": together they name each row" if len(ids) > 1 else "")),
         *roles.items(),
     ]
-    for table in (served, *([said] if said is not None else [])):
-        if table.where.encoding not in ("utf-8", answers.written.get("encoding")):
-            guesses.append(
-                ("encoding", f"{table.where.encoding}, of {table.where.path}; if letters are wrong: --encoding")
-            )
+    for where in (one.where for one in (served, said) if one is not None):
+        if where.encoding not in ("utf-8", answers.written.get("encoding")):
+            guesses.append(("encoding", f"{where.encoding}, of {where.path}; if letters are wrong, say --encoding"))
     if not at.has_offset and answers.timezone is None:
         guesses.append(("time zone", f"UTC: {at.name} does not say its own; give --timezone if it is a local time"))
     # What is a part of the id may be an input as well.

@@ -75,8 +75,8 @@ def check_outside(project: str, table: str, names: Iterable[str]) -> None:
         within = next((place for place in places if _lies_in(name, place)), None)
         if within is not None:
             raise ConfigError(
-                f"{table}: {os.path.relpath(name)} lies in {within}, which goes with the project before. Nothing was changed. "
-                "Move the table out of there, such as to tables/, and give its new path."
+                f"{table}: {os.path.relpath(name)} lies in {within}, which is cleared with the project before. "
+                "Nothing was changed. Move the table out of there, such as to tables/, and give its new path."
             )
 
 

@@ -190,10 +190,10 @@ def test_feedback_of_which_none_is_a_label_is_named_by_its_channels() -> None:
     """Later days would not help: ratings are no labels, however many there are."""
     features, labels = world(range(1, 31), 20)
     plant(features, labels.iloc[:0])
-    said = {"rating": {"events": 7000}, "ticket": {"events": 2}}
+    said = {"outcome": {"events": 0}, "rating": {"events": 7000}, "ticket": {"events": 2}}
     files.write_json(files.FEEDBACK_REPORT, {"by_channel": said})
     with pytest.raises(
-        DataError, match=r"7,000 of the channel rating, 2 of the channel ticket\..*outcomes, reports or"
+        DataError, match=r"feedback: 7,000 of the channel rating, 2 of the channel ticket\..*outcomes, reports or"
     ) as raised:
         train()
     assert "clock.as_of" not in str(raised.value)
