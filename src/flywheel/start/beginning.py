@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import keyword
 import re
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -21,9 +23,9 @@ from flywheel.errors import ConfigError
 from flywheel.evaluation.evidence import Probed, suspicions
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.settings import Leaks
-from flywheel.loop.compose import composed
+from flywheel.loop.compose import Composition, composed
 from flywheel.loop.compose import write as write_params
-from flywheel.params import from_yaml, parse
+from flywheel.params import CONF_FOLDER, from_yaml, parse
 from flywheel.start import replacing
 from flywheel.start.guess import Ask
 from flywheel.start.looking import Answers
@@ -119,6 +121,7 @@ def name_of(path: str) -> str:
 
 def write(begun: Begun, replace: bool) -> list[str]:
     """Write the project and make it the default one; with `replace`, the one before goes. Returns what was done."""
+    composition = tried(begun)
     said = []
     if replace:
         gone = replacing.remove(begun.before)
@@ -134,8 +137,24 @@ def write(begun: Begun, replace: bool) -> list[str]:
         line = replacing.ignore(table)
         if line:
             said.append(f"ignored   {line} by Git: it may be personal")
-    write_params(composed([]))
+    write_params(composition)
     return [*said, f"wrote     {target}, src/{begun.package}/, and the clock: {begun.proposal.clock}"]
+
+
+def tried(begun: Begun) -> Composition:
+    """What conf/ will say, composed from a copy. ConfigError when it cannot be composed; the tree is as before."""
+    name = begun.proposal.name
+    files.TMP.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=files.TMP) as folder:  # on the disk of the tree: files are moved into place
+        conf = Path(folder) / CONF_FOLDER
+        shutil.copytree(CONF_FOLDER, conf)
+        (conf / "project" / f"{name}.yaml").write_text(as_yaml(begun.proposal, begun.package), encoding="utf-8")
+        replacing.switch(name, begun.proposal.clock.isoformat(), conf)
+        try:
+            return composed([], conf)
+        except ConfigError as error:
+            text = str(error).replace(str(conf), str(CONF_FOLDER))
+            raise ConfigError(f"conf/ with the project {name} would be wrong, so nothing was changed. {text}") from None
 
 
 def placeholders() -> list[str]:

@@ -50,13 +50,14 @@ def default_project() -> str:
     raise ConfigError(f"{CONFIG}: its defaults name no project. Add: - project: NAME")
 
 
-def switch(name: str, as_of: str) -> None:
-    """Make a project the default one, with the clock on a day."""
-    text = CONFIG.read_text(encoding="utf-8")
+def switch(name: str, as_of: str, conf: Path = CONF_FOLDER) -> None:
+    """Make a project the default one, with the clock on a day; `conf` may be a copy."""
+    config, clock = conf / CONFIG.name, conf / STATE.name
+    text = config.read_text(encoding="utf-8")
     quoted = yaml.safe_dump(name).splitlines()[0]  # so that on is a word, not true
-    files.write_text(CONFIG, re.sub(r"(?m)^(\s*- project: ).*$", lambda found: found[1] + quoted, text))
-    state = STATE.read_text(encoding="utf-8")
-    files.write_text(STATE, re.sub(r"(?m)^(\s+as_of:\s*)\S+", rf"\g<1>{as_of}", state))
+    files.write_text(config, re.sub(r"(?m)^(\s*- project: ).*$", lambda found: found[1] + quoted, text))
+    state = clock.read_text(encoding="utf-8")
+    files.write_text(clock, re.sub(r"(?m)^(\s+as_of:\s*)\S+", rf"\g<1>{as_of}", state))
 
 
 def parts_of(project: str) -> list[Path]:

@@ -658,6 +658,18 @@ def test_a_package_goes_without_those_whose_name_begins_like_its_own(tree: Path)
     assert 'dependencies = [\n  "some-package-extra",\n  "some-package.more",\n]\n' == project.read_text()
 
 
+def test_what_cannot_be_composed_is_refused_before_anything_is_deleted(tree: Path) -> None:
+    """The conf of this tree lacks most keys; the project before stays, and the new one is not there."""
+    before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file() and ".git" not in path.parts}
+    begun = beginning.Begun(proposed(*tables()), "late_parcels", "old", ("p.csv", "f.csv"))
+    with pytest.raises(
+        ConfigError, match=r"^conf/ with the project late-parcels would be wrong, so nothing was changed\. .*conf/"
+    ):
+        beginning.write(begun, replace=True)
+    after = {path: path.read_bytes() for path in before if path.is_file()}
+    assert (before, False) == (after, Path("conf/project/late-parcels.yaml").exists())
+
+
 def test_the_default_project_and_the_clock_are_switched_and_nothing_else(tree: Path) -> None:
     """Comments and other keys stay."""
     replacing.switch("new", "2031-03-02")
