@@ -141,9 +141,12 @@ def behaviours(judged, models, scores, predict, params):
     """What the scores do when one input is set to a telling value."""
     found, as_expected = {}, {"higher": np.greater, "lower": np.less, "same": np.equal}
     for name, one in params["behaviours"].items():
-        changed, found[name] = judged.assign(**{one["column"]: one["set"]}), {}
+        has, value, found[name] = judged[one["column"]], one["set"], {}
+        asked = max((has < value, has > value), key=sum) | (one["expect"] == "same")
+        changed = judged[asked].assign(**{one["column"]: value})
+        found[name]["rows"] = int(asked.sum())
         for model_name, model in models.items():
-            shift = predict(model, changed) - scores[model_name]
+            shift = predict(model, changed) - scores[model_name][asked]
             moved, right = (shift != 0).mean(), as_expected[one["expect"]](shift, 0).mean()
             share = right if one["expect"] == "same" else right / moved if moved else None
             found[name][model_name] = {"share_moved": moved, "share_as_expected": share, "mean_shift": shift.mean()}

@@ -139,11 +139,12 @@ class Shift(TypedDict):
 
 
 class BehaviourMeasured(TypedDict):
-    """One behaviour: what was set, what is expected, and how the models respond."""
+    """One behaviour: what was set, what is expected of how many rows, and how the models respond."""
 
     column: str
     set: float
     expect: Literal["higher", "lower", "same"]
+    rows: int
     candidate: Shift
     champion: NotRequired[Shift]
 

@@ -192,7 +192,7 @@ def behaves(name: str, found: BehaviourMeasured, params: Gate) -> Rule:
     """
     mine, expect = found["candidate"], found["expect"]
     moved, share, shift = mine["share_moved"], mine["share_as_expected"], mine["mean_shift"]
-    change = f"With {found['column']} = {found['set']:g}, {moved:.1%} of the scores move"
+    change = f"With {found['column']} = {found['set']:g}, {moved:.1%} of {found['rows']:,} scores move"
     if expect == "same":
         verdict: Verdict = "pass" if share is not None and share >= params.behaviour_share else "fail"
         return _rule(

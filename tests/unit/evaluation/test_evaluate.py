@@ -12,7 +12,7 @@ import pytest
 
 from flywheel import files
 from flywheel.errors import ConfigError, DataError
-from flywheel.evaluation.behaviour import behave
+from flywheel.evaluation.behaviour import asked, behave
 from flywheel.evaluation.cohorts import cohort_names
 from flywheel.evaluation.compare import compare, evaluation_rows
 from flywheel.evaluation.evidence import read_decision, read_evidence
@@ -345,11 +345,36 @@ def test_where_no_row_moves_there_is_no_direction(expect: Any, share: float | No
     assert (0.0, share) == (found["it"]["candidate"]["share_moved"], found["it"]["candidate"]["share_as_expected"])
 
 
+@pytest.mark.parametrize(
+    ("sizes", "value", "expected"),
+    [
+        pytest.param([1.0, 2.0, 7.0, None], 5.0, [True, True, False, False], id="more have less"),
+        pytest.param([1.0, 7.0, 8.0, None], 5.0, [False, True, True, False], id="more have more"),
+        pytest.param([5.0, 5.0, 7.0], 5.0, [False, False, True], id="those that have it already are not asked"),
+    ],
+)
+def test_a_direction_is_asked_of_the_rows_for_which_the_value_is_a_step_to_the_side_of_most(
+    sizes: list[float | None], value: float, expected: list[bool]
+) -> None:
+    """For the others it is a step to the other side, and for one without a size it is none; all are asked to stay the same."""
+    column = pd.Series(sizes, dtype="float64")
+    assert expected == asked(column, Behaviour(column="size", set=value, expect="lower")).tolist()
+    assert asked(column, Behaviour(column="size", set=value, expect="same")).all()
+
+
+def test_a_step_to_the_other_side_is_no_evidence_against_a_behaviour() -> None:
+    """Setting 5 lowers the three large ones, as expected, and lifts the small one, as it should."""
+    rows = STEP.assign(size=[1.0, 8.0, 8.0, 9.0])
+    model = step_model()
+    found = behave(rows, {"candidate": model}, {"it": Behaviour(column="size", set=4.0, expect="lower")})["it"]
+    assert (3, 1.0, 1.0) == (found["rows"], found["candidate"]["share_moved"], found["candidate"]["share_as_expected"])
+
+
 def test_a_model_of_shuffled_labels_fails_its_behaviours_and_a_good_one_passes() -> None:
     """Both learn from the same rows, one of them from labels that are dealt out anew; sizes are set high, and low."""
     features, labels = world(range(1, 16), 100)
     rows = world(range(16, 31), 20, seed=2)[0]
-    asked = {
+    both = {
         "large": Behaviour(column="size", set=9.0, expect="higher"),
         "small": Behaviour(column="size", set=1.0, expect="lower"),
     }
@@ -357,9 +382,9 @@ def test_a_model_of_shuffled_labels_fails_its_behaviours_and_a_good_one_passes()
     for seed in range(5):
         dealt = np.random.default_rng(seed).permutation(labels["label"].to_numpy())
         learned = {"candidate": learn(features, labels.assign(label=dealt))}
-        found = behave(rows, learned, asked)
+        found = behave(rows, learned, both)
         assert "fail" in {behaves(name, one, gate)["verdict"] for name, one in found.items()}
-    found = behave(rows, {"candidate": learn(features, labels)}, asked)
+    found = behave(rows, {"candidate": learn(features, labels)}, both)
     assert {"pass"} == {behaves(name, one, gate)["verdict"] for name, one in found.items()}
 
 
@@ -377,7 +402,7 @@ def test_behaviours_are_measured_for_candidate_and_champion() -> None:
     found = files.read_json(files.BEHAVIOUR)
     assert ["large"] == list(found)
     assert {"column": "size", "set": 9.0, "expect": "higher"}.items() <= found["large"].items()
-    assert {"column", "set", "expect", "candidate", "champion"} == set(found["large"])
+    assert {"column", "set", "expect", "rows", "candidate", "champion"} == set(found["large"])
 
 
 def plant_delay(written_at: str) -> dict[str, str]:

@@ -87,7 +87,7 @@ def cohort(
 
 def behaviour(share: float | None, moved: float = 0.6, shift: float = 0.1, expect: str = "higher") -> dict[str, Any]:
     answer = {"share_moved": moved, "share_as_expected": share, "mean_shift": shift}
-    return {"column": "late_rate", "set": 0.9, "expect": expect, "candidate": answer}
+    return {"column": "late_rate", "set": 0.9, "expect": expect, "rows": 3000, "candidate": answer}
 
 
 def alone(auc: float | None, only: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -668,16 +668,16 @@ def test_what_is_compared_is_said(version: str | None, identity: str | None, rea
     [
         (
             behaviour(0.95),
-            "With late_rate = 0.9, 60.0% of the scores move, 95.0% of these higher (mean +0.100); "
+            "With late_rate = 0.9, 60.0% of 3,000 scores move, 95.0% of these higher (mean +0.100); "
             "at least 20% must move, and 80% of these higher.",
         ),
         (
             behaviour(None, moved=0.0, shift=0.0),
-            "With late_rate = 0.9, 0.0% of the scores move; at least 20% must move, and 80% of these higher.",
+            "With late_rate = 0.9, 0.0% of 3,000 scores move; at least 20% must move, and 80% of these higher.",
         ),
         (
             behaviour(0.9, moved=0.1, expect="same"),
-            "With late_rate = 0.9, 10.0% of the scores move; at least 80% must stay the same.",
+            "With late_rate = 0.9, 10.0% of 3,000 scores move; at least 80% must stay the same.",
         ),
     ],
 )
