@@ -126,7 +126,7 @@ def prepare(params: AllParams, span: Sequence[dt.date], who: str, why: str, say:
     from flywheel.data import corrections
     from flywheel.data.collection import check_clock, check_identity, hash_key, key_check, same_world
     from flywheel.data.identity import KEY_CHECK, identity
-    from flywheel.data.sources import open_source
+    from flywheel.data.sources import Foretold, open_source
 
     source, key = open_source(params.source), hash_key(params.collect)
     check_clock(params.clock, source)
@@ -138,6 +138,8 @@ def prepare(params: AllParams, span: Sequence[dt.date], who: str, why: str, say:
             f"the source has no {gone[0]} any more; it has {source.first_day} to {source.last_day}. To store that day as an "
             "empty one would lose it, so nothing was changed. Choose other days."
         )
+    if isinstance(source, Foretold):
+        source.expect(span)
     files.empty_folder(files.BACKFILL)
     days: dict[str, CollectedDay] = {}
     changed: dict[str, dict[str, CorrectedFile]] = {}
