@@ -1,8 +1,8 @@
 """The floor: what the pipeline does after `collect`, as a plain script that uses no module of the project.
 
 `python bench/floor.py OUT`, in a folder where a run has ended, reads the collected events and params.yaml, checks the
-contract (floor_tables.py), concludes labels, computes the same features point in time, fits the same LightGBM, calibrates
-it, measures it with the same bootstrap, cohorts and behaviours, compares the same windows for drift (floor_reports.py), and
+contract (floor_tables.py), concludes labels, computes the same features point in time, fits the same LightGBM,
+measures it with the same bootstrap, cohorts and behaviours, compares the same windows for drift (floor_reports.py), and
 writes the numbers of the reports to one JSON. bench.py checks that they are the run's. What the floor leaves out is the
 price of structure: it keeps no day files, cannot go on from yesterday, explains no error, draws no plots.
 """
@@ -20,7 +20,6 @@ import pandas as pd
 import yaml
 from floor_reports import behaviours, between, cohorts, compare, curves, drift, monitor
 from floor_tables import good_rows, labels_and_voices, service_by_week
-from sklearn.isotonic import IsotonicRegression
 
 P = yaml.safe_load(Path("params.yaml").read_text())
 AS_OF = pd.Timestamp(P["clock"]["as_of"], tz="UTC")
@@ -132,35 +131,33 @@ def matrix(table, described):
     return np.column_stack([table[described["numeric"]].to_numpy("float64"), *codes])
 
 
-def fit(table, end):
-    """Booster and calibration of the labelled rows before `end`: the last days stop the fit, some others calibrate it."""
+def fit(learned, earlier):
+    """Booster, and the learning curve: as many trees as the fits as of earlier days did best with on the days after these."""
     train, model = P["train"], P["model"]
-    numeric = [name for name in table.columns if name not in (*IDENTITY, *CATEGORICAL, "label", "confidence")]
-    described = {"numeric": numeric, "categorical": {c: sorted(table[c].dropna().unique()) for c in CATEGORICAL}}
-    age = (end - table["served_at"].dt.floor("D")).dt.days.to_numpy() - 1
-    is_stop = age < train["early_stopping_days"]
-    is_calibrate = ~is_stop & (age % train["calibrate_every_days"] == 0)
-    x, y, w = matrix(table, described), table["label"].to_numpy(), table["confidence"].to_numpy()
-    settings = {name: value for name, value in model.items() if name != "max_trees"}
+    numeric = [name for name in learned.columns if name not in (*IDENTITY, *CATEGORICAL, "label", "confidence")]
+    described = {"numeric": numeric, "categorical": {c: sorted(learned[c].dropna().unique()) for c in CATEGORICAL}}
+    settings = {name: value for name, value in model.items() if name not in ("trees", "max_trees")}
     settings |= {"objective": "binary", "metric": "binary_logloss", "bagging_freq": int(model["bagging_fraction"] < 1)}
     settings |= {"seed": train["seed"], "deterministic": True, "force_col_wise": True, "verbosity": -1}
     names = [*numeric, *CATEGORICAL]
 
-    def data(mine, reference=None):
-        return lgb.Dataset(
-            x[mine], y[mine], reference, w[mine], feature_name=names, categorical_feature=CATEGORICAL or "auto"
-        )
+    def grow(rows, n_trees, later=None):
+        def data(mine, reference=None):
+            x, y, w = matrix(mine, described), mine["label"], mine["confidence"]
+            return lgb.Dataset(x, y, reference, w, feature_name=names, categorical_feature=CATEGORICAL or "auto")
 
-    learned = data(~is_stop & ~is_calibrate)
-    watch, curve = [learned, data(is_stop, learned)], {}
-    stop = lgb.early_stopping(train["early_stopping_rounds"], first_metric_only=True, verbose=False)
-    calls = [stop, lgb.record_evaluation(curve)]
-    booster = lgb.train(settings, learned, model["max_trees"], watch, ["fit", "stop"], callbacks=calls)
-    edge = 1 / (is_calibrate.sum() + 2)
-    isotonic = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip")
-    isotonic.fit(booster.predict(x[is_calibrate]), y[is_calibrate], w[is_calibrate])
-    calibration = {"x": isotonic.X_thresholds_, "y": isotonic.y_thresholds_}
-    return {"booster": booster, "calibration": calibration, "features": described, "curve": curve}
+        curve, fitted = {}, data(rows)
+        watch = [data(later, fitted)] if later is not None else []
+        calls = [lgb.record_evaluation(curve)] if watch else []
+        booster = lgb.train(settings, fitted, n_trees, watch, ["later"] * len(watch), callbacks=calls)
+        return booster, curve
+
+    curves = [grow(rows, model["max_trees"], later)[1]["later"]["binary_logloss"] for rows, later in earlier]
+    mean = np.mean(np.round(curves, 6), axis=0).round(6) if curves else np.array([])
+    booster, _ = grow(learned, int(mean.argmin()) + 1 if curves else model["trees"])
+    edge = 1 / (len(learned) + 2)
+    straight = {"x": [edge, 1 - edge], "y": [edge, 1 - edge]}
+    return {"booster": booster, "calibration": straight, "features": described, "curve": mean.tolist()}
 
 
 def load_champion():
@@ -190,8 +187,16 @@ def main(out):
     params, windows = P["evaluate"], P["windows"]
     end = AS_OF - DAY * windows["evaluation_days"]
     start = max(end - DAY * windows["train_days"], table["served_at"].min().floor("D"))
-    learned = between(table, start, end).merge(known_before(states, end)[["prediction_id", "label", "confidence"]])
-    models = {"candidate": fit(learned, end)} | load_champion()
+
+    def labelled(first, last):
+        return between(table, first, last).merge(known_before(states, last)[["prediction_id", "label", "confidence"]])
+
+    learned, length = labelled(start, end), DAY * windows["train_days"]
+    days = [end - DAY * windows["evaluation_days"] * k for k in range(1, P["train"]["earlier_fits"] + 1)]
+    spans_of = [day - max(day - length, table["served_at"].min().floor("D")) for day in days]
+    days = [day for day, span in zip(days, spans_of, strict=True) if 2 * span >= end - start]
+    earlier = [(labelled(day - length, day), labelled(day, day + DAY * windows["evaluation_days"])) for day in days]
+    models = {"candidate": fit(learned, earlier)} | load_champion()
     sure = known.loc[known["confidence"] >= params["min_confidence"], ["prediction_id", "label"]]
     judged = between(table, end, AS_OF).merge(sure, on="prediction_id").dropna(subset="served_score")
     scores = {name: predict(model, judged) for name, model in models.items()}

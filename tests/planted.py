@@ -20,7 +20,7 @@ from flywheel.data import tables
 from flywheel.data.collection import storable
 from flywheel.labels.conclude import conclude
 from flywheel.model import artifact
-from flywheel.model.fit import Rows, describe_features, fit, importance
+from flywheel.model.fit import Rows, describe_features, fit, importance, straight
 from flywheel.params import Params, parse, sections
 from flywheel.stages.label import LabelParams
 from flywheel.stages.train import TrainParams
@@ -304,18 +304,14 @@ def world(days: Sequence[int], rows_a_day: int, seed: int = 1) -> tuple[pd.DataF
 
 
 def learn(features: pd.DataFrame, labels: pd.DataFrame, **card: Any) -> artifact.Model:
-    """A small LightGBM model of planted rows; its card says what `card` changes.
-
-    A third of the rows each fits, stops and calibrates.
-    """
+    """A small LightGBM model of planted rows; its card says what `card` changes."""
     known = features.merge(labels[["prediction_id", "label", "label_confidence"]], on="prediction_id")
     inputs = known.drop(columns=["label", "label_confidence"])
     described = describe_features(inputs, tuple({"place"} & set(inputs)))
-    part = np.resize(["fit", "stop", "calibrate"], len(known))
-    rows = Rows(known, known["label"].to_numpy(), known["label_confidence"].to_numpy(), part)
-    small = {"max_trees": 30, "min_child_samples": 5, "learning_rate": 0.2, "num_leaves": 7, "feature_fraction": 1.0}
-    params = settings(TrainParams, model=small, train={"early_stopping_rounds": 5}, features={"history": []})
-    booster, calibration = fit(rows, described, params.model, params.train, [])
+    rows = Rows(known, known["label"].to_numpy(), known["label_confidence"].to_numpy())
+    small = {"min_child_samples": 5, "learning_rate": 0.2, "num_leaves": 7, "feature_fraction": 1.0}
+    params = settings(TrainParams, model=small, features={"history": []})
+    booster = fit(rows, described, params.model, params.train.seed, 20)
     said = {
         "version": "v0.1.0",
         "as_of": "2030-01-15",
@@ -325,4 +321,4 @@ def learn(features: pd.DataFrame, labels: pd.DataFrame, **card: Any) -> artifact
         "features": described,
         "importance": importance(booster),
     }
-    return artifact.Model(booster, calibration, said | card)
+    return artifact.Model(booster, straight(len(known)), said | card)

@@ -169,7 +169,7 @@ def test_a_value_of_another_type_is_never_converted(key: str, value: object, all
         ("validate/max_rejected_share", -0.01, "greater than or equal to 0"),
         ("validate/low_volume", 1.0, "less than 1"),
         ("validate/high_volume", 1.0, "greater than 1"),
-        ("train/calibrate_every_days", 1, "greater than or equal to 2"),
+        ("train/earlier_fits", -1, "greater than or equal to 0"),
         ("evaluate/bootstrap/samples", 49, "greater than or equal to 50"),
         ("evaluate/bootstrap/confidence", 1.0, "less than 1"),
         ("evaluate/min_confidence", 0.49, "greater than or equal to 0.5"),

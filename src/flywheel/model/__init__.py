@@ -1,1 +1,1 @@
-"""The model: fitted, calibrated, and kept as text."""
+"""The model: fitted, and kept as text."""

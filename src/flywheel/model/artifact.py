@@ -70,7 +70,7 @@ def predict(model: Model, table: pd.DataFrame) -> np.ndarray:
 def save(model: Model, folder: Path) -> None:
     """Write `model.txt`, `calibration.json` and, last, `card.json` with their digests; they replace what was there."""
     texts = {
-        "model.txt": model.booster.model_to_string(num_iteration=model.booster.best_iteration or -1),
+        "model.txt": model.booster.model_to_string(),
         "calibration.json": json.dumps(model.calibration, indent=1) + "\n",
     }
     digests = file_digests({name: text.encode() for name, text in texts.items()})

@@ -26,6 +26,14 @@ class Features(TypedDict):
     categorical: dict[str, list[str]]
 
 
+class EarlierFit(TypedDict):
+    """A fit as of an earlier day that told how many trees are right: its rows, and those of the days after it."""
+
+    as_of: DayText
+    rows: int
+    later_rows: int
+
+
 class Card(TypedDict):
     """`card.json`. `version` is null until the model is released; the keys that may be missing are for people."""
 
@@ -40,6 +48,7 @@ class Card(TypedDict):
     name: NotRequired[str]
     rows: NotRequired[dict[str, int]]
     trees: NotRequired[int]
+    earlier_fits: NotRequired[list[EarlierFit]]
     params: NotRequired[dict[str, Any]]
     libraries: NotRequired[dict[str, str]]
 

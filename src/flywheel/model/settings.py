@@ -30,14 +30,13 @@ class Windows(Params):
 
 
 class Train(Params):
-    early_stopping_days: Days
-    early_stopping_rounds: Count
-    calibrate_every_days: Annotated[int, Field(ge=2)]
+    earlier_fits: Annotated[int, Field(ge=0)]
     min_events_per_feature: Count
     seed: int
 
 
 class Model(Params):
+    trees: Count
     max_trees: Count
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     num_leaves: Annotated[int, Field(ge=2)]

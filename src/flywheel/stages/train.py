@@ -5,24 +5,26 @@ Run it with `python -m flywheel.stages.train`.
 
 from __future__ import annotations
 
+import datetime as dt
+
 from flywheel import files
 from flywheel.features.days import read_features
 from flywheel.features.settings import Features
-from flywheel.model import artifact
+from flywheel.model import artifact, trees
 from flywheel.model.card import Card
 from flywheel.model.fit import (
     Rows,
     check,
-    check_parts,
     describe_features,
     fit,
     importance,
+    labelled_rows,
     libraries,
-    split,
-    training_rows,
+    losses,
+    straight,
     without_labels,
 )
-from flywheel.model.learning import learning_curve, log_iteration
+from flywheel.model.learning import log_losses
 from flywheel.model.settings import Model, Train, Windows
 from flywheel.params import Clock, Params, Project
 from flywheel.stages import run_stage
@@ -42,39 +44,57 @@ class TrainParams(Params):
 def main(params: TrainParams) -> str:
     """Write `models/candidate/` and the learning curve in `reports/learning/`."""
     start, end = params.windows.training(params.clock.as_of)
-    labels = files.read_parquet(files.LABELS)
-    if labels.empty:
-        # No dependency of the stage: it is read for the message of a run that fails, and DVC keeps nothing of that.
-        channels = files.read_json(files.FEEDBACK_REPORT)["by_channel"]
-        events = {name: said["events"] for name, said in channels.items() if said["events"]}
-        if events:
-            raise without_labels(events)
-    table = training_rows(read_features(start, end), labels, end)
-    features = describe_features(table.drop(columns=["label", "label_confidence"]), params.features.categorical)
-    check(table, len(features["numeric"]) + len(features["categorical"]), params.train, start, end)
-    part = split(table["served_at"], end, params.train)
-    rows = Rows(table, table["label"].to_numpy(), table["label_confidence"].to_numpy(), part)
-    check_parts(rows)
-    live = learning_curve()
-    booster, calibration = fit(rows, features, params.model, params.train, [log_iteration(live)])
-    live.end()
+    step, seed = params.windows.evaluation_days, params.train.seed
+    oldest = start - dt.timedelta(days=step * params.train.earlier_fits)
+    revisions = files.read_parquet(files.LABELS)
+    if revisions.empty:
+        raise without_labels()
+    served = read_features(oldest, end)
+
+    def rows(day: dt.date, until: dt.date | None = None) -> Rows:
+        """Those to learn from as of a day, or those of the days from then until another."""
+        first, last = (day - (end - start), day) if until is None else (day, until)
+        return labelled_rows(served, revisions, first, last)
+
+    learned = rows(end)
+    features = describe_features(learned.features, params.features.categorical)
+    n_features = len(features["numeric"]) + len(features["categorical"])
+    check(learned, n_features, params.train, start, end)
+    earlier = trees.measure(
+        trees.earlier_days(
+            served["served_at"].min().date(), end, params.windows.train_days, step, params.train.earlier_fits
+        ),
+        step,
+        rows,
+        params.train.min_events_per_feature * n_features,
+        lambda mine, later: losses(mine, later, features, params.model, seed),
+    )
+    n_trees = trees.number_of_trees(earlier, params.model.trees)
+    booster = fit(learned, features, params.model, seed, n_trees)
+    files.empty_folder(files.LEARNING)
+    if earlier:
+        log_losses(trees.mean_losses(earlier))
     card: Card = {
         "name": params.project.name,
         "version": None,
         "as_of": params.clock.as_of.isoformat(),
-        "training_window": [table["served_at"].dt.date.min().isoformat(), end.isoformat()],
+        "training_window": [learned.features["served_at"].min().date().isoformat(), end.isoformat()],
         "labels_known_before": end.isoformat(),
-        "rows": {name: int((part == name).sum()) for name in ("fit", "stop", "calibrate")},
-        "positive_share": round(float(table["label"].mean()), 6),
-        "trees": booster.best_iteration,
+        "rows": {"fit": len(learned.label)},
+        "positive_share": round(float(learned.label.mean()), 6),
+        "trees": booster.num_trees(),
+        "earlier_fits": [
+            {"as_of": one.as_of.isoformat(), "rows": one.rows, "later_rows": one.later_rows} for one in earlier
+        ],
         "params": {**params.model.model_dump(), **params.train.model_dump()},
         "libraries": libraries(),
         "importance": {name: round(share, 6) for name, share in importance(booster).items()},
         "features": features,
         "sha256": {},  # of the files, once they are written
     }
-    artifact.save(artifact.Model(booster, calibration, card), files.CANDIDATE)
-    return f"{len(table):,} labelled rows, {len(importance(booster))} features, {booster.best_iteration} trees"
+    artifact.save(artifact.Model(booster, straight(len(learned.label)), card), files.CANDIDATE)
+    said = f"as {len(earlier)} earlier {'fit' if len(earlier) == 1 else 'fits'} did best" if earlier else "as conf says"
+    return f"{len(learned.label):,} labelled rows, {n_features} features, {booster.num_trees()} trees, {said}"
 
 
 if __name__ == "__main__":

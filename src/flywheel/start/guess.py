@@ -384,7 +384,6 @@ def sizes_of(volume: Volume, usual: Usual) -> dict[str, dict[str, Any]]:
             "current_days": min(windows["current_days"], max(3, evaluation // 2)),
         },
         "train": {
-            "early_stopping_days": min(train["early_stopping_days"], max(2, training // 8)),
             "min_events_per_feature": min(
                 train["min_events_per_feature"],
                 max(1, int(0.8 * volume.rarer * training / days / max(volume.features, 1))),

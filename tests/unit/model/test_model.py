@@ -16,20 +16,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.isotonic import IsotonicRegression
 from threadpoolctl import threadpool_limits
 
 from flywheel.errors import DataError
 from flywheel.model import artifact
 from flywheel.model.card import FILES, Card, Features, card_with_version, identity
-from flywheel.model.fit import Rows, calibrate, describe_features, fit, importance, libraries
-from flywheel.model.settings import Model, Train
+from flywheel.model.fit import Rows, describe_features, fit, importance, libraries, losses, straight
+from flywheel.model.settings import Model
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path("models/candidate")
 PARAMS = Model(
+    trees=25,
     max_trees=40,
     learning_rate=0.1,
     num_leaves=15,
@@ -38,13 +36,11 @@ PARAMS = Model(
     bagging_fraction=0.8,
     lambda_l2=5.0,
 )
-TRAIN = Train(
-    early_stopping_days=7, early_stopping_rounds=10, calibrate_every_days=5, min_events_per_feature=10, seed=1
-)
+TREES = 25
 
 
 def rows(n: int, seed: int = 1, numeric: int = 5) -> Rows:
-    """Flights whose chance depends on two numbers and the origin; one slice in three for each purpose."""
+    """Flights whose chance depends on two numbers and the origin."""
     rng = np.random.default_rng(seed)
     table = pd.DataFrame({f"number_{i}": rng.normal(size=n) for i in range(numeric)})
     table["origin"] = rng.choice(["EWR", "JFK", "LGA"], n)
@@ -53,7 +49,7 @@ def rows(n: int, seed: int = 1, numeric: int = 5) -> Rows:
     logit = table["number_0"].fillna(0) + 0.5 * table["number_1"] + 1.5 * (table["origin"] == "LGA") - 1
     label = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype("int64").to_numpy()
     weight = rng.choice([0.85, 0.99], n)
-    return Rows(table, label, weight, np.array(["fit", "stop", "calibrate"])[np.arange(n) % 3])
+    return Rows(table, label, weight)
 
 
 def card(features: Features) -> Card:
@@ -70,10 +66,11 @@ def card(features: Features) -> Card:
     }
 
 
-def fitted(mine: Rows, params: Model = PARAMS, categorical: tuple[str, ...] = ("origin",)) -> artifact.Model:
+def fitted(
+    mine: Rows, params: Model = PARAMS, categorical: tuple[str, ...] = ("origin",), trees: int = TREES
+) -> artifact.Model:
     features = describe_features(mine.features, categorical)
-    booster, calibration = fit(mine, features, params, TRAIN, [])
-    return artifact.Model(booster, calibration, card(features))
+    return artifact.Model(fit(mine, features, params, 1, trees), straight(len(mine.label)), card(features))
 
 
 @cache
@@ -121,15 +118,16 @@ def test_a_saved_model_is_three_files_of_text() -> None:
     assert all(path.read_bytes().decode("utf-8") for path in FOLDER.iterdir())
 
 
-def test_a_saved_model_keeps_only_the_trees_up_to_the_best() -> None:
-    """The trees that were tried after the best one are no part of the model."""
-    mine, tried = rows(1000), []
+def test_the_losses_on_later_rows_are_those_of_the_fits_with_as_many_trees() -> None:
+    """One growing of all trees tells what a fit of five, or of forty, would lose on the later rows."""
+    mine, later = rows(1000), rows(1000, seed=2)
     features = describe_features(mine.features, ("origin",))
-    params = PARAMS.model_copy(update={"max_trees": 200, "learning_rate": 0.3})
-    booster, calibration = fit(mine, features, params, TRAIN, [lambda env: tried.append(env.iteration)])
-    artifact.save(artifact.Model(booster, calibration, card(features)), FOLDER)
-    assert 0 < booster.best_iteration < len(tried) < 200
-    assert booster.best_iteration == artifact.load(FOLDER).booster.num_trees()
+    found = losses(mine, later, features, PARAMS, 1)
+    assert PARAMS.max_trees == len(found)
+    for n in (5, 40):
+        raw = artifact.predict_raw(fit(mine, features, PARAMS, 1, n), artifact.matrix(later.features, features))
+        loss = -np.average(np.where(later.label == 1, np.log(raw), np.log1p(-raw)), weights=later.weight)
+        assert found[n - 1] == pytest.approx(loss, abs=2e-6)
 
 
 def test_saving_replaces_what_was_there() -> None:
@@ -147,8 +145,7 @@ def test_the_largest_model_of_the_settings_stays_small() -> None:
     params = Model.model_validate(yaml.safe_load((ROOT / "conf/model/lightgbm.yaml").read_text(encoding="utf-8")))
     table = pd.DataFrame({f"number_{i}": rng.normal(size=n) for i in range(20)})
     label = (table.sum(axis=1) + rng.normal(size=n) > 0).astype("int64").to_numpy()
-    mine = Rows(table, label, np.ones(n), np.array(["fit", "fit", "stop", "calibrate"])[np.arange(n) % 4])
-    one = fitted(mine, params.model_copy(update={"max_trees": n_trees}), categorical=())
+    one = fitted(Rows(table, label, np.ones(n)), params, categorical=(), trees=n_trees)
     artifact.save(one, FOLDER)
     sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     largest = sizes["model.txt"] * params.max_trees / n_trees + sizes["calibration.json"] + sizes["card.json"]
@@ -184,12 +181,7 @@ def test_the_seed_changes_the_model() -> None:
     """Rows and features are drawn, so another seed is another model."""
     mine = rows(1000)
     features = describe_features(mine.features, ("origin",))
-    texts = {
-        fit(mine, features, PARAMS, TRAIN.model_copy(update={"seed": seed}), [])[0]
-        .model_to_string()
-        .partition("parameters:")[0]
-        for seed in (1, 2)
-    }
+    texts = {fit(mine, features, PARAMS, seed, TREES).model_to_string().partition("parameters:")[0] for seed in (1, 2)}
     assert len(texts) == 2
 
 
@@ -198,8 +190,8 @@ def test_rows_without_weight_teach_nothing() -> None:
     mine = rows(3000)
     is_wrong = np.arange(3000) % 2 == 0
     label = np.where(is_wrong, 1 - mine.label, mine.label)
-    heavy = fitted(Rows(mine.features, label, np.ones(3000), mine.part))
-    light = fitted(Rows(mine.features, label, np.where(is_wrong, 1e-6, 1.0), mine.part))
+    heavy = fitted(Rows(mine.features, label, np.ones(3000)))
+    light = fitted(Rows(mine.features, label, np.where(is_wrong, 1e-6, 1.0)))
     right = artifact.predict(small(), mine.features)
     assert np.corrcoef(right, artifact.predict(light, mine.features))[0, 1] > 0.8
     assert np.corrcoef(right, artifact.predict(heavy, mine.features))[0, 1] < 0.7
@@ -270,49 +262,13 @@ def test_the_matrix_has_numbers_first_and_codes_of_categories_after() -> None:
     np.testing.assert_array_equal(expected, found)
 
 
-def test_the_calibration_is_the_isotonic_curve_of_scikit_learn() -> None:
-    """The corners that are kept give the curve back at any score."""
-    rng = np.random.default_rng(6)
-    raw = np.round(rng.random(500), 2)
-    label, weight = (rng.random(500) < raw**2).astype("int64"), rng.choice([0.5, 1.0], 500)
-    found = calibrate(raw, label, weight)
-    edge = 1 / 502
-    reference = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip").fit(raw, label, weight)
-    asked = rng.random(100)
-    assert reference.predict(asked) == pytest.approx(np.interp(asked, found["x"], found["y"]))
-
-
-def test_the_calibration_pools_scores_that_are_out_of_order() -> None:
-    """0.2 came true once in two, 0.6 never: together one in four."""
-    raw, label = np.array([0.2, 0.2, 0.6, 0.6, 0.9]), np.array([1, 0, 0, 0, 1])
-    found = calibrate(raw, label, np.ones(5))
-    assert [1 / 4, 1 / 4, 1 - 1 / 7] == pytest.approx(np.interp([0.2, 0.6, 0.9], found["x"], found["y"]).tolist())
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    scored=st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 1]), st.floats(0.5, 1)), min_size=1, max_size=40),
-    asked=st.lists(st.floats(0, 1), min_size=2, max_size=10),
-)
-def test_the_calibration_is_monotone_and_never_certain(
-    scored: list[tuple[float, int, float]], asked: list[float]
-) -> None:
-    """A higher score is never a lower probability, and no probability is 0 or 1."""
-    raw, label, weight = (np.array(column) for column in zip(*scored, strict=True))
-    found = calibrate(raw, label, weight)
-    probability = np.interp(sorted(asked), found["x"], found["y"])
-    assert (np.diff(probability) >= 0).all()
-    assert 0 < probability.min() <= probability.max() < 1
-
-
 def test_scores_of_sure_rows_are_never_certain() -> None:
     """Where a number alone decides the label, the score still leaves room for doubt."""
     table = pd.DataFrame({"number": np.repeat([0.0, 1.0], 600)})
     label = table["number"].astype("int64").to_numpy()
-    part = np.array(["fit", "stop", "calibrate"])[np.arange(1200) % 3]
-    one = fitted(Rows(table, label, np.ones(1200), part), categorical=())
+    one = fitted(Rows(table, label, np.ones(1200)), PARAMS, categorical=(), trees=200)
     score = artifact.predict(one, table)
-    assert (pytest.approx(1 / 402, abs=1e-6), pytest.approx(1 - 1 / 402, abs=1e-6)) == (score.min(), score.max())
+    assert (pytest.approx(1 / 1202, abs=1e-6), pytest.approx(1 - 1 / 1202, abs=1e-6)) == (score.min(), score.max())
 
 
 def test_importance_is_a_share_of_the_gain_and_the_largest_comes_first() -> None:

@@ -1,4 +1,4 @@
-"""Stage `train`: which rows it learns from, how they are split, and when it refuses."""
+"""Stage `train`: which rows it learns from, how many trees it grows, and when it refuses."""
 
 from __future__ import annotations
 
@@ -13,22 +13,16 @@ from flywheel import files
 from flywheel.errors import DataError
 from flywheel.model import artifact
 from flywheel.model.card import identity
-from flywheel.model.fit import split, training_rows
-from flywheel.model.settings import Train
+from flywheel.model.fit import labelled_rows
 from flywheel.stages.train import TrainParams, main
 from tests.planted import at, contents, day, revision, revisions, settings, world, write_features, write_revisions
 
-# Thirty days: 23 to train on, of which the last three stop the fit, and 7 to evaluate on.
+# Thirty days: 23 to train on, and 7 to evaluate on. One earlier fit, on 16 days: the one on 9 has less than half of 23.
 SMALL: dict[str, Any] = {
     "clock": {"as_of": "2030-01-31"},
     "windows": {"train_days": 23, "evaluation_days": 7},
-    "train": {
-        "min_events_per_feature": 10,
-        "early_stopping_days": 3,
-        "calibrate_every_days": 5,
-        "early_stopping_rounds": 10,
-    },
-    "model": {"max_trees": 30, "min_child_samples": 5, "learning_rate": 0.2, "num_leaves": 7},
+    "train": {"min_events_per_feature": 10},
+    "model": {"trees": 12, "max_trees": 30, "min_child_samples": 5, "learning_rate": 0.2, "num_leaves": 7},
     "features": {"history": []},
 }
 
@@ -52,44 +46,42 @@ def card() -> dict[str, Any]:
     return found
 
 
-RULES = settings(TrainParams, train={"early_stopping_days": 2, "calibrate_every_days": 3}).train
-
-
-@pytest.mark.parametrize("time", ["00:00:00", "00:00:01", "12:00:00", "23:59:59.999999"])
-def test_the_split_is_by_whole_days(time: str) -> None:
-    """Of nine days the last two stop the fit and every third day before them calibrates, whatever the time of day."""
-    served_at = pd.Series([at(f"0{number}T{time}") for number in range(1, 10)])
-    expected = ["fit", "fit", "calibrate", "fit", "fit", "calibrate", "fit", "stop", "stop"]
-    assert expected == split(served_at, day(10), RULES).tolist()
-
-
-def test_every_row_of_a_day_is_in_the_same_slice() -> None:
-    """Rows at random moments of a month: no day is in two slices."""
-    minutes = np.random.default_rng(1).integers(0, 30 * 24 * 60, 3000)
-    served_at = pd.Series(at("01") + pd.to_timedelta(minutes, unit="min"))
-    part = pd.Series(split(served_at, day(31), RULES))
-    assert {1} == set(part.groupby(served_at.dt.date).nunique())
+def learned(features: pd.DataFrame, labels: pd.DataFrame) -> dict[str, int]:
+    """The labels that are learned from as of the tenth, by prediction; all were served on the fourth."""
+    served = features.assign(served_at=at("04T12"))
+    rows = labelled_rows(served, labels, day(1), day(10))
+    return dict(zip(rows.features["prediction_id"], rows.label.tolist(), strict=True))
 
 
 def test_a_label_that_was_not_known_before_the_evaluation_window_is_not_learned_from() -> None:
     """Known an instant before the window it counts, known at its first moment it does not."""
     features = pd.DataFrame({"prediction_id": ["early", "late"]})
     labels = revisions([revision("early", 1, "09T23:59:59"), revision("late", 1, "10T00:00:00")])
-    assert ["early"] == training_rows(features, labels, day(10))["prediction_id"].tolist()
+    assert {"early": 1} == learned(features, labels)
 
 
 def test_a_label_is_learned_as_it_was_before_the_evaluation_window() -> None:
     """A label that is overturned within the evaluation window is still the old one for training."""
     features = pd.DataFrame({"prediction_id": ["p"]})
     labels = revisions([revision("p", 1, "05T12", superseded_at=at("10T12")), revision("p", 0, "10T12")])
-    assert [1] == training_rows(features, labels, day(10))["label"].tolist()
+    assert {"p": 1} == learned(features, labels)
 
 
 def test_a_label_that_was_taken_back_before_the_evaluation_window_is_not_learned_from() -> None:
     """Votes that came to a tie again settle nothing."""
     features = pd.DataFrame({"prediction_id": ["p"]})
     labels = revisions([revision("p", 1, "05T12", superseded_at=at("06T12"))])
-    assert [] == training_rows(features, labels, day(10))["label"].tolist()
+    assert {} == learned(features, labels)
+
+
+@pytest.mark.parametrize(
+    ("served", "expected"), [("03T23:59:59", []), ("04", ["p"]), ("09T23:59:59", ["p"]), ("10", [])]
+)
+def test_rows_are_of_whole_days(served: str, expected: list[str]) -> None:
+    """From the first moment of the first day to the last of the last."""
+    features = pd.DataFrame({"prediction_id": ["p"], "served_at": [at(served)]})
+    rows = labelled_rows(features, revisions([revision("p", 1, "01")]), day(4), day(10))
+    assert expected == rows.features["prediction_id"].tolist()
 
 
 def test_training_ends_where_the_evaluation_window_starts() -> None:
@@ -97,7 +89,7 @@ def test_training_ends_where_the_evaluation_window_starts() -> None:
     plant(*world(range(1, 31), 20))
     train()
     assert ["2030-01-01", "2030-01-24"] == card()["training_window"]
-    assert {"fit": 16 * 20, "stop": 3 * 20, "calibrate": 4 * 20} == card()["rows"]
+    assert {"fit": 23 * 20} == card()["rows"]
 
 
 def test_what_lies_in_the_evaluation_window_changes_no_byte_of_the_model() -> None:
@@ -149,18 +141,6 @@ def test_a_window_with_one_class_only_stops_the_run_and_says_what_to_do(label: i
     assert not files.CANDIDATE.exists()
 
 
-@pytest.mark.parametrize(
-    ("part", "days"), [("stop", [21, 22, 23]), ("calibrate", [3, 8, 13, 18]), ("fit", [*range(1, 21)])]
-)
-def test_a_slice_with_one_class_only_stops_the_run_and_says_what_to_do(part: str, days: list[int]) -> None:
-    """The window has both classes, one of its slices has not."""
-    features, labels = world(range(1, 31), 20)
-    is_mine = features["served_at"].dt.day.isin(days).to_numpy()
-    plant(features, labels.assign(label=labels["label"].where(~is_mine, 0)))
-    with pytest.raises(DataError, match=rf"the slice '{part}' .* Widen windows\.train_days, or change train\."):
-        train()
-
-
 def test_too_few_events_for_the_features_stop_the_run_and_say_what_to_do() -> None:
     """Of 460 labelled rows 20 are of the rarer class: enough for two features at ten each, and not at eleven."""
     features, labels = world(range(1, 31), 20)
@@ -186,15 +166,11 @@ def test_rows_without_a_label_do_not_count() -> None:
     assert 230 == sum(card()["rows"].values())
 
 
-def test_feedback_of_which_none_is_a_label_is_named_by_its_channels() -> None:
+def test_where_no_feedback_is_a_label_it_is_said_what_is_one() -> None:
     """Later days would not help: ratings are no labels, however many there are."""
     features, labels = world(range(1, 31), 20)
     plant(features, labels.iloc[:0])
-    said = {"outcome": {"events": 0}, "rating": {"events": 7000}, "ticket": {"events": 2}}
-    files.write_json(files.FEEDBACK_REPORT, {"by_channel": said})
-    with pytest.raises(
-        DataError, match=r"feedback: 7,000 of the channel rating, 2 of the channel ticket\..*outcomes, reports or"
-    ) as raised:
+    with pytest.raises(DataError, match=r"no label at all; reports/feedback\.json .*outcomes, reports or") as raised:
         train()
     assert "clock.as_of" not in str(raised.value)
 
@@ -202,7 +178,7 @@ def test_feedback_of_which_none_is_a_label_is_named_by_its_channels() -> None:
 def test_no_day_at_all_stops_the_run_and_says_what_to_do() -> None:
     """The training window lies before the first day of the data."""
     plant(*world(range(26, 31), 20))
-    with pytest.raises(DataError, match=r"has no day from 2030-01-01 to 2030-01-24\. Move clock\.as_of"):
+    with pytest.raises(DataError, match=r"has no day from 2029-12-11 to 2030-01-24\. Move clock\.as_of"):
         train()
 
 
@@ -246,13 +222,39 @@ def test_the_card_names_features_and_categories_and_has_no_version_yet() -> None
     )
 
 
-def test_the_learning_curve_has_one_point_a_tree() -> None:
-    """The loss on both slices after each tree, for DVC to draw."""
+def test_the_learning_curve_is_the_mean_loss_after_each_tree_and_its_least_value_sets_the_number() -> None:
+    """For DVC to draw; of the one earlier fit there is."""
     plant(*world(range(1, 31), 20))
     train()
-    for part in ("fit", "stop"):
-        lines = (files.LEARNING / f"plots/metrics/{part}/binary_logloss.tsv").read_text().splitlines()
-        assert card()["trees"] <= len(lines) - 1 <= card()["trees"] + 10
+    [one] = card()["earlier_fits"]
+    assert {"as_of": "2030-01-17", "rows": 16 * 20, "later_rows": 7 * 20} == one
+    lines = (files.LEARNING / "plots/metrics/later/log_loss.tsv").read_text().splitlines()[1:]
+    losses = [float(line.split("\t")[-1]) for line in lines]
+    assert (30, losses.index(min(losses)) + 1) == (len(losses), card()["trees"])
+
+
+def test_the_number_of_trees_is_that_of_conf_where_the_history_is_too_short() -> None:
+    """Six of thirteen days lie before the earlier day: less than half. So too where no earlier fit is wanted."""
+    plant(*world(range(11, 31), 20))
+    train()
+    assert ([], 12) == (card()["earlier_fits"], card()["trees"])
+    plant(*world(range(1, 31), 20))
+    train(train={"min_events_per_feature": 10, "earlier_fits": 0})
+    assert ([], 12) == (card()["earlier_fits"], card()["trees"])
+
+
+def test_an_earlier_fit_sees_nothing_of_the_days_that_it_is_measured_on() -> None:
+    """The rows of a day, and what was known of them, end where the later days begin; labels that came later do not count."""
+    features, labels = world(range(1, 31), 20)
+    plant(features, labels)
+    train()
+    is_known_late = (features["served_at"].dt.day.isin(range(10, 17)) & (np.arange(len(features)) % 2 == 0)).to_numpy()
+    moved = labels["known_at"].mask(is_known_late, at("20"))
+    plant(features, labels.assign(known_at=moved, revised_at=moved))
+    before = card()["earlier_fits"]
+    train()
+    [one] = card()["earlier_fits"]
+    assert (before[0]["rows"] - is_known_late.sum(), before[0]["later_rows"]) == (one["rows"], one["later_rows"])
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
@@ -262,10 +264,3 @@ def test_the_same_rows_give_the_same_bytes() -> None:
     before = contents(files.CANDIDATE), contents(files.LEARNING)
     train()
     assert before == (contents(files.CANDIDATE), contents(files.LEARNING))
-
-
-def test_rules_of_the_split_are_read_from_the_settings() -> None:
-    """One day to stop on and every second day to calibrate on."""
-    rules = Train(**RULES.model_dump() | {"early_stopping_days": 1, "calibrate_every_days": 2})
-    served_at = pd.Series([at(f"0{number}T12") for number in range(1, 6)])
-    assert ["calibrate", "fit", "calibrate", "fit", "stop"] == split(served_at, day(6), rules).tolist()

@@ -30,7 +30,7 @@ TODAY = dt.date(2031, 6, 1)
 DAYS = 60
 USUAL = {
     "windows": {"evaluation_days": 28, "current_days": 14},
-    "train": {"early_stopping_days": 7, "min_events_per_feature": 10},
+    "train": {"min_events_per_feature": 10},
     "gate": {"min_labelled_share": 0.3, "min_days": 14, "min_positives": 200},
     "monitor": {"min_labelled_share": 0.3},
     "trigger": {"max_age_days": 28},
@@ -115,7 +115,7 @@ def test_two_tables_are_understood() -> None:
             guess.Volume(40, 2000, 1900, 300, 20),
             {
                 "windows": {"evaluation_days": 10, "current_days": 5},
-                "train": {"early_stopping_days": 3, "min_events_per_feature": 9},
+                "train": {"min_events_per_feature": 9},
                 "gate": {"min_days": 5, "min_positives": 37},
                 "trigger": {"max_age_days": 10},
             },
