@@ -47,7 +47,10 @@ class Watch:
         if self.opened is None or event not in ("open", "os.listdir", "os.scandir"):
             return
         if isinstance(arguments[0], (str, bytes, os.PathLike)):
-            path = os.path.relpath(os.path.abspath(os.fsdecode(arguments[0])), ROOT)
+            place = os.path.abspath(os.fsdecode(arguments[0]))
+            if event != "open" and place in sys.path:  # any import looks there, and pytest adds the folders of tests
+                return
+            path = os.path.relpath(place, ROOT)
             if f"{path}/".startswith(OTHERWISE) or path in OTHERWISE:
                 self.opened.add(path)
 

@@ -655,6 +655,7 @@ def test_an_address_is_shown_without_what_gives_access(source: str, shown: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.project
 def test_this_tree_takes_an_engine_that_wants_a_new_key(tmp_path: Path) -> None:
     """A project without the example, after an upgrade: conf/ has the key with its comment, and can be composed."""
     copy_files(tmp_path / "newer", tracked_files())
