@@ -1,12 +1,12 @@
 """Metrics of a probability against a 0/1 label, and their intervals from a paired bootstrap over days.
 
-Everything starts from one table per model: how many positives and negatives each day has at each distinct score. All metrics
-are functions of its column sums. So a bootstrap sample of days is a matrix product, and the same code computes a metric and
-its 1,000 samples at once.
+Everything starts from one table per model: how many positives and negatives each day has at each distinct score. Most metrics
+follow from sums over its rows that add up over days, so that a bootstrap sample of days is a product with few columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,52 +50,79 @@ def auc(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
     `positives` and `negatives` are (... x scores), in ascending order of score.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        below = np.cumsum(negatives, axis=-1) - negatives
-        found: np.ndarray = (positives * (below + negatives / 2)).sum(-1) / (positives.sum(-1) * negatives.sum(-1))
+        ordered = (positives * negatives_below(negatives)).sum(-1)
+        found: np.ndarray = ordered / (positives.sum(-1) * negatives.sum(-1))
         return found
+
+
+def negatives_below(negatives: np.ndarray) -> np.ndarray:
+    """How many negatives score lower than each score, and half of those that score the same: (... x scores)."""
+    found: np.ndarray = np.cumsum(negatives, axis=-1) - negatives / 2
+    return found
+
+
+def average_precision(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+    """The sum of precision times step in recall; NaN without a positive. Both are (... x scores), scores ascending."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reached = np.cumsum(positives[..., ::-1], axis=-1)
+        of_all = reached + np.cumsum(negatives[..., ::-1], axis=-1)
+        precision = np.divide(reached, of_all, out=np.zeros_like(reached), where=of_all > 0)
+        found: np.ndarray = (positives[..., ::-1] * precision).sum(-1) / positives.sum(-1)
+        return found
+
+
+def sums(scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
+    """What the metrics that do not order the rows follow from, and what adds up over days: each is (...) or (... x bins).
+
+    `positives` and `negatives` are (... x scores), in ascending order of score.
+    """
+    clipped = np.clip(scores, CLIP, 1 - CLIP)
+    in_bin, is_alert = _bins(scores, settings.ece_bins), scores >= settings.costs.threshold
+    return {
+        "positives": positives.sum(-1),
+        "negatives": negatives.sum(-1),
+        "loss": -(positives @ np.log(clipped) + negatives @ np.log1p(-clipped)),
+        "squared": positives @ (1 - scores) ** 2 + negatives @ scores**2,
+        "hits": positives[..., is_alert].sum(-1),
+        "false_alerts": negatives[..., is_alert].sum(-1),
+        "expected_in_bin": ((positives + negatives) * scores) @ in_bin,
+        "positives_in_bin": positives @ in_bin,
+    }
 
 
 def metrics(
     scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray, settings: Settings
 ) -> dict[str, np.ndarray]:
-    """All metrics at once. `positives` and `negatives` are (... x scores), in ascending order of score.
+    """All metrics at once. `positives` and `negatives` are (... x scores), in ascending order of score."""
+    ordered = (positives * negatives_below(negatives)).sum(-1)
+    found = sums(scores, positives, negatives, settings)
+    return from_sums(found, ordered, average_precision(positives, negatives), settings)
 
-    average_precision: sum of precision times step in recall. log_loss: mean, natural logarithm. brier: mean squared error.
-    ece: expected calibration error over equal-width bins. precision, recall, alert_rate: of alerts (score >=
-    costs.threshold). utility: mean of the cost table per 1,000 predictions. A metric that is not defined (no positive, say)
-    is NaN.
+
+def from_sums(
+    found: Mapping[str, np.ndarray], ordered: np.ndarray, precision: np.ndarray, settings: Settings
+) -> dict[str, np.ndarray]:
+    """All metrics of `sums`, of the pairs that are `ordered` rightly, and of the average precision.
+
+    log_loss: mean, natural logarithm. brier: mean squared error. ece: expected calibration error over equal-width bins.
+    precision, recall, alert_rate: of alerts (score >= costs.threshold). utility: mean of the cost table per 1,000 predictions.
+    A metric that is not defined (no positive, say) is NaN.
     """
+    n_pos, n_neg, costs = found["positives"], found["negatives"], settings.costs
+    hits, false_alerts, n = found["hits"], found["false_alerts"], n_pos + n_neg
+    gained = (
+        hits * costs.alert_right
+        + false_alerts * costs.alert_wrong
+        + (n_pos - hits) * costs.missed
+        + (n_neg - false_alerts) * costs.quiet_right
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        n_pos, n_neg = positives.sum(-1), negatives.sum(-1)
-        n = n_pos + n_neg
-        reached_pos = np.cumsum(positives[..., ::-1], axis=-1)
-        reached = reached_pos + np.cumsum(negatives[..., ::-1], axis=-1)
-        precision_there = np.divide(reached_pos, reached, out=np.zeros_like(reached_pos), where=reached > 0)
-        average_precision = (positives[..., ::-1] * precision_there).sum(-1) / n_pos
-
-        clipped = np.clip(scores, CLIP, 1 - CLIP)
-        log_loss = -(positives @ np.log(clipped) + negatives @ np.log1p(-clipped)) / n
-        brier = (positives @ (1 - scores) ** 2 + negatives @ scores**2) / n
-
-        in_bin = _bins(scores, settings.ece_bins)
-        total = positives + negatives
-        ece = np.abs((total * scores) @ in_bin - positives @ in_bin).sum(-1) / n
-
-        is_alert = scores >= settings.costs.threshold
-        hits, false_alerts = positives[..., is_alert].sum(-1), negatives[..., is_alert].sum(-1)
-        costs = settings.costs
-        gained = (
-            hits * costs.alert_right
-            + false_alerts * costs.alert_wrong
-            + (n_pos - hits) * costs.missed
-            + (n_neg - false_alerts) * costs.quiet_right
-        )
         return {
-            "auc": auc(positives, negatives),
-            "average_precision": average_precision,
-            "log_loss": log_loss,
-            "brier": brier,
-            "ece": ece,
+            "auc": ordered / (n_pos * n_neg),
+            "average_precision": precision,
+            "log_loss": found["loss"] / n,
+            "brier": found["squared"] / n,
+            "ece": np.abs(found["expected_in_bin"] - found["positives_in_bin"]).sum(-1) / n,
             "precision": hits / (hits + false_alerts),
             "recall": hits / n_pos,
             "alert_rate": (hits + false_alerts) / n,

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from flywheel.evaluation.evidence import HIGHER_IS_BETTER
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS
 from flywheel.evaluation.intervals import (
     Resampled,
     bootstrap,
+    coarse,
     day_codes,
     day_weights,
     interval,
@@ -324,15 +325,29 @@ def test_drawing_the_same_days_for_both_models_takes_the_luck_of_the_days_out() 
     assert spread[0] < 0.2 * spread[1]
 
 
-def test_many_distinct_scores_are_resampled_in_blocks_with_the_same_result() -> None:
-    """20,000 distinct scores do not fit into one block; the last sample still belongs to its own days."""
+def many_scores() -> tuple[Counts, np.ndarray]:
+    """20,000 distinct scores of five days, and the days of twenty samples."""
     rng = np.random.default_rng(15)
-    score, day = np.arange(1, 20_001) / 20_001, rng.integers(0, 5, 20_000)
+    score, day = rng.permutation(np.arange(1, 20_001)) / 20_001, rng.integers(0, 5, 20_000)
     label = (rng.random(20_000) < score).astype("int64")
-    weights = day_weights(5, DRAWS.model_copy(update={"samples": 120}))
-    found = bootstrap(count(score, label, day, 5), weights, SETTINGS)["auc"]
-    assert 120 == len(found)
-    assert pytest.approx(roc_auc_score(label, score, sample_weight=weights[-1][day])) == found[-1]
+    return count(score, label, day, 5), day_weights(5, DRAWS.model_copy(update={"samples": 50}))
+
+
+@pytest.mark.parametrize("metric", sorted(IN_WORDS))
+def test_a_sample_of_many_distinct_scores_is_what_the_rows_of_its_days_give(metric: str) -> None:
+    """The sums over days and over pairs of days lose nothing; the grouped scores next to nothing of the average precision."""
+    counts, weights = many_scores()
+    expected = metrics(counts.scores, weights @ counts.positives, weights @ counts.negatives, SETTINGS)[metric]
+    close = 1e-4 if metric == "average_precision" else 1e-12
+    assert expected == pytest.approx(bootstrap(counts, weights, SETTINGS)[metric], abs=close)
+
+
+def test_scores_are_grouped_by_their_positives() -> None:
+    """Two groups with as many positives each; no row is lost, and with few scores nothing is grouped."""
+    counts = counts_of([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0, 1, 0, 1, 1, 1])
+    found = coarse(counts, 2)
+    assert ([2.0, 2.0], [2.0, 0.0]) == (found.positives.sum(0).tolist(), found.negatives.sum(0).tolist())
+    assert coarse(counts, 6) is counts
 
 
 def test_the_roc_curve_of_few_scores_has_every_corner() -> None:
