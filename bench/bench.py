@@ -119,6 +119,7 @@ def whole_span(folder: Path, end: dt.date) -> dict[str, Any]:
         "whole_span": {"as_of": str(end), **full},
         "tick_7_days_at_the_end": tick(before, full),
         "history_seconds": history(whole),
+        "fit": json.loads(run(whole, [sys.executable, str(ROOT / "bench/fit.py")])[0].splitlines()[-1]),
     }
 
 
@@ -370,6 +371,12 @@ def show(results: dict[str, Any]) -> None:
             print(f"{name} up to featurize: {results[name]['share_of_full']} of a full run (limit 0.25)")
     if "history_seconds" in results:
         print(f"history of all predictions: {results['history_seconds']} s (limit 1.5)")
+    if "fit" in results:
+        fit = results["fit"]
+        print(
+            f"fit on {len(fit['windows'])} windows: AUC {fit['auc']} (limit 0.760), log loss {fit['log_loss']} (limit 0.495), "
+            f"calibration error {fit['ece']} (limit 0.015), two seeds {fit['between_seeds']} apart (limit 0.003)"
+        )
     for what in results["left_out"]:
         print(f"left out: {what}")
 
