@@ -11,7 +11,6 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
 DAY = pd.Timedelta(days=1)
-CHUNK = 2_000_000  # numbers in one block of bootstrap samples
 
 
 def between(table, start, end):
@@ -28,51 +27,70 @@ def count(score, label, day):
     return scores, positives, np.bincount(cell, minlength=size).reshape(shape) - positives
 
 
-def metrics(scores, positives, negatives, params):
-    """All metrics of one sample of rows a line: `positives` and `negatives` are (samples x scores)."""
-    n_pos, n_neg = positives.sum(-1), negatives.sum(-1)
-    n, total = n_pos + n_neg, positives + negatives
-    costs = params["costs"]
-    wrong, missed = costs["quiet_right"] - costs["alert_wrong"], costs["alert_right"] - costs["missed"]
-    is_alert = scores >= wrong / (wrong + missed)
-    hits, false = positives[:, is_alert].sum(-1), negatives[:, is_alert].sum(-1)
-    above_pos = positives[:, ::-1].cumsum(-1)
-    above = above_pos + negatives[:, ::-1].cumsum(-1)
-    sure = np.clip(scores, 1e-6, 1 - 1e-6)
-    in_bin = np.eye(params["ece_bins"])[np.minimum((scores * params["ece_bins"]).astype(int), params["ece_bins"] - 1)]
-    gained = hits * costs["alert_right"] + false * costs["alert_wrong"]
-    gained = gained + (n_pos - hits) * costs["missed"] + (n_neg - false) * costs["quiet_right"]
-    return {
-        "auc": (positives * (negatives.cumsum(-1) - negatives / 2)).sum(-1) / (n_pos * n_neg),
-        "average_precision": (positives[:, ::-1] * above_pos / np.maximum(above, 1)).sum(-1) / n_pos,
-        "log_loss": -(positives @ np.log(sure) + negatives @ np.log(1 - sure)) / n,
-        "brier": (positives @ (1 - scores) ** 2 + negatives @ scores**2) / n,
-        "ece": np.abs((total * scores - positives) @ in_bin).sum(-1) / n,
-        "precision": hits / (hits + false),
-        "recall": hits / n_pos,
-        "alert_rate": (hits + false) / n,
-        "utility": 1000 * gained / n,
-    }
+def draws(n_days, drawn):
+    """How often each day counts, (samples x days): once each, then blocks of days, then blocks of another length."""
+    weights = [np.ones((1, n_days))]
+    for block, seed in ((drawn["block_days"], drawn["seed"]), (drawn["check_block_days"], drawn["seed"] + 1)):
+        length = max(1, min(block, n_days // 4))
+        starts = np.random.default_rng(seed).integers(0, n_days, (drawn["samples"], -(-n_days // length), 1))
+        days = ((starts + np.arange(length)) % n_days).reshape(drawn["samples"], -1)[:, :n_days]
+        weights.append((days[:, :, None] == np.arange(n_days)).sum(axis=1))
+    return np.vstack(weights)
+
+
+def average_precision(positives, negatives):
+    """The sum of precision times step in recall of each line."""
+    above = positives[:, ::-1].cumsum(-1)
+    of_all = above + negatives[:, ::-1].cumsum(-1)
+    return (positives[:, ::-1] * above / np.maximum(of_all, 1)).sum(-1) / positives.sum(-1)
+
+
+def grouped(positives, negatives, n_groups=2000):
+    """Neighbouring scores together, as many positives in each group, where there are more scores than that."""
+    if positives.shape[1] <= n_groups:
+        return positives, negatives
+    above = positives.sum(0)[::-1].cumsum()[::-1]
+    group = np.ceil(above * n_groups / max(above[0], 1))
+    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    return np.add.reduceat(positives, starts, axis=1), np.add.reduceat(negatives, starts, axis=1)
 
 
 def bootstrap(score, label, day, params):
-    """Every metric of all rows, then of each bootstrap sample of days, in one array a metric."""
+    """Every metric of all rows, then of each bootstrap sample of days, in one array a metric: sums over days, weighted."""
     scores, positives, negatives = count(score, label, day)
-    n_days, drawn = len(positives), params["bootstrap"]
-    weights = np.random.default_rng(drawn["seed"]).multinomial(n_days, np.full(n_days, 1 / n_days), drawn["samples"])
-    weights = np.vstack([np.ones(n_days), weights])
-    step = max(1, CHUNK // len(scores))
-    blocks = [weights[i : i + step] for i in range(0, len(weights), step)]
+    weights, costs, n_bins = draws(len(positives), params["bootstrap"]), params["costs"], params["ece_bins"]
+    wrong, missed = costs["quiet_right"] - costs["alert_wrong"], costs["alert_right"] - costs["missed"]
+    is_alert, sure = scores >= wrong / (wrong + missed), np.clip(scores, 1e-6, 1 - 1e-6)
+    in_bin = np.eye(n_bins)[np.minimum((scores * n_bins).astype(int), n_bins - 1)]
+    n_pos, n_neg = weights @ positives.sum(-1), weights @ negatives.sum(-1)
+    n = n_pos + n_neg
+    hits, false = weights @ positives[:, is_alert].sum(-1), weights @ negatives[:, is_alert].sum(-1)
+    pairs = positives @ (negatives.cumsum(-1) - negatives / 2).T
+    few = grouped(positives, negatives)
+    exact, about = (average_precision(*(one.sum(0)[None] for one in both)) for both in ((positives, negatives), few))
+    gained = hits * costs["alert_right"] + false * costs["alert_wrong"]
+    gained = gained + (n_pos - hits) * costs["missed"] + (n_neg - false) * costs["quiet_right"]
+    gap = ((positives + negatives) * scores - positives) @ in_bin
     with np.errstate(invalid="ignore", divide="ignore"):
-        parts = [metrics(scores, block @ positives, block @ negatives, params) for block in blocks]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {
+            "auc": ((weights @ pairs) * weights).sum(-1) / (n_pos * n_neg),
+            "average_precision": average_precision(*(weights @ one for one in few)) + exact - about,
+            "log_loss": weights @ -(positives @ np.log(sure) + negatives @ np.log(1 - sure)) / n,
+            "brier": weights @ (positives @ (1 - scores) ** 2 + negatives @ scores**2) / n,
+            "ece": np.abs(weights @ gap).sum(-1) / n,
+            "precision": hits / (hits + false),
+            "recall": hits / n_pos,
+            "alert_rate": (hits + false) / n,
+            "utility": 1000 * gained / n,
+        }
 
 
-def triple(values, params, metric):
+def triple(values, params, metric, check=False):
     """A value with its interval. That of the calibration error also holds the basic one, which takes its bias out."""
-    tail = (1 - params["bootstrap"]["confidence"]) / 2
-    drawn, value = values[1:][np.isfinite(values[1:])], values[0]
-    low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) >= 0.9 * (len(values) - 1) else (None, None)
+    tail, n = (1 - params["bootstrap"]["confidence"]) / 2, params["bootstrap"]["samples"]
+    drawn, value = values[1 + n :] if check else values[1 : 1 + n], values[0]
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) >= 0.9 * n else (None, None)
     if metric == "ece" and low is not None:
         low, high = min(low, 2 * value - high), max(high, 2 * value - low)
     return {"value": value, "low": low, "high": high}
@@ -85,11 +103,15 @@ def compare(judged, scores, params):
     found = {name: {m: triple(values, params, m) for m, values in one.items()} for name, one in drawn.items()}
     for one in found.values():
         one["ece"]["low"] = one["ece"]["low"] and max(one["ece"]["low"], 0)
-    found["difference"] = {
-        other: {m: triple(values - drawn[other][m], params, m) for m, values in drawn["candidate"].items()}
-        for other in scores
-        if other not in ("candidate", "base_rate")
-    }
+    others = [name for name in scores if name not in ("candidate", "base_rate")]
+    for kind in ("difference", "check"):
+        found[kind] = {
+            other: {
+                m: triple(values - drawn[other][m], params, m, kind == "check")
+                for m, values in drawn["candidate"].items()
+            }
+            for other in others
+        }
     return found
 
 
@@ -106,6 +128,7 @@ def cohorts(judged, scores, params):
         for value in sorted(group.dropna().unique()):
             mine = (group == value).to_numpy()
             one = compare(judged[mine], {k: v[mine] for k, v in scores.items() if k != "base_rate"}, params)
+            one.pop("check")
             rows = {
                 "rows": int(mine.sum()),
                 "positives": int(judged["label"][mine].sum()),
@@ -216,7 +239,7 @@ def weigh(reference, current, importance, categorical, params):
 def quality_by_week(table, sure, params, limits, champion):
     """AUC, Brier score and calibration error of each week, of what was served and, after its training, of the champion."""
     rows = table[table["served_score"].notna()].merge(sure, on="prediction_id", how="left")
-    found = {}
+    found, undrawn = {}, params | {"bootstrap": params["bootstrap"] | {"samples": 0}}
     for week, mine in rows.groupby(monday(rows["served_at"])):
         judged = mine[mine["label"].notna()]
         found[week] = {"predictions": len(mine), "labelled": len(judged)}
@@ -225,8 +248,8 @@ def quality_by_week(table, sure, params, limits, champion):
             rarer = min((judged["label"] == 1).sum(), (judged["label"] == 0).sum())
             enough = len(judged) >= limits["min_labelled_share"] * len(mine)
             if enough and rarer >= limits["min_positives"]:
-                one = count(judged[f"{name}_score"], judged["label"], np.zeros(len(judged), dtype=int))
-                found[week][name] = {m: v[0] for m, v in metrics(*one, params).items() if m in ("auc", "brier", "ece")}
+                once = bootstrap(judged[f"{name}_score"], judged["label"], np.zeros(len(judged), dtype=int), undrawn)
+                found[week][name] = {m: once[m][0] for m in ("auc", "brier", "ece")}
     return found
 
 

@@ -43,7 +43,7 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
             mine = (groups == value).to_numpy()
             rows = table[mine].reset_index(drop=True)
             compared = compare(rows, {one: scores[one][mine] for one in models}, params)
-            difference = compared.pop("difference")
+            difference, _ = compared.pop("difference"), compared.pop("check")
             found[name][value] = {
                 "rows": len(rows),
                 "days": int(rows["served_at"].dt.date.nunique()),

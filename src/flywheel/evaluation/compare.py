@@ -55,7 +55,8 @@ def others_of(scores: Scores) -> list[str]:
 def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:
     """Each model's metrics and the candidate's differences from the others, as value, low and high.
 
-    All models are resampled with the same days, so the interval of a difference is that of paired differences.
+    All models are resampled with the same days, so the interval of a difference is that of paired differences. `check` has
+    the differences with the intervals of blocks of another length.
     """
     found = intervals.resample(table, scores, params)
     confidence = params.bootstrap.confidence
@@ -64,10 +65,14 @@ def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, 
         name: {metric: intervals.of_metric(metric, one, confidence) for metric in one.estimates}
         for name, one in found.items()
     }
+    others = {name: one for name, one in found.items() if name in others_of(scores)}
     measured["difference"] = {
         name: {metric: intervals.of_difference(metric, mine, one, confidence) for metric in mine.estimates}
-        for name, one in found.items()
-        if name in others_of(scores)
+        for name, one in others.items()
+    }
+    measured["check"] = {
+        name: {metric: intervals.of_difference_checked(metric, mine, one, confidence) for metric in mine.estimates}
+        for name, one in others.items()
     }
     return measured
 

@@ -75,12 +75,20 @@ class Window(TypedDict):
     positives: int
 
 
+class BlockDays(TypedDict):
+    """How many days a block of the bootstrap has, and one of the check."""
+
+    intervals: Annotated[int, Field(ge=1)]
+    check: Annotated[int, Field(ge=1)]
+
+
 class About(TypedDict):
     """What was measured."""
 
     candidate: CandidateSaid
     champion: ChampionSaid
     confidence: float
+    block_days: BlockDays
     window: Window
     cohorts: list[str]
     behaviours: list[str]
@@ -103,7 +111,10 @@ MODELS = ("candidate", *REFERENCES)
 
 
 class Measured(TypedDict):
-    """`reports/metrics.json`: the metrics of each model on the same rows, and the candidate's differences from the others."""
+    """`reports/metrics.json`: the metrics of each model on the same rows, and the candidate's differences from the others.
+
+    `check` has these differences with intervals from blocks of days of another length.
+    """
 
     about: About
     candidate: ByMetric
@@ -111,6 +122,7 @@ class Measured(TypedDict):
     served: NotRequired[ByMetric]
     base_rate: ByMetric
     difference: Annotated[dict[Reference, ByMetric], AfterValidator(_with_something)]
+    check: Annotated[dict[Reference, ByMetric], AfterValidator(_with_something)]
 
 
 class CohortMeasured(TypedDict):

@@ -43,9 +43,9 @@ def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: P
     rules = [
         comparable(metrics["about"]["champion"], reference),
         enough(metrics["about"]["window"], params),
-        better(metrics["difference"][reference], reference, params),
+        better(metrics["difference"][reference], metrics["check"][reference], reference, params),
         *(
-            not_worse(metrics["difference"][reference], reference, metric, margin)
+            not_worse(metrics["difference"][reference], metrics["check"][reference], reference, metric, margin)
             for metric, margin in params.not_worse.items()
         ),
         calibrated(metrics["candidate"]["ece"], params.max_ece),
@@ -110,37 +110,68 @@ def enough(window: Window, params: Gate) -> Rule:
     return _rule("enough evidence", "pass", f"{window['rows']:,} labelled rows over {window['days']} days.")
 
 
-def better(difference: Mapping[str, Interval], reference: Reference, params: Gate) -> Rule:
-    """The whole interval of the difference must be on the good side of zero."""
+def better(
+    difference: Mapping[str, Interval], check: Mapping[str, Interval], reference: Reference, params: Gate
+) -> Rule:
+    """The whole interval of the difference must be on the good side of zero, and that of the check too."""
     metric = params.better
-    low, high = _gain(difference[metric], metric)
-    name = f"better {IN_WORDS[metric]}"
-    if low is None or high is None:
-        return _rule(
-            name, "inconclusive", f"{IN_WORDS[metric]} against {shown(reference)} has no interval on these rows."
-        )
-    said = f"{IN_WORDS[metric]} against {shown(reference)}: {_say(difference[metric])}"
-    if low > 0:
-        return _rule(name, "pass", f"{said}; the whole interval is better.")
-    if high < 0:
-        return _rule(name, "fail", f"{said}; the whole interval is worse.")
-    return _rule(name, "inconclusive", f"{said}; the interval includes zero.")
+    said: dict[Verdict, str] = {
+        "pass": "the whole interval is better",
+        "fail": "the whole interval is worse",
+        "inconclusive": "the interval includes zero",
+    }
+    return _on_a_side(f"better {IN_WORDS[metric]}", difference[metric], check[metric], metric, reference, None, said)
 
 
-def not_worse(difference: Mapping[str, Interval], reference: Reference, metric: str, margin: float) -> Rule:
-    """Non-inferiority: the interval must not reach a loss of more than the margin."""
-    low, high = _gain(difference[metric], metric)
-    name = f"{IN_WORDS[metric]} not worse"
+def not_worse(
+    difference: Mapping[str, Interval],
+    check: Mapping[str, Interval],
+    reference: Reference,
+    metric: str,
+    margin: float,
+) -> Rule:
+    """Non-inferiority: the interval must not reach a loss of more than the margin, and nor must that of the check."""
+    said: dict[Verdict, str] = {
+        "pass": "a loss beyond the margin is ruled out",
+        "fail": "the loss is beyond the margin",
+        "inconclusive": "a loss beyond the margin is not ruled out",
+    }
+    return _on_a_side(
+        f"{IN_WORDS[metric]} not worse", difference[metric], check[metric], metric, reference, margin, said
+    )
+
+
+def _on_a_side(
+    name: str,
+    difference: Interval,
+    check: Interval,
+    metric: str,
+    reference: Reference,
+    margin: float | None,
+    said: Mapping[Verdict, str],
+) -> Rule:
+    """Whether a difference is on the good side of zero, or of a loss of `margin`, with both its intervals.
+
+    What blocks of one length show, and of another do not, is not shown.
+    """
+    sides = [_side(*_gain(one, metric), margin) for one in (difference, check)]
+    words = f"{IN_WORDS[metric]} against {shown(reference)}"
+    if None in sides:
+        return _rule(name, "inconclusive", f"{words} has no interval on these rows.")
+    told = f"{words}: {_say(difference)}" + (f", margin {margin:g}" if margin is not None else "")
+    if sides[0] == sides[1] and sides[0]:
+        return _rule(name, sides[0], f"{told}; {said[sides[0]]}.")
+    return _rule(name, "inconclusive", f"{told}, but {_say(check)} with other blocks of days: it depends on them.")
+
+
+def _side(low: float | None, high: float | None, margin: float | None) -> Verdict | None:
+    """Which side the interval of a gain is on; an exact loss of the margin is within it. None without an interval."""
     if low is None or high is None:
-        return _rule(
-            name, "inconclusive", f"{IN_WORDS[metric]} against {shown(reference)} has no interval on these rows."
-        )
-    said = f"{IN_WORDS[metric]} against {shown(reference)}: {_say(difference[metric])}, margin {margin:g}"
-    if low > -margin or (low == high == -margin):
-        return _rule(name, "pass", f"{said}; a loss beyond the margin is ruled out.")
-    if high < -margin:
-        return _rule(name, "fail", f"{said}; the loss is beyond the margin.")
-    return _rule(name, "inconclusive", f"{said}; a loss beyond the margin is not ruled out.")
+        return None
+    limit = -(margin or 0.0)
+    if low > limit or (margin is not None and low == high == limit):
+        return "pass"
+    return "fail" if high < limit else "inconclusive"
 
 
 def calibrated(ece: Interval, limit: float) -> Rule:

@@ -1,9 +1,9 @@
-"""Intervals of metrics from a paired bootstrap over days."""
+"""Intervals of metrics from a paired bootstrap over blocks of days."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -20,15 +20,16 @@ from flywheel.evaluation.metrics import (
 )
 from flywheel.evaluation.settings import Bootstrap, Evaluate
 
-GROUPS = 1000  # of scores, for the average precision of a sample: with more it changes in the fifth digit
+GROUPS = 2000  # of scores, for the average precision of a sample: with more it changes in the fifth digit
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """The metrics of one model by name: over all rows, and in every bootstrap sample."""
+    """The metrics of one model by name: over all rows, in every bootstrap sample, and in those of the check."""
 
     estimates: dict[str, float]
     samples: dict[str, np.ndarray]
+    check: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def resample(table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Evaluate) -> dict[str, Resampled]:
@@ -40,12 +41,14 @@ def resample(table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Eval
     day, n_days = day_codes(table["served_at"])
     label = table["label"].to_numpy()
     settings = Settings(params.costs, params.ece_bins)
-    weights = day_weights(n_days, params.bootstrap)
-    counts = {name: count(score, label, day, n_days) for name, score in scores.items()}
-    return {
-        name: Resampled(measure(counted, settings), bootstrap(counted, weights, settings))
-        for name, counted in counts.items()
-    }
+    weights = np.vstack([day_weights(n_days, params.bootstrap), check_weights(n_days, params.bootstrap)])
+    n, found = params.bootstrap.samples, {}
+    for name, score in scores.items():
+        counted = count(score, label, day, n_days)
+        samples = bootstrap(counted, weights, settings)
+        first, second = ({metric: one[part] for metric, one in samples.items()} for part in (slice(n), slice(n, None)))
+        found[name] = Resampled(measure(counted, settings), first, second)
+    return found
 
 
 def day_codes(served_at: pd.Series) -> tuple[np.ndarray, int]:
@@ -55,16 +58,30 @@ def day_codes(served_at: pd.Series) -> tuple[np.ndarray, int]:
 
 
 def day_weights(n_days: int, params: Bootstrap) -> np.ndarray:
-    """How often each day is drawn in each bootstrap sample: (samples x days), the same for every model (paired)."""
-    rng = np.random.default_rng(params.seed)
-    return rng.multinomial(n_days, np.full(n_days, 1 / n_days), size=params.samples).astype("float64")
+    """How often each day is drawn in each bootstrap sample: (samples x days), the same for every model (paired).
+
+    The circular block bootstrap (Politis and Romano, 1992): blocks of `block_days` neighbouring days, the first following the
+    last, until there are as many days as before; the last block is cut. So what lasts for some days, like weather, stays
+    together. A block is a quarter of the days at most: else all samples would be alike.
+    """
+    length = max(1, min(params.block_days, n_days // 4))
+    n_blocks = -(-n_days // length)
+    starts = np.random.default_rng(params.seed).integers(0, n_days, (params.samples, n_blocks, 1))
+    drawn = ((starts + np.arange(length)) % n_days).reshape(params.samples, -1)[:, :n_days]
+    cell = np.arange(params.samples)[:, None] * n_days + drawn
+    counted = np.bincount(cell.ravel(), minlength=params.samples * n_days)
+    return counted.reshape(params.samples, n_days).astype("float64")
+
+
+def check_weights(n_days: int, params: Bootstrap) -> np.ndarray:
+    """The same with blocks of another length and another seed: what is shown by both is not shown by their choice."""
+    return day_weights(
+        n_days, params.model_copy(update={"block_days": params.check_block_days, "seed": params.seed + 1})
+    )
 
 
 def bootstrap(counts: Counts, weights: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
-    """The metrics of every bootstrap sample: days drawn with replacement, because the rows of a day are not independent.
-
-    The cluster bootstrap (Davison and Hinkley, 1997, ch. 3.8) with a day as the cluster. It treats days as independent;
-    weather that lasts longer makes the intervals somewhat too narrow.
+    """The metrics of every bootstrap sample of days, because the rows of a day are not independent.
 
     The AUC counts ordered pairs, and these add up over pairs of days: so it follows from a small table, (days x days). Only
     the average precision needs the scores in each sample, and is content with the `coarse` ones: what they take from it over
@@ -105,6 +122,12 @@ def of_difference(metric: str, mine: Resampled, other: Resampled, confidence: fl
     """A metric of one model minus that of another, as value, low and high."""
     value = mine.estimates[metric] - other.estimates[metric]
     return _with_interval(metric, value, mine.samples[metric] - other.samples[metric], confidence)
+
+
+def of_difference_checked(metric: str, mine: Resampled, other: Resampled, confidence: float) -> dict[str, float | None]:
+    """The same with the samples of the check."""
+    value = mine.estimates[metric] - other.estimates[metric]
+    return _with_interval(metric, value, mine.check[metric] - other.check[metric], confidence)
 
 
 def _with_interval(metric: str, value: float, samples: np.ndarray, confidence: float) -> dict[str, float | None]:

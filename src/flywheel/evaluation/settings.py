@@ -30,6 +30,8 @@ class Costs(Params):
 
 class Bootstrap(Params):
     samples: Annotated[int, Field(ge=50)]
+    block_days: Count
+    check_block_days: Count
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: int
 

@@ -96,11 +96,12 @@ def comparison(measured: Measured, reference: Reference) -> str:
         words = name if HIGHER_IS_BETTER.get(metric, True) else f"{name} (lower is better)"
         values = [with_interval(models[one][metric], digits) for one in ("candidate", *others)]
         rows.append([words, *values, with_interval(measured["difference"][reference][metric], digits, sign=True)])
-    base = measured["base_rate"]
+    base, block_days = measured["base_rate"], measured["about"]["block_days"]["intervals"]
+    blocks = "days" if block_days == 1 else f"blocks of {block_days} days"
     return (
         "## Candidate, champion and what was served\n\n"
         + table(header, rows)
-        + f"\nIn brackets: {measured['about']['confidence']:.0%} intervals from a paired bootstrap over days. "
+        + f"\nIn brackets: {measured['about']['confidence']:.0%} intervals from a paired bootstrap over {blocks}. "
         f"Always answering the base rate would have a log loss of {number(base['log_loss']['value'], 4)} "
         f"and a Brier score of {number(base['brier']['value'], 4)}.\n\n"
         "![ROC, reliability and scores](plots/models.png)\n"

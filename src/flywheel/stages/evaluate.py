@@ -60,6 +60,10 @@ def main(params: EvaluateParams) -> str:
             "why_not_compared": obstacle,
         },
         "confidence": params.evaluate.bootstrap.confidence,
+        "block_days": {
+            "intervals": params.evaluate.bootstrap.block_days,
+            "check": params.evaluate.bootstrap.check_block_days,
+        },
         "window": {
             "start": start.isoformat(),
             "end": end.isoformat(),

@@ -49,7 +49,7 @@ EVALUATE = Evaluate(
     min_confidence=0.9,
     ece_bins=10,
     costs=Costs(alert_right=1.0, alert_wrong=-0.4, missed=-0.5, quiet_right=0.0),
-    bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7),
+    bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7, block_days=3, check_block_days=7),
     leaks=Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={}),
     cohorts={"origin": Cohort(column="origin")},
     behaviours={"late hub": Behaviour(column="late_rate", set=0.9, expect="higher")},
@@ -64,6 +64,7 @@ def interval(low: float | None, high: float | None) -> dict[str, float | None]:
 def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
     """Metrics of a clear win against a champion, with other intervals for the metrics named."""
     wins = {"auc": (0.01, 0.03), "log_loss": (-0.03, -0.01), "utility": (5.0, 15.0)}
+    both = {"champion": {name: interval(*found) for name, found in (wins | difference).items()}}
     return {
         "about": {
             "candidate": {"as_of": "2013-05-01", "identity": "c0ffee"},
@@ -75,7 +76,8 @@ def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
         },
         "candidate": {"ece": {"value": 0.02, "low": 0.01, "high": 0.03}, "auc": interval(0.70, 0.76)},
         "champion": {},
-        "difference": {"champion": {name: interval(*found) for name, found in (wins | difference).items()}},
+        "difference": both,
+        "check": both,
     }
 
 
@@ -330,16 +332,16 @@ def test_evidence_of_just_the_size_needed_is_enough() -> None:
 def test_better_knows_which_way_is_up(metric: str) -> None:
     """More AUC is better; more log loss is worse."""
     params = GATE.model_copy(update={"better": metric})
-    verdicts = [better({metric: interval(*found)}, "champion", params)["verdict"] for found in ((1, 2), (-2, -1))]
+    found = [{metric: interval(*ends)} for ends in ((1, 2), (-2, -1))]
+    verdicts = [better(one, one, "champion", params)["verdict"] for one in found]
     assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
 
 
 @pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
 def test_not_worse_knows_which_way_is_up(metric: str) -> None:
     """More AUC is no loss; more log loss is one."""
-    verdicts = [
-        not_worse({metric: interval(*found)}, "champion", metric, 0.5)["verdict"] for found in ((1, 2), (-2, -1))
-    ]
+    found = [{metric: interval(*ends)} for ends in ((1, 2), (-2, -1))]
+    verdicts = [not_worse(one, one, "champion", metric, 0.5)["verdict"] for one in found]
     assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
 
 
@@ -380,7 +382,42 @@ def test_only_three_metrics_are_better_when_lower() -> None:
 )
 def test_better_needs_all_of_the_interval(low: float, high: float, expected: str) -> None:
     """An interval of the log loss that touches zero shows nothing."""
-    assert expected == better({"log_loss": interval(low, high)}, "champion", GATE)["verdict"]
+    found = {"log_loss": interval(low, high)}
+    assert expected == better(found, found, "champion", GATE)["verdict"]
+
+
+BETTER, WORSE, UNSURE = interval(0.01, 0.03), interval(-0.03, -0.01), interval(-0.01, 0.03)
+
+
+@pytest.mark.parametrize(
+    ("found", "check", "expected"),
+    [
+        (BETTER, BETTER, "pass"),
+        (WORSE, WORSE, "fail"),
+        (BETTER, UNSURE, "inconclusive"),
+        (UNSURE, BETTER, "inconclusive"),
+        (WORSE, UNSURE, "inconclusive"),
+        (UNSURE, WORSE, "inconclusive"),
+        (BETTER, WORSE, "inconclusive"),
+        (BETTER, interval(None, None), "inconclusive"),
+        (interval(None, None), BETTER, "inconclusive"),
+    ],
+)
+def test_what_depends_on_the_blocks_of_days_is_not_shown(found: Any, check: Any, expected: str) -> None:
+    """Better, or no loss, is what blocks of both lengths say."""
+    params = GATE.model_copy(update={"better": "auc"})
+    one, other = {"auc": found}, {"auc": check}
+    assert expected == better(one, other, "champion", params)["verdict"]
+    assert expected == not_worse(one, other, "champion", "auc", 0.0)["verdict"]
+
+
+def test_where_blocks_of_days_disagree_both_intervals_are_told() -> None:
+    """So that a reader sees how far they are apart."""
+    said = not_worse({"auc": BETTER}, {"auc": WORSE}, "champion", "auc", 0.005)["reason"]
+    assert said == (
+        "AUC against champion: +0.0200 [+0.0100, +0.0300], margin 0.005, but -0.0200 [-0.0300, -0.0100] with other blocks of "
+        "days: it depends on them."
+    )
 
 
 @pytest.mark.parametrize(
@@ -397,7 +434,8 @@ def test_better_needs_all_of_the_interval(low: float, high: float, expected: str
 )
 def test_not_worse_allows_a_loss_within_the_margin(low: float, high: float, margin: float, expected: str) -> None:
     """The interval of the AUC must stay above minus the margin."""
-    assert expected == not_worse({"auc": interval(low, high)}, "champion", "auc", margin)["verdict"]
+    found = {"auc": interval(low, high)}
+    assert expected == not_worse(found, found, "champion", "auc", margin)["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -633,7 +671,8 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
     """Before the first release a candidate must beat what was served."""
     first = changed(evidence(), "champion", version=None, identity=None)
     del first["champion"]
-    first["difference"] = {"served": first["difference"]["champion"]}
+    for kind in ("difference", "check"):
+        first[kind] = {"served": first[kind]["champion"]}
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
     found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, GATE)
     assert ("pass", "served", None) == (found["verdict"], found["reference"], found["champion"])
@@ -700,11 +739,12 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     difference = {"champion": equal | found["difference"]["champion"], "served": equal}
     about = found["about"] | {
         "confidence": 0.95,
+        "block_days": {"intervals": 3, "check": 7},
         "window": found["about"]["window"] | {"start": "2013-04-03", "end": "2013-05-01"},
         "cohorts": [*cohorts],
         "behaviours": [*behaviours],
     }
-    files.write_json(files.METRICS, {"about": about, **whole, "difference": difference})
+    files.write_json(files.METRICS, {"about": about, **whole, "difference": difference, "check": difference})
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behaviours)
     files.write_json(files.LEAKS, FINE_PROBED)

@@ -185,6 +185,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
             "candidate": {"as_of": "2030-02-01", "identity": candidate},
             "champion": {"version": version, "identity": champion, "why_not_compared": None},
             "confidence": 0.95,
+            "block_days": {"intervals": 3, "check": 7},
             "window": {
                 "start": "2030-01-04",
                 "end": "2030-02-01",
@@ -199,6 +200,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         },
         **models,
         "difference": {"champion": change, "served": change},
+        "check": {"champion": change, "served": change},
     }
     point = {name: dict.fromkeys(IN_WORDS, 0.5) for name in models}
     north = {"rows": 9000, "days": 28, "positives": 3000, **point, "difference": {"champion": change, "served": change}}

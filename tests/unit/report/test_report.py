@@ -114,6 +114,7 @@ def evidence(champion: bool = True) -> Evidence:
                 "candidate": {"as_of": "2030-01-31", "identity": "aa"},
                 "champion": {"version": "v0.7.0", "identity": "bb", "why_not_compared": None},
                 "confidence": 0.9173,
+                "block_days": {"intervals": 5, "check": 11},
                 "window": {
                     "start": "2030-01-24",
                     "end": "2030-01-31",
@@ -128,7 +129,10 @@ def evidence(champion: bool = True) -> Evidence:
             },
             **{name: metrics(0.2 * place + 0.1) for place, name in enumerate(["candidate", *others])},
             "base_rate": metrics(0.9),
-            "difference": {name: metrics(0.03 * place - 0.07) for place, name in enumerate(others)},
+            **{
+                kind: {name: metrics(0.03 * place - 0.07) for place, name in enumerate(others)}
+                for kind in ("difference", "check")
+            },
         },
         "cohorts": {"place": {"north": cohort(907, -0.083, 0.71, others), "south": cohort(613, 0.002, 0.66, others)}},
         "behaviour": {},
@@ -295,7 +299,7 @@ def at_path(found: Evidence, path: tuple[Any, ...]) -> tuple[Any, Any]:
 # What the pictures show, what the gate has already put into words, and what only a deeper look needs.
 NOT_IN_THE_TEXT = re.compile(
     r"behaviour|.*histogram|metrics\.about\.window\.days|metrics\.base_rate\.(?!(log_loss|brier)\.value)"
-    r"|metrics\.difference\.served|cohorts\.place\.(north|south)\.(days|positives|served)"
+    r"|metrics\.difference\.served|metrics\.check|metrics\.about\.block_days\.check|cohorts\.place\.(north|south)\.(days|positives|served)"
     r"|cohorts\.place\.north\.(candidate|champion)\.(?!auc)|cohorts\.place\.north\.difference\.champion\.(?!log_loss)"
     r"|cohorts\.place\.north\.difference\.served|cohorts\.place\.south"
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
