@@ -22,7 +22,7 @@ from flywheel.data.identity import IDENTITY, differences, read_identity
 from flywheel.data.ledger import checked_days, digest_of
 from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
 from flywheel.data.settings import Collect
-from flywheel.data.sources import Counted, Source
+from flywheel.data.sources import OF_ROWS, Counted, Source
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Clock, clock_place, remembered
 
@@ -40,7 +40,8 @@ def collect_day(source: Source, day: dt.date, key: str | None, env: str) -> tupl
 
 @dataclass(frozen=True)
 class Came:
-    """What a source gave of one table on one day: the rows as they are stored, how many it gave, and duplicates dropped."""
+    """What a source gave of one table on one day: the rows as they are stored, how many it gave (of a part of a source: how
+    many these were chosen from), and duplicates dropped."""
 
     rows: pd.DataFrame
     given: int
@@ -57,7 +58,7 @@ def came_on(source: Source, table: str, day: dt.date, key: str | None, env: str)
         ) from error
     hidden = hide_users(given, key, env) if table == "predictions" else with_ids(hide_people(given, key, env))
     rows, dropped = drop_duplicates(hidden, table)
-    return Came(storable(expected(rows, table)), len(given), dropped)
+    return Came(storable(expected(rows, table)), given.attrs.get(OF_ROWS, len(given)), dropped)
 
 
 def store(path: Path, came: Came, what: str) -> None:

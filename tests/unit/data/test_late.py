@@ -135,11 +135,34 @@ def test_days_of_a_ledger_without_numbers_have_no_late_rows() -> None:
     assert "0 new days of 2, 0 duplicates dropped" == collect(three_days(LATE), as_of=3)
 
 
-def test_a_part_of_a_source_is_not_counted() -> None:
-    """The numbers would be those of the whole."""
-    part = {"source": {"share": 0.99}}
-    collect(three_days(), as_of=3, **part)
-    assert "came late" not in collect(three_days(LATE), as_of=3, **part)
+@pytest.mark.parametrize("part", [{"share": 0.99}, {"first_day": "2030-01-02"}], ids=repr)
+def test_late_rows_of_a_part_of_a_source_are_seen(part: dict[str, Any]) -> None:
+    """One came for the second day; feedback about a prediction that is not in the part is no late row of it."""
+    collect(three_days(), as_of=4, source=part)
+    source = three_days()
+    second = [*source.rows["feedback"][2], feedback("f8", "p1", "02T13"), feedback("f9", "p2", "02T15")]
+    source.rows["feedback"] = {**source.rows["feedback"], 2: second}
+    assert f"; {n_late(part)} came late" in collect(source, as_of=4, source=part)
+
+
+def n_late(part: dict[str, Any]) -> str:
+    """What came late: p1 is not in a part that begins on the second day."""
+    return "1 row" if "first_day" in part else "2 rows"
+
+
+def test_what_a_part_leaves_out_is_not_taken_for_late() -> None:
+    """Feedback about a prediction before the first day was there from the beginning: no day is asked for again."""
+    part = {"first_day": "2030-01-02"}
+    source = three_days()
+    source.rows["feedback"] = {
+        **source.rows["feedback"],
+        2: [*source.rows["feedback"][2], feedback("f8", "p1", "02T13")],
+    }
+    collect(source, as_of=4, source=part)
+    assert {"predictions": 1, "feedback": 2} == files.read_json(LEDGER)["2030-01-02"]["rows"]
+    source.asked.clear()
+    assert "came late" not in collect(source, as_of=4, source=part)
+    assert [] == source.asked
 
 
 @pytest.mark.parametrize("rows", [{"predictions": 1}, {"predictions": "1", "feedback": 1}, 3], ids=repr)

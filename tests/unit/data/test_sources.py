@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from flywheel.data.settings import Source as SourceParams
-from flywheel.data.sources import Part, Source, open_source
+from flywheel.data.sources import Counted, Part, Source, open_source
 from flywheel.errors import ConfigError
-from tests.planted import SOURCES, PlantedSource, day, feedback, prediction
+from tests.planted import SOURCES, CountingSource, PlantedSource, day, feedback, prediction
 
 
 def planted(n: int = 40) -> PlantedSource:
@@ -110,6 +110,15 @@ def test_a_table_without_ids_passes_as_it_is() -> None:
     source = planted()
     part = Part(Nameless(source.rows["predictions"], source.rows["feedback"]), day(2), 0.5)
     assert (40, 41) == (len(part.predictions(day(2))), len(part.feedback(day(2))))
+
+
+def test_a_part_can_count_where_its_source_can() -> None:
+    """From its first day on; a part of a source that cannot says so, and nobody asks it."""
+    plain = planted()
+    counting = Part(CountingSource(plain.rows["predictions"], plain.rows["feedback"]), day(3), 0.5)
+    assert isinstance(counting, Counted)
+    assert {day(3): 40, day(4): 40} == counting.counts("predictions")
+    assert not isinstance(Part(plain, day(3), 0.5), Counted)
 
 
 def test_a_whole_source_is_opened_as_it_is() -> None:

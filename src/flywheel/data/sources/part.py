@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
 from flywheel.data import tables
-from flywheel.data.sources.protocol import Foretold, Source
+from flywheel.data.sources.protocol import OF_ROWS, Counted, Foretold, Source
 from flywheel.errors import ConfigError
 
 
@@ -27,7 +28,12 @@ class Part:
 
     Feedback about a prediction that was left out is left out too, so that both tables fit together. What refers to no
     prediction at all stays: it is a mistake of the source, and the contract says so.
+
+    A part can count (`Counted`) where its source can. Only the ids say what belongs to the part, so it counts the whole of each
+    day, and the rows that it gives say how many they were chosen from: these two numbers can be compared.
     """
+
+    counts: Callable[[str], Mapping[dt.date, int]]  # only where the source can count
 
     def __init__(self, source: Source, first_day: dt.date | None, share: float) -> None:
         """Nothing is read yet. ConfigError when the source ends before `first_day`."""
@@ -41,6 +47,8 @@ class Part:
             source = source.starting(start)
         self._source, self._share = source, share
         self._left_out: set[object] | None = None
+        if isinstance(source, Counted):
+            self.counts = partial(self._counts, source)
         self.first_day = max(start, source.first_day)
         self.last_day = source.last_day
 
@@ -51,15 +59,21 @@ class Part:
 
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day that belong to the part."""
-        rows = self._shared(self._source.predictions(day))
-        return rows if day >= self.first_day else rows.iloc[:0]
+        given = self._source.predictions(day)
+        rows = self._shared(given)
+        return chosen(rows if day >= self.first_day else rows.iloc[:0], len(given))
 
     def feedback(self, day: dt.date) -> pd.DataFrame:
         """The feedback received on a UTC day about predictions that belong to the part."""
-        rows = self._shared(self._source.feedback(day))
-        if "prediction_id" not in rows:
-            return rows
-        return rows[~rows["prediction_id"].isin(self._earlier())].reset_index(drop=True)
+        given = self._source.feedback(day)
+        rows = self._shared(given)
+        if "prediction_id" in rows:
+            rows = rows[~rows["prediction_id"].isin(self._earlier())].reset_index(drop=True)
+        return chosen(rows, len(given))
+
+    def _counts(self, source: Counted, table: str) -> Mapping[dt.date, int]:
+        """How many rows of a table the whole source has on each day, from the first one of the part on."""
+        return {day: n for day, n in source.counts(table).items() if day >= self.first_day}
 
     def _shared(self, rows: pd.DataFrame) -> pd.DataFrame:
         if self._share == 1 or "prediction_id" not in rows:
@@ -73,6 +87,13 @@ class Part:
             served = [self._source.predictions(day) for day in days]
             self._left_out = {name for rows in served if "prediction_id" in rows for name in rows["prediction_id"]}
         return self._left_out
+
+
+def chosen(rows: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The rows, which now say how many they were chosen from."""
+    rows = rows.copy(deep=False)
+    rows.attrs[OF_ROWS] = n
+    return rows
 
 
 def is_in_share(ids: pd.Series, share: float) -> pd.Series:

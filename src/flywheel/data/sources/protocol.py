@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
+OF_ROWS = "of_rows"  # the attribute by which rows say how many they were chosen from, where some were left out
+
 
 class Source(Protocol):
     """Two tables by day of arrival. A day that was given once is always given the same."""
