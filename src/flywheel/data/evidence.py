@@ -21,8 +21,8 @@ class Entry(TypedDict):
 class CollectedDay(TypedDict):
     """One day in the ledger of `collect`: digests of its two files, and how many rows the source gave for each table.
 
-    Of a part of a source (`source.first_day`, `source.share`) it is how many the whole source has. The numbers are missing where
-    the source cannot count, and in ledgers of earlier versions.
+    Of a part of a source (`source.first_day`, `source.share`) it is how many the whole source has. The numbers are missing
+    where the source cannot count, and in ledgers of earlier versions.
     """
 
     predictions: str

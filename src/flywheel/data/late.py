@@ -9,7 +9,7 @@ from flywheel import files
 from flywheel.data import tables
 from flywheel.data.collection import Came, came_on, store
 from flywheel.data.evidence import CollectedDay, Late
-from flywheel.data.sources import Counted, Source
+from flywheel.data.sources import Counted, Foretold, Source
 
 
 def keep_late(source: Source, ledger: Mapping[str, CollectedDay], key: str | None, env: str) -> dict[str, Late]:
@@ -19,9 +19,13 @@ def keep_late(source: Source, ledger: Mapping[str, CollectedDay], key: str | Non
     stored. Fewer rows, or as many other ones, are not late: what they are is for a person to say. Days of a source that
     cannot count have no late rows that anybody knows of.
     """
+    more = {
+        table: more_than_before(source, table, ledger) if isinstance(source, Counted) else [] for table in tables.TABLES
+    }
+    if any(more.values()) and isinstance(source, Foretold):
+        source.expect(sorted({day for days in more.values() for day in days}))
     found: dict[str, Late] = {}
-    for table in tables.TABLES:
-        days = more_than_before(source, table, ledger) if isinstance(source, Counted) else []
+    for table, days in more.items():
         counts = {}
         for day in days:
             late = not_stored(came_on(source, table, day, key, env), table, day)

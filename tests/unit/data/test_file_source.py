@@ -124,6 +124,16 @@ def test_files_are_read_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (day(1), [1]) == (found.first_day, reads)
 
 
+def test_other_days_can_be_expected_later() -> None:
+    """They were not kept the first time, so they are read again, and not taken for empty."""
+    write("p.csv", CSV + "d,2030-01-03 10:00,4\ne,2030-01-04 10:00,5\n")
+    found = opened()
+    found.expect([day(4)])
+    assert ["e"] == ids(found, 4)
+    found.expect([day(2), day(3)])
+    assert (["b", "c"], ["d"]) == (ids(found, 2), ids(found, 3))
+
+
 @pytest.mark.parametrize("is_read", [True, False])
 def test_rows_of_days_that_nobody_wants_are_not_kept(is_read: bool) -> None:
     """Whether they are read before that is said or after; all days are known, and any can still be asked for."""

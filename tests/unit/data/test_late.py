@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,23 @@ def test_numbers_of_another_shape_are_named(rows: Any) -> None:
     files.write_json(LEDGER, ledger)
     with pytest.raises(DataError, match=rf"^{LEDGER}: 2030-01-01: rows"):
         collect(three_days(), as_of=3)
+
+
+class ForetoldSource(CountingSource):
+    """The same, which notes the days that it was told to expect."""
+
+    def expect(self, days: Sequence[dt.date]) -> None:
+        self.told = [*getattr(self, "told", []), [one.day for one in days]]
+
+
+def test_a_source_is_told_once_of_all_days_with_late_rows() -> None:
+    """After the new days: so it can read what is late in one go."""
+    collect(three_days(), as_of=3)
+    source = three_days(LATE, kind=ForetoldSource)
+    second = [*source.rows["predictions"][2], prediction("p8", "02T11")]
+    source.rows["predictions"] = {**source.rows["predictions"], 2: second}
+    collect(source, as_of=4)
+    assert [[3], [1, 2]] == vars(source)["told"]
 
 
 def test_late_predictions_are_late_too() -> None:

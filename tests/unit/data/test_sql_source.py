@@ -253,6 +253,31 @@ def test_rows_that_come_late_are_seen_in_a_database(place: Place, kind: Any) -> 
     assert {"predictions": {"rows": 1, "days": {"2030-01-01": 1}}} == read_late()
 
 
+def test_late_rows_of_many_days_are_read_from_a_database_in_one_go(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once for each day; days that were expected before are forgotten."""
+    place.plant("served", KINDS, THREE)
+    options = {"address_env": VARIABLE, "predictions": {"table": "served", "columns": COLUMNS}}
+    collected(options)
+    reads: list[int] = []
+    spooled = Sql._spooled
+    monkeypatch.setattr(Sql, "_spooled", lambda *said: reads.append(1) or spooled(*said))  # type: ignore[func-returns-value]
+    place.plant("served", KINDS, [*THREE, ("y", at("01T23"), 1), ("z", at("02T23"), 1)])
+    assert "2 rows came late" in collected(options)
+    assert [1] == reads
+
+
+def test_other_days_of_a_database_can_be_expected_later(place: Place) -> None:
+    """They were not read the first time, and are not taken for empty."""
+    place.plant("served", KINDS, THREE)
+    found = opened()
+    found.expect([day(1)])
+    assert ["a"] == ids(found, 1)
+    found.expect([day(2)])
+    assert ["b", "c"] == ids(found, 2)
+
+
 def test_a_row_without_a_moment_has_not_arrived(place: Place) -> None:
     """It is read once its moment is set."""
     place.plant("served", KINDS, [*THREE, ("d", None, 1)])

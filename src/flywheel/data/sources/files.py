@@ -99,7 +99,9 @@ class Files:
         return max(self._days(self._read()[:1]))
 
     def expect(self, days: Sequence[dt.date]) -> None:
-        """Only these days will be asked for: of the others no row is kept."""
+        """Only these days will be asked for: of the others no row is kept. Days that were not kept are read again."""
+        if self._wanted is not None and not self._wanted.issuperset(days):
+            self._spools = None
         self._wanted = set(days)
         for spool in self._spools or ():
             spool.keep(days)

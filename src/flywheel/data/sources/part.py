@@ -53,9 +53,10 @@ class Part:
         self.last_day = source.last_day
 
     def expect(self, days: Sequence[dt.date]) -> None:
-        """Only these days will be asked for; to know which feedback to leave out, those before the first one are needed too."""
+        """Only these days will be asked for; to know which feedback to leave out, those before the part are read too, once."""
         if isinstance(self._source, Foretold):
-            self._source.expect(sorted({*tables.day_range(self._source.first_day, self.first_day), *days}))
+            before = tables.day_range(self._source.first_day, self.first_day) if self._left_out is None else []
+            self._source.expect(sorted({*before, *days}))
 
     def predictions(self, day: dt.date) -> pd.DataFrame:
         """The predictions served on a UTC day that belong to the part."""

@@ -34,7 +34,7 @@ class Foretold(Protocol):
     """A source that reads less when it knows which days are wanted."""
 
     def expect(self, days: Sequence[dt.date]) -> None:
-        """Only these days will be asked for: others need not be read."""
+        """Only these days will be asked for from now on: others need not be read. A later call holds instead of this."""
 
 
 @runtime_checkable

@@ -122,7 +122,9 @@ class Sql:
         return max(self._days(PREDICTIONS))
 
     def expect(self, days: Sequence[dt.date]) -> None:
-        """Only these days will be asked for: others are not read."""
+        """Only these days will be asked for: others are not read. Days that were left out before are read when asked for."""
+        if self._wanted is not None and not self._wanted.issuperset(days):
+            self._read = None
         self._wanted = set(days)
         for spool, _ in self._read or ():
             spool.keep(days)
