@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,11 +53,12 @@ PIPELINE = Path("dvc.yaml")
 LOCAL = Path(".flywheel")
 TMP = LOCAL / "tmp"
 BACKFILL = LOCAL / "backfill"
+MADE_BY = re.compile(r"([1-9][0-9]{0,8})-")  # the process that a name in TMP begins with
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file, then move it to `path` in one step. DataError when the disk refuses."""
-    temporary = TMP / f"{os.getpid()}-{path.name}"
+    temporary = TMP / f"{mine()}{path.name}"
     try:
         TMP.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +69,35 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         with contextlib.suppress(OSError):  # the first error says more
             temporary.unlink(missing_ok=True)
+
+
+def mine() -> str:
+    """How the names in `.flywheel/tmp/` begin that this process gives."""
+    return f"{os.getpid()}-"
+
+
+def drop_abandoned() -> None:
+    """Delete from `.flywheel/tmp/` what no living process has made: its name begins with no number, or that of a dead one."""
+    for path in TMP.iterdir() if TMP.is_dir() else ():
+        pid = MADE_BY.match(path.name)
+        if pid and _is_alive(int(pid[1])):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process of this number is at work, whoever started it."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +44,8 @@ def in_the_root() -> None:
 def alone() -> Iterator[None]:
     """Hold this folder's lock, so that two commands never change the clock or the results at the same time.
 
-    What a killed one left of its temporary files is removed: nobody else would, and a read of a large source leaves much.
+    What a killed one left of its temporary files is removed: nobody else would, and a read of a large source leaves much. What
+    a process at work writes stays: there are commands that need no lock.
     """
     in_the_root()
     files.LOCAL.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def alone() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DataError("another flywheel command is running in this folder. Wait for it to end.") from None
-        shutil.rmtree(files.TMP, ignore_errors=True)
+        files.drop_abandoned()
         yield
 
 

@@ -69,7 +69,7 @@ def build(target: Path) -> Path:
         f"{decision['champion'] or 'the served score'}."
     )
     text = page(files.REPORT.read_text(encoding="utf-8"), f"{params.project.name}: {decision['verdict']}", footer)
-    fresh = files.TMP / "site"
+    fresh = files.TMP / f"{files.mine()}site"
     files.empty_folder(fresh)
     (fresh / "index.html").write_text(text, encoding="utf-8")
     shutil.copytree(files.PLOTS, fresh / "plots")

@@ -59,7 +59,9 @@ def test_two_commands_at_once_are_refused(root: Path) -> None:
 
 def test_what_a_killed_command_left_is_removed_by_the_next_one_that_holds_the_lock(root: Path) -> None:
     """Half a file, and rows that waited on disk; not while the other command is still at work."""
-    for name in ("123-labels.parquet", "spool-x/2030-01-01-0.arrow"):
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    for name in (f"{done.pid}-labels.parquet", f"{done.pid}-spool-x/2030-01-01-0.arrow", "spool-x/2030-01-01-0.arrow"):
         files.write_text(files.TMP / name, "half")
     with pipeline.alone():
         assert not any(files.TMP.rglob("*"))
@@ -67,6 +69,19 @@ def test_what_a_killed_command_left_is_removed_by_the_next_one_that_holds_the_lo
         with pytest.raises(DataError), pipeline.alone():
             pass
         assert (files.TMP / "1-mine").exists()
+
+
+def test_what_another_process_is_writing_without_the_lock_stays(root: Path) -> None:
+    """Some commands take no lock, and nor does a stage that DVC starts by itself; what they write, they move themselves."""
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        names = [f"{other.pid}-labels.parquet", f"{other.pid}-spool-x", f"{os.getpid()}-mine"]
+        for name in names:
+            files.write_text(files.TMP / name, "half")
+        with pipeline.alone():
+            assert sorted(names) == sorted(path.name for path in files.TMP.iterdir())
+    finally:
+        other.communicate(b"\n")
 
 
 FAILING = """

@@ -98,7 +98,7 @@ class Spool:
     def _to_disk(self) -> None:
         if self._folder is None:
             files.TMP.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(mkdtemp(prefix="spool-", dir=files.TMP))
+            self._folder = Path(mkdtemp(prefix=f"{files.mine()}spool-", dir=files.TMP))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         for day, parts in self._parts.items():
             held = [part for part in parts if not isinstance(part, Path)]
