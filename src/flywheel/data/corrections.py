@@ -85,13 +85,21 @@ def since(before: Path | None) -> dict[Path, str]:
     return stored | {files.CORRECTIONS: digest_of(files.CORRECTIONS) or ""}
 
 
-def agree(paths: Sequence[Path]) -> None:
-    """Let the ledger say of these files of days what they are now; what is gone is collected again by the next run."""
+def agree(paths: Sequence[Path], before: Path | None = None) -> None:
+    """Let the ledger say of these files of days what they are now; what is gone is collected again by the next run.
+
+    How many rows the source gave for such a file is in the ledger that was kept with it, `before`.
+    """
     ledger = open_ledger()
+    earlier = (shapes.read_if_there(before, dict[str, CollectedDay]) if before else None) or {}
     for path in paths:
-        digest, entry = digest_of(path), ledger.get(path.stem)
+        digest, entry, table = digest_of(path), ledger.get(path.stem), path.parent.name
         if path.parent.parent == files.EVENTS and digest is not None and entry is not None:
-            ledger[path.stem] = cast("CollectedDay", {**entry, path.parent.name: digest})
+            now = cast("CollectedDay", {**entry, table: digest})
+            was = earlier.get(path.stem)
+            if was and "rows" in now and "rows" in was and dict(was)[table] == digest:
+                now["rows"] = {**now["rows"], table: was["rows"][table]}
+            ledger[path.stem] = now
     if LEDGER.exists():
         files.write_json(LEDGER, ledger)
 

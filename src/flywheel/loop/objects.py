@@ -54,6 +54,11 @@ def place(cache: Path, name: str) -> Path:
     return cache / "files/md5" / name[:2] / name[2:]
 
 
+def has(cache: Path, path: Path) -> bool:
+    """Whether the cache holds what a file here says, as after a run."""
+    return path.is_file() and place(cache, md5(path)).is_file()
+
+
 def listing(cache: Path, name: str) -> dict[str, str] | None:
     """The files of a folder with their hashes, as the object `name` lists them; None where the cache lacks it."""
     path = place(cache, name)

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -182,26 +182,36 @@ def _distrust(repo: Any, say: Callable[[str], object]) -> None:
     outs = [out for stage in repo.index.stages for out in stage.outs if out.use_cache and out.hash_info]
     held = [(Path(out.fs_path).relative_to(Path(repo.root_dir)), out.hash_info.value) for out in outs]
     cache = Path(repo.cache.legacy.path)
-    corrected = _corrected(dict(held).get(files.EVENTS), cache)
+    events = dict(held).get(files.EVENTS)
+    listed = objects.listing(cache, events) if events else None
+    corrected = _corrected(listed, cache) if events else {}
     if corrected:
         n = len(corrected) - 1  # the record is one of them
         say(f"data      kept as corrected, which no run has followed yet: {n} {'file' if n == 1 else 'files'} of days")
     dropped = objects.clean_workspace(held, cache, corrected)
+    if listed is not None and files.CORRECTIONS.name not in listed and objects.has(cache, files.CORRECTIONS):
+        files.CORRECTIONS.unlink()  # of a later commit; the cache keeps it
+        dropped.append(files.CORRECTIONS)
     if dropped:
+        from flywheel.data.collection import LEDGER
         from flywheel.data.corrections import agree
 
-        agree(dropped)
+        ledger = (listed or {}).get(LEDGER.name)
+        agree(dropped, objects.place(cache, ledger) if ledger else None)
         named = ", ".join(map(str, dropped[:3])) + (f" and {len(dropped) - 3} more" if len(dropped) > 3 else "")
         say(f"data      not what dvc.lock says, so it is dropped: {named}")
 
 
-def _corrected(events: str | None, cache: Path) -> dict[Path, str]:
-    """The files that were corrected since `dvc.lock`, which has `events` for the days, with the digests recorded of them."""
-    if not files.CORRECTIONS.exists() or events is None:
+def _corrected(listed: Mapping[str, str] | None, cache: Path) -> dict[Path, str]:
+    """The files that were corrected since `dvc.lock`, which has the files `listed`, with the digests recorded of them.
+
+    None where a run has followed the correction, for then the cache holds its record: the lock is that of an earlier commit.
+    """
+    if not files.CORRECTIONS.exists() or objects.has(cache, files.CORRECTIONS):
         return {}
     from flywheel.data.corrections import since
 
-    name = (objects.listing(cache, events) or {}).get(files.CORRECTIONS.name)
+    name = (listed or {}).get(files.CORRECTIONS.name)
     return since(objects.place(cache, name) if name else None)
 
 

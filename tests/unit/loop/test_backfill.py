@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -231,6 +232,41 @@ def test_a_record_that_does_not_fit_vouches_for_nothing_and_the_ledger_follows_t
     assert old.keys() == contents(files.EVENTS).keys()
     assert old[FIRST.relative_to(files.EVENTS).as_posix()] == FIRST.read_bytes()
     assert "0 new days of 3" in collect(three_days(in_size=9))
+
+
+def distrust(name: str) -> list[str]:
+    """What --verify says where dvc.lock has this hash of the days, and does before it runs."""
+    out = SimpleNamespace(use_cache=True, fs_path=files.EVENTS.resolve(), hash_info=SimpleNamespace(value=name))
+    legacy = SimpleNamespace(legacy=SimpleNamespace(path=CACHE))
+    index = SimpleNamespace(stages=[SimpleNamespace(outs=[out])])
+    said: list[str] = []
+    pipeline._distrust(SimpleNamespace(index=index, root_dir=Path.cwd(), cache=legacy), said.append)
+    return said
+
+
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_at_an_earlier_commit_verify_takes_a_correction_back_that_a_run_has_followed(n_before: int) -> None:
+    """The cache has its record, so another lock knows it: the days, the ledger and the record are those of this lock, and
+    what was late is late again."""
+    collect(three_days())
+    if n_before:
+        correct(three_days(in_size=9), why="before")
+    name, old = locked(), contents(files.EVENTS)
+    correct(three_days(LATE, in_size=9 * n_before or 3))
+    locked()
+    assert not any("no run has followed" in one for one in distrust(name))
+    assert old == contents(files.EVENTS)
+    assert "1 row came late" in collect(three_days(LATE))
+
+
+def test_at_its_own_commit_verify_keeps_a_correction_that_no_run_has_followed() -> None:
+    """The cache does not have its record yet."""
+    collect(three_days())
+    name = locked()
+    correct(three_days(LATE))
+    kept = contents(files.EVENTS)
+    assert ["data      kept as corrected, which no run has followed yet: 1 file of days"] == distrust(name)
+    assert kept == contents(files.EVENTS)
 
 
 def test_a_pending_file_that_somebody_took_away_is_named() -> None:
