@@ -14,12 +14,15 @@ def backfill(
     first: Annotated[str, typer.Option("--from", help="The first day to collect again, such as 2013-03-01.")],
     last: Annotated[str, typer.Option("--to", help="The last of these days.")],
     why: Annotated[str, typer.Option(help="The reason; it is kept with the data, and the report shows it.")],
+    emptied: Annotated[
+        bool, typer.Option("--emptied", help="All feedback of a day may be gone: it was withdrawn, not lost.")
+    ] = False,
 ) -> None:
     """Collect days again that the source has corrected, or to which rows came late; run, and show what that changed."""
     from flywheel.loop import backfill, pipeline
 
     with pipeline.alone():
-        effect = backfill.backfill(first, last, why, show.say)
+        effect = backfill.backfill(first, last, why, show.say, emptied)
         if effect is not None:
             show.outcome(effect.outcome)
             show.table(["", ""], [("", ""), *backfill.in_words(effect)])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # table libraries load slowly
     from flywheel.data.sources import Source
 
 LONGEST_WHY = 500
+MOST_WITHDRAWN = 20  # rows of feedback of a day that may all be gone without --emptied
 METRICS = ("auc", "log_loss")
 
 
@@ -45,11 +46,11 @@ class Effect:
     outcome: turn.Outcome
 
 
-def backfill(first: str, last: str, why: str, say: turn.Say = print) -> Effect | None:
+def backfill(first: str, last: str, why: str, say: turn.Say = print, emptied: bool = False) -> Effect | None:
     """Collect the days from `first` to `last` again, store what differs as their new versions, and run; None if nothing does.
 
     What can be refused is refused before anything is read. The old versions stay in the cache under the commit's `dvc.lock`:
-    so the results must be complete, and committed.
+    so the results must be complete, and committed. With `emptied` a day may lose all its feedback.
     """
     span = days_of(first, last)
     why = reason("--why", why)
@@ -63,7 +64,7 @@ def backfill(first: str, last: str, why: str, say: turn.Say = print) -> Effect |
     write(now)
     check_current()
     before = standing()
-    correction = prepare(now.params, span, who, why, say)
+    correction = prepare(now.params, span, who, why, say, emptied)
     if correction is None:
         return None
     from flywheel.data.corrections import finish
@@ -121,7 +122,9 @@ def check_current() -> None:
         )
 
 
-def prepare(params: AllParams, span: Sequence[dt.date], who: str, why: str, say: turn.Say) -> Correction | None:
+def prepare(
+    params: AllParams, span: Sequence[dt.date], who: str, why: str, say: turn.Say, emptied: bool = False
+) -> Correction | None:
     """Read the days again, keep what differs beside `data/`, and make it count; None, and nothing kept, where nothing does."""
     from flywheel.data import corrections
     from flywheel.data.collection import check_clock, check_identity, hash_key, key_check, same_world
@@ -144,7 +147,7 @@ def prepare(params: AllParams, span: Sequence[dt.date], who: str, why: str, say:
     days: dict[str, CollectedDay] = {}
     changed: dict[str, dict[str, CorrectedFile]] = {}
     for day in span:
-        noted, differing = collect_again(source, day, key, params.collect.hash_key_env)
+        noted, differing = collect_again(source, day, key, params.collect.hash_key_env, emptied)
         if differing:
             days[day.isoformat()], changed[day.isoformat()] = noted, differing
     if not changed:
@@ -165,10 +168,10 @@ def prepare(params: AllParams, span: Sequence[dt.date], who: str, why: str, say:
 
 
 def collect_again(
-    source: Source, day: dt.date, key: str | None, env: str
+    source: Source, day: dt.date, key: str | None, env: str, emptied: bool = False
 ) -> tuple[CollectedDay, dict[str, CorrectedFile]]:
     """Write the files of a day that differ from the stored ones beside `data/`; returns the day's new entry in the ledger,
-    and what is recorded of these files. DataError when the source has lost a table of the day."""
+    and what is recorded of these files. DataError when the source has lost the day (`check_emptied`)."""
     from flywheel.data import tables
     from flywheel.data.collection import came_on, digests, entry, store
     from flywheel.data.ledger import digest_of
@@ -178,15 +181,13 @@ def collect_again(
     changed: dict[str, CorrectedFile] = {}
     was = digests(day)
     now = dict(was)
+    n_served = len(came["predictions"].rows)
     for table, one in came.items():
         old, new = (tables.day_path(folder, table, day) for folder in (files.EVENTS, files.BACKFILL))
         store(new, one, f"{table} of {day}")
         before, after = files.read_table(old), files.read_table(new)
         if before.num_rows and not after.num_rows:
-            raise DataError(
-                f"the source has no {table} of {day} any more; rows that are stored of it: {before.num_rows:,}. To store that "
-                "day as an empty one would lose them, so nothing was changed. Mend the source, or choose other days."
-            )
+            check_emptied(table, day, before.num_rows, n_served, emptied)
         if digest_of(new) == was[table] or after.equals(before, check_metadata=True):
             new.unlink()
         else:
@@ -198,6 +199,19 @@ def collect_again(
                 "changed": differing.total,
             }
     return entry(source, now, came), changed
+
+
+def check_emptied(table: str, day: dt.date, n: int, n_served: int, emptied: bool) -> None:
+    """DataError when the source has lost a table of a day, of which `n` rows are stored. Feedback may have been withdrawn:
+    a few rows where the day's predictions (`n_served`) are there, any where a person says with `emptied` that it is meant."""
+    may_be_meant = table == "feedback"
+    if may_be_meant and (emptied or (n_served and n <= MOST_WITHDRAWN)):
+        return
+    meant = "; if it was all withdrawn, say so with --emptied" if may_be_meant else ""
+    raise DataError(
+        f"the source has no {table} of {day} any more; rows that are stored of it: {n:,}. To store that day as an empty one "
+        f"would lose them, so nothing was changed. Mend the source, or choose other days{meant}."
+    )
 
 
 def standing() -> Standing:

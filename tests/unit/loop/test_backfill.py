@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,11 +58,13 @@ def collect(source: CountingSource, as_of: int = 4) -> str:
     return main(settings(CollectParams, clock={"follow": "replay", "as_of": day(as_of).isoformat()}))
 
 
-def correct(source: CountingSource, first: int = 1, last: int = 3, why: str = "late") -> Correction | None:
+def correct(
+    source: CountingSource, first: int = 1, last: int = 3, why: str = "late", emptied: bool = False
+) -> Correction | None:
     """What a backfill prepares, carried through."""
     SOURCES["planted"] = source
     params: Any = settings(CollectParams, clock={"follow": "replay", "as_of": "2030-01-04"})
-    found = prepare(params, tables.day_range(day(first), day(last + 1)), "Ann", why, lambda _: None)
+    found = prepare(params, tables.day_range(day(first), day(last + 1)), "Ann", why, lambda _: None, emptied)
     finish()
     return found
 
@@ -293,18 +295,53 @@ def test_a_day_that_the_source_no_longer_has_is_not_emptied() -> None:
     assert before == contents(files.EVENTS)
 
 
-@pytest.mark.parametrize("table", tables.TABLES)
-def test_a_day_between_others_that_the_source_has_lost_is_not_emptied(table: str) -> None:
-    """All its rows are gone from one table, as after a deletion; the other days would be corrected."""
+def without(source: CountingSource, *lost: str) -> CountingSource:
+    """The source, which has no rows of these tables on the second day any more."""
+    for table in lost:
+        source.rows[table] = {**source.rows[table], 2: []}
+    return source
+
+
+@pytest.mark.parametrize(
+    ("lost", "emptied"),
+    [(["predictions"], False), (["predictions"], True), (tables.TABLES, True), (tables.TABLES, False)],
+)
+def test_a_day_between_others_that_the_source_has_lost_is_not_emptied(lost: Sequence[str], emptied: bool) -> None:
+    """Its predictions are gone, as after a deletion, whatever is said of its feedback; the other days would be corrected."""
     collect(three_days())
     before = contents(files.EVENTS)
-    source = three_days(LATE)
-    source.rows[table] = {**source.rows[table], 2: []}
-    with pytest.raises(DataError, match=rf"no {table} of 2030-01-02 any more; .*: 1\. .*choose other days"):
-        correct(source)
+    source = without(three_days(LATE), *lost)
+    with pytest.raises(DataError, match=r"no predictions of 2030-01-02 any more; .*: 1\. .*choose other days\.$"):
+        correct(source, emptied=emptied)
     assert before == contents(files.EVENTS)
     finish()
     assert before == contents(files.EVENTS)
+
+
+def plenty(n: int) -> CountingSource:
+    """Three days, with so many pieces of feedback on the second."""
+    source = three_days()
+    source.rows["feedback"] = {**source.rows["feedback"], 2: [feedback(f"g{i}", "p2", "02T12") for i in range(n)]}
+    return source
+
+
+def test_a_day_whose_few_pieces_of_feedback_were_withdrawn_can_be_corrected() -> None:
+    """Its predictions are there. The record says how many rows there were."""
+    collect(plenty(20))
+    correction = correct(without(plenty(20), "feedback"))
+    assert correction is not None
+    assert [20, 0] == correction["days"]["2030-01-02"]["feedback"]["rows"]
+    assert "0 new days of 3, 0 duplicates dropped" == collect(without(plenty(20), "feedback"))
+
+
+def test_a_day_that_lost_much_feedback_is_emptied_only_if_that_is_meant() -> None:
+    """The message names the option."""
+    collect(plenty(21))
+    with pytest.raises(DataError, match=r"no feedback of 2030-01-02 any more; .*: 21\. .*say so with --emptied\.$"):
+        correct(without(plenty(21), "feedback"))
+    correction = correct(without(plenty(21), "feedback"), emptied=True)
+    assert correction is not None
+    assert [21, 0] == correction["days"]["2030-01-02"]["feedback"]["rows"]
 
 
 def test_another_key_is_refused_before_anything_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
