@@ -53,7 +53,7 @@ def main(params: ValidateParams) -> str:
             f"Broken most often: {in_words(recent['worst'])}. All are in {files.REJECTED}, with the rule each one broke. "
             "Fix the source, or the contract if the data has changed for good."
         )
-    return f"{total['rows'] - total['rejected']:,} good rows, {total['rejected']:,} rejected, {len(new)} new days"
+    return f"{total['rows'] - total['rejected']:,} good rows, {total['rejected']:,} rejected, days checked: {len(new)}"
 
 
 if __name__ == "__main__":

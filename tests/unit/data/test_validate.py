@@ -322,7 +322,7 @@ def test_a_day_that_was_collected_again_is_checked_again_with_all_later_days() -
     write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {3: [feedback("f3", "p2", "03T12")]})
     validate(as_of=4)
     collect_again("predictions", 2, [prediction("p3", "02T11"), prediction("late", "02T12", score=7.0)])
-    assert "2 good rows, 3 rejected, 2 new days" == validate(as_of=4)
+    assert "2 good rows, 3 rejected, days checked: 2" == validate(as_of=4)
     assert (["p1", "p3"], []) == (good("predictions"), good("feedback"))
     assert {"late": "score: above 1", "p3": "prediction_id: came before"} == rejected("predictions")
     step_by_step = results()
@@ -458,13 +458,15 @@ def test_a_run_that_stopped_for_bad_rows_stops_again() -> None:
 def test_a_share_of_rejected_rows_at_the_limit_passes() -> None:
     """Only more than the limit is too much."""
     write_events({1: [prediction(f"p{n}", "01T10", score=0.5 if n else 7.0) for n in range(4)]}, {})
-    assert "3 good rows, 1 rejected, 1 new days" == validate(validate={"max_rejected_share": 0.25})
+    assert "3 good rows, 1 rejected, days checked: 1" == validate(validate={"max_rejected_share": 0.25})
 
 
 def test_old_bad_days_do_not_stop_the_run() -> None:
     """The limit is for the recent days: a bad first day is forgiven when the last two are good."""
     write_events({n: [prediction(f"p{n}", f"0{n}T10", score=7.0 if n == 1 else 0.5)] for n in (1, 2, 3)}, {})
-    assert "2 good rows, 1 rejected, 3 new days" == validate(validate={"max_rejected_share": 0.25, "recent_days": 2})
+    assert "2 good rows, 1 rejected, days checked: 3" == validate(
+        validate={"max_rejected_share": 0.25, "recent_days": 2}
+    )
 
 
 def test_quality_counts_rows_rejected_duplicates_rules_and_nulls() -> None:
@@ -522,7 +524,7 @@ def test_a_day_of_ten_times_the_volume_is_flagged_and_passes() -> None:
     """Many good rows are no reason to stop: the report says so, and all rows are good."""
     days = {n: [prediction(f"p{n}-{i}", f"0{n}T10") for i in range(20 if n == 8 else 2)] for n in range(1, 9)}
     write_events(days, {})
-    assert "34 good rows, 0 rejected, 8 new days" == validate()
+    assert "34 good rows, 0 rejected, days checked: 8" == validate()
     unusual = [one for one in files.read_json(files.QUALITY)["unusual_volume"] if one["table"] == "predictions"]
     assert [{"day": "2030-01-08", "table": "predictions", "rows": 20, "volume": "high"}] == unusual
 
@@ -605,15 +607,15 @@ def test_a_later_run_checks_new_days_only() -> None:
     """With one day more, one day is checked."""
     write_events({n: [prediction(f"p{n}", f"0{n}T10")] for n in (1, 2, 3)}, {})
     validate(as_of=3)
-    assert "3 good rows, 0 rejected, 1 new days" == validate(as_of=4)
+    assert "3 good rows, 0 rejected, days checked: 1" == validate(as_of=4)
 
 
 def test_a_changed_contract_checks_all_days_again() -> None:
     """A row that an older contract rejected is good under the new one, and no longer among the rejected."""
     write_events({n: [prediction(f"p{n}", f"0{n}T10", in_size=9 + n)] for n in (0 + 1, 2)}, {})
-    assert "0 good rows, 2 rejected, 2 new days" == validate()
+    assert "0 good rows, 2 rejected, days checked: 2" == validate()
     wider = {"predictions": {"in_size": {"max": 99}}}
-    assert "2 good rows, 0 rejected, 2 new days" == validate(contract=wider)
+    assert "2 good rows, 0 rejected, days checked: 2" == validate(contract=wider)
     assert {} == contents(files.REJECTED)
 
 
