@@ -46,6 +46,9 @@ CATEGORY_VALUES = 300
 HISTORY_WINDOWS = ("3h", "12h", "24h", "3d", "7d", "28d")
 Usual = Mapping[str, Mapping[str, Any]]  # what conf/config.yaml says for a project with months of data
 JOINED = 0.3  # the share of either table from which a column is believed to name the rows of the other
+CLOSE = 0.05  # so near are the shares of two columns that do not say which of them names a prediction
+EARLIER = 0.1  # so many more labels before their prediction say that a column does not name it
+IDS_OF_ANY_TABLE = ("id", "key", "uuid", "rowid")  # a name that each table has for its own rows says nothing
 SHORTEST = 15  # days
 ENOUGH = 10  # labels that a window of history should hold, on average
 
@@ -102,6 +105,12 @@ def find_time(table: Profile, role: str, given: str | None, ask: Ask, option: st
     return table.columns[said]
 
 
+def id_said(given: str | None) -> tuple[str | None, str | None]:
+    """What --id says: the id of the predictions and, behind =, the column of the feedback that names one."""
+    mine, is_both, theirs = (given or "").partition("=")
+    return (mine.strip(), theirs.strip()) if is_both else (given, None)
+
+
 def find_id(table: Profile, served_at: str, other: Profile | None, given: str | None) -> list[str]:
     """The column, or the columns together, that name each row of a table. ConfigError when nothing does."""
     if given is not None:
@@ -137,8 +146,7 @@ def find_id(table: Profile, served_at: str, other: Profile | None, given: str | 
 
 
 def _is_joined(table: Profile, name: str, other: Profile) -> bool:
-    found = join(table, [name], other)
-    return found is not None and found.is_likely
+    return any(one.is_likely for one in joins(table, [name], other))
 
 
 @dataclass(frozen=True)
@@ -155,18 +163,19 @@ class Join:
         return max(self.of_feedback, self.of_predictions) >= JOINED
 
     @property
+    def total(self) -> float:
+        """Both shares: the more, the likelier it is."""
+        return self.of_feedback + self.of_predictions
+
+    @property
     def text(self) -> str:
         """The numbers, for a person."""
         return f"{self.of_feedback:.0%} of its rows name a prediction, {self.of_predictions:.0%} of the predictions are named"
 
 
-def join(table: Profile, ids: list[str], other: Profile, is_said: bool = False) -> Join | None:
-    """The column of the feedback that names the most rows of the predictions; None where it has no column for ids.
-
-    Of an id that a person said, it is the column with the same name, if there is one.
-    """
+def joins(table: Profile, ids: list[str], other: Profile) -> list[Join]:
+    """How well each column of the feedback that may hold ids names rows of the predictions; the best first."""
     free = [one.name for one in other.columns.values() if one.kind not in ("time", "number", "boolean", "empty")]
-    free = [ids[0]] if is_said and ids[0] in free and len(ids) == 1 else free
     share = min(1.0, IDS / max(table.rows, other.rows, 1))
     [mine] = table.hashes([ids], share)
     theirs = other.hashes([[name] for name in free], share)
@@ -175,7 +184,24 @@ def join(table: Profile, ids: list[str], other: Profile, is_said: bool = False) 
              float(np.isin(mine, said).mean()) if len(mine) else 0.0)
         for name, said in zip(free, theirs, strict=True)
     ]  # fmt: skip
-    return max(found, key=lambda one: one.of_feedback + one.of_predictions, default=None)
+    return sorted(found, key=lambda one: one.total, reverse=True)
+
+
+def likeliest(found: Sequence[Join], ids: list[str], early: Callable[[str], float]) -> list[Join]:
+    """The joins between which nothing decides, the likeliest first; one where something does.
+
+    Numbers from 1 on name rows of any table, so shares that are close say little: a name does, or that with the other
+    column many labels were known before their prediction was served. `early` is their share with a column.
+    """
+    same = [one for one in found if [one.column] == ids and plain(one.column) not in IDS_OF_ANY_TABLE and one.is_likely]
+    close = same or [one for one in found if one.total >= found[0].total - CLOSE]
+    known = [name for name in NAMES["prediction_id"] if name not in IDS_OF_ANY_TABLE]
+    named_so = [one for one in close if plain(one.column) in known]
+    close = close if same or len(named_so) != 1 else named_so
+    if len(close) < 2 or not close[0].is_likely:
+        return close[:1]
+    shares = {one.column: early(one.column) for one in close}
+    return [one for one in close if shares[one.column] <= min(shares.values()) + EARLIER]
 
 
 def names_each_row(table: Profile, ids: list[str]) -> bool:

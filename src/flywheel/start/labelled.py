@@ -47,6 +47,13 @@ def labels_from(rows: pd.DataFrame, said: Profile, table: dict[str, Any]) -> pd.
     return _with_labels(joined, joined[SAID], table.get("values", {}))
 
 
+def said_at(said: Profile, about: str, at: Column, zone: str) -> pd.DataFrame:
+    """Which prediction each row of the feedback would name by a column, and when it was known."""
+    claims = said.sample([about, at.name], [about])
+    known_at = _moments(claims[at.name], {"time": at.time, "timezone": zone})
+    return pd.DataFrame({NAMED: claims[about].astype("str"), KNOWN: known_at})
+
+
 def _moments(values: pd.Series, written: dict[str, Any]) -> pd.Series:
     """Moments in UTC; those that cannot be understood are null."""
     options = parse(mapping.Moments, {key: written[key] for key in ("time", "timezone") if key in written})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.labels.conclude import VOTES
 from flywheel.start import guess
 from flywheel.start.guess import Ask
-from flywheel.start.labelled import KNOWN, LABEL, NAMED, SERVED, labels_from, labels_of, rows_of
+from flywheel.start.labelled import KNOWN, LABEL, NAMED, SERVED, labels_from, labels_of, rows_of, said_at
 from flywheel.start.profile import NUMERIC, Column, Profile
 
 FEW_EARLY = 0.02
@@ -62,7 +62,7 @@ class Looked:
 def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> Looked:
     """Which column is what, and the labelled rows."""
     at = guess.find_time(served, "served_at", answers.time, ask, "--time")
-    ids = guess.find_id(served, at.name, said, answers.id)
+    ids = guess.find_id(served, at.name, said, guess.id_said(answers.id)[0])
     zone = answers.timezone or "UTC"
     columns: dict[str, Any] = {"prediction_id": ids[0] if len(ids) == 1 else ids, "served_at": at.name}
     known_at = answers.known_at or _known_at(served, at) if said is None else answers.known_at
@@ -94,7 +94,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
         )
         labelled = labels_of(rows, outcome)
     else:
-        table, value, channels, why = _feedback(served, said, ids, answers, ask)
+        table, value, channels, why = _feedback(served, said, ids, rows, answers, ask)
         options["feedback"] = [table]
         words = table.get("values", {})
         guesses += why
@@ -191,12 +191,18 @@ def _outcome(
 
 
 def _feedback(
-    served: Profile, said: Profile, ids: list[str], answers: Answers, ask: Ask
+    served: Profile, said: Profile, ids: list[str], rows: pd.DataFrame, answers: Answers, ask: Ask
 ) -> tuple[dict[str, Any], Column, list[str], list[tuple[str, str]]]:
     """Where the columns of the table of feedback are, its column of values, its channels, and why."""
-    joined = _joined(served, said, ids, answers.id is not None)
-    about = joined.column
     at = guess.find_time(said, "received_at", answers.known_at, ask, "--known-at")
+
+    def early_by(about: str) -> float:
+        claims = said_at(said, about, at, answers.timezone or "UTC")
+        joined = rows[[NAMED, SERVED]].merge(claims, on=NAMED)
+        return float((joined[KNOWN] < joined[SERVED]).mean()) if len(joined) else 0.0
+
+    joined = _joined(served, said, ids, answers.id, early_by)
+    about = joined.column
     columns: dict[str, Any] = {"prediction_id": about, "received_at": at.name}
     taken = {about, at.name}
     channel = guess.named("channel", [one for one in said.columns if one not in taken])
@@ -236,16 +242,37 @@ def _feedback(
     return table, value, channels, guesses
 
 
-def _joined(served: Profile, said: Profile, ids: list[str], is_said: bool) -> guess.Join:
+def _joined(
+    served: Profile, said: Profile, ids: list[str], given: str | None, early_by: Callable[[str], float]
+) -> guess.Join:
     """The column of the feedback that names a prediction. ConfigError where hardly a row does, unless a person said the id."""
-    found = guess.join(served, ids, said, is_said)
-    if found is None or not (found.is_likely or is_said):
-        numbers = f"; by {found.column}, the likeliest, {found.text}" if found is not None else ""
+    found = guess.joins(served, ids, said)
+    _, about = guess.id_said(given)
+    wanted = about or (ids[0] if given is not None and len(ids) == 1 else None)
+    by_name = next((one for one in found if one.column == wanted), None)
+    if by_name is not None:
+        return by_name
+    if about is not None:
         raise ConfigError(
-            f"no column of {said.where.path} names rows of {served.where.path} by {' + '.join(ids)}{numbers}. Say which column "
-            f"names a prediction: --id COLUMN; found: {', '.join(served.columns)}."
+            f"--id: {said.where.path} has no column {about!r} that holds ids; found: {', '.join(said.columns)}."
         )
-    return found
+    likely = guess.likeliest(found, ids, early_by) if found else []
+    mine = " + ".join(ids)
+    if not likely or not (likely[0].is_likely or given is not None):
+        numbers = f"; by {likely[0].column}, the likeliest, {likely[0].text}" if likely else ""
+        raise ConfigError(
+            f"no column of {said.where.path} names rows of {served.where.path} by {mine}{numbers}. Say which column of "
+            f"{served.where.path} is the id: --id COLUMN, or with that of {said.where.path}: --id '{'+'.join(ids)}=COLUMN'; "
+            f"found in {said.where.path}: {', '.join(said.columns)}; in {served.where.path}: {', '.join(served.columns)}."
+        )
+    if len(likely) > 1:
+        texts = "; ".join(f"by {one.column}, {one.text}" for one in likely)
+        raise ConfigError(
+            f"several columns of {said.where.path} could name rows of {served.where.path} by {mine}: {texts}. With the wrong "
+            "one, labels go to the wrong rows. Say which one names a prediction: "
+            + " or ".join(f"--id '{'+'.join(ids)}={one.column}'" for one in likely)
+        )
+    return likely[0]
 
 
 def early(labelled: pd.DataFrame) -> list[tuple[str, str]]:

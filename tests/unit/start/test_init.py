@@ -277,6 +277,49 @@ def test_feedback_of_more_days_than_the_predictions_belongs_to_them() -> None:
     assert "100% of the predictions are named" in why
 
 
+def numbered(
+    share: float = 1.0, mine: str = "order_id", theirs: str = "order_id", order: str = "known"
+) -> tuple[str, str]:
+    """Predictions with the ids 1, 2, …; and feedback with its own ids from 1 on, in an order, and those of predictions."""
+    frame = served().assign(id=np.arange(1, DAYS * 40 + 1))
+    frame.drop(columns=["late", "known"]).rename(columns={"id": mine}).to_csv("p.csv", index=False)
+    hours = np.random.default_rng(2).integers(1, 200, len(frame))
+    known = pd.to_datetime(frame["time"]) + pd.to_timedelta(hours, unit="h")
+    said = frame.assign(known=known).sample(frac=share, random_state=3).sort_values(order)
+    about = pd.DataFrame({"id": np.arange(1, len(said) + 1)}).assign(**{theirs: said["id"].to_numpy()})
+    about.assign(known=said["known"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy(), late=said["late"].to_numpy()).to_csv(
+        "f.csv", index=False
+    )
+    return "p.csv", "f.csv"
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6])
+@pytest.mark.parametrize(("mine", "theirs"), [("order_id", "order_id"), ("id", "prediction_id")])
+def test_the_number_of_a_row_of_feedback_does_not_name_a_prediction(share: float, mine: str, theirs: str) -> None:
+    """All numbers are those of predictions as well; the column with a name for it is the one."""
+    names = numbered(share, mine, theirs)
+    assert theirs == proposed(*names).options["feedback"][0]["columns"]["prediction_id"]
+
+
+def test_of_two_columns_with_other_names_the_one_with_fewer_early_labels_names_a_prediction() -> None:
+    """With the wrong one, many labels were known before their prediction was served."""
+    names = numbered(1.0, "number", "parcel", "weight")
+    assert "parcel" == proposed(*names).options["feedback"][0]["columns"]["prediction_id"]
+
+
+def test_of_two_columns_that_could_both_name_a_prediction_somebody_says_which() -> None:
+    """Both are named with what to say, and that is obeyed."""
+    names = numbered(0.6, "number", "parcel")
+    with pytest.raises(
+        ConfigError, match=r"several columns of f\.csv could .*--id 'number=id' or --id 'number=parcel'"
+    ):
+        proposed(*names)
+    found = proposed(*names, id="number=parcel").options["feedback"][0]["columns"]
+    assert ("parcel", "id") == (found["prediction_id"], found["feedback_id"])
+    with pytest.raises(ConfigError, match=r"--id: f\.csv has no column 'box' that holds ids; found: id, parcel, known"):
+        proposed(*names, id="number=box")
+
+
 def test_an_id_that_was_said_is_obeyed_with_a_warning() -> None:
     """Of few rows it is known what happened; the numbers are said."""
     names = tables()
