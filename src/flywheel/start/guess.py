@@ -50,6 +50,7 @@ CLOSE = 0.05  # so near are the shares of two columns that do not say which of t
 EARLIER = 0.1  # so many more labels before their prediction say that a column does not name it
 IDS_OF_ANY_TABLE = ("id", "key", "uuid", "rowid")  # a name that each table has for its own rows says nothing
 SHORTEST = 15  # days
+LABELLED, LABELLED_WELL = 5, 14  # days with labels that a window needs at least, and should have
 ENOUGH = 10  # labels that a window of history should hold, on average
 
 # A question, the choices (none: any word), and the likeliest; None where nobody is there to answer.
@@ -377,13 +378,17 @@ def history_of(keys: Mapping[str, int], labels_a_day: float) -> list[dict[str, A
 
 @dataclass(frozen=True)
 class Volume:
-    """How much there is: days, predictions, labels and how many of them are positive; and how many features will be made."""
+    """How much there is: days, predictions, labels and how many of them are positive; and how many features will be made.
+
+    `lag` is the days after which most labels are known; 0 where that is less than a day.
+    """
 
     days: int
     predictions: float
     labels: float
     positives: float
     features: int
+    lag: int = 0
 
     @property
     def rarer(self) -> float:
@@ -391,18 +396,37 @@ class Volume:
         return min(self.positives, self.labels - self.positives)
 
 
+def evaluation_days(volume: Volume, usual: int) -> int:
+    """Days of the evaluation window: usual ones, or more where labels come late, so that its first part is labelled.
+
+    As of its first day, the training window before it must have labels as well. DataError when the span is too short.
+    """
+    days, lag = volume.days, volume.lag
+    if days < SHORTEST:
+        raise DataError(f"the tables span {days} days; at least {SHORTEST} are needed to train and to evaluate.")
+    found = usual if days >= 4 * usual else max(7, days // 4)
+    if not lag:
+        return found
+    least = lag + LABELLED
+    if days < 2 * least:
+        raise DataError(
+            f"labels come {lag} days late and the tables span {days} days; at least {2 * least} are needed: {least} to train, "
+            f"and {least} to evaluate, each with {LABELLED} days of labels. Give tables of more days, or say with --label and "
+            "--known-at what is known sooner."
+        )
+    return max(found, min(lag + LABELLED_WELL, days - max(math.ceil(days / 3), least)))
+
+
 def sizes_of(volume: Volume, usual: Usual) -> dict[str, dict[str, Any]]:
-    """Windows, minimum rows and ages that fit the span and the volume, where the usual ones are too large.
+    """Windows, minimum rows and ages that fit the span, the volume and how late labels come, where the usual ones do not.
 
     DataError when the span is too short to train and to evaluate.
     """
     days = volume.days
-    if days < SHORTEST:
-        raise DataError(f"the tables span {days} days; at least {SHORTEST} are needed to train and to evaluate.")
     windows, train, gate = usual["windows"], usual["train"], usual["gate"]
-    is_long = days >= 4 * windows["evaluation_days"]
-    evaluation = windows["evaluation_days"] if is_long else max(7, days // 4)
-    training = days - evaluation
+    evaluation = evaluation_days(volume, windows["evaluation_days"])
+    training = days - evaluation - volume.lag
+    labelled = evaluation - volume.lag
     share = 0.7 * volume.labels / max(volume.predictions, 1)
     sizes: dict[str, dict[str, Any]] = {
         "windows": {
@@ -416,9 +440,9 @@ def sizes_of(volume: Volume, usual: Usual) -> dict[str, dict[str, Any]]:
             ),
         },
         "gate": {
-            "min_labelled_share": min(gate["min_labelled_share"], round(share, 3)),
-            "min_days": min(gate["min_days"], max(5, evaluation // 2)),
-            "min_positives": min(gate["min_positives"], max(30, int(volume.rarer * evaluation / days / 2))),
+            "min_labelled_share": min(gate["min_labelled_share"], round(share * labelled / evaluation, 3)),
+            "min_days": min(gate["min_days"], max(5, labelled // 2)),
+            "min_positives": min(gate["min_positives"], max(30, int(volume.rarer * labelled / days / 2))),
         },
         "monitor": {"min_labelled_share": min(usual["monitor"]["min_labelled_share"], round(share, 3))},
         "trigger": {"max_age_days": min(usual["trigger"]["max_age_days"], evaluation)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from flywheel.params import parse
 from flywheel.start import guess
 from flywheel.start.profile import Column, Profile
 
+MOST = 0.9  # of the labels: after how long so many are known is how late labels come
 # What is added to the rows of a table, under names that no column has.
 SERVED, KNOWN, LABEL, NAMED, SAID = "(served_at)", "(known_at)", "(label)", "(id)", "(said)"
 
@@ -52,6 +54,13 @@ def said_at(said: Profile, about: str, at: Column, zone: str) -> pd.DataFrame:
     claims = said.sample([about, at.name], [about])
     known_at = _moments(claims[at.name], {"time": at.time, "timezone": zone})
     return pd.DataFrame({NAMED: claims[about].astype("str"), KNOWN: known_at})
+
+
+def lag_of(labelled: pd.DataFrame) -> int:
+    """After how many days most labels are known, each for the first time; 0 where that is less than a day."""
+    first = labelled.dropna(subset=[KNOWN]).sort_values(KNOWN).drop_duplicates(NAMED)
+    days = (first[KNOWN] - first[SERVED]).quantile(MOST) / pd.Timedelta("1D") if len(first) else 0.0
+    return math.ceil(days) if days >= 1 else 0
 
 
 def _moments(values: pd.Series, written: dict[str, Any]) -> pd.Series:

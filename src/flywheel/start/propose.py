@@ -15,7 +15,7 @@ from flywheel.errors import ConfigError
 from flywheel.labels.conclude import VOTES
 from flywheel.start import guess
 from flywheel.start.guess import Ask, Usual
-from flywheel.start.labelled import LABEL, SERVED
+from flywheel.start.labelled import LABEL, MOST, SERVED, lag_of
 from flywheel.start.looking import Answers, Looked, look
 from flywheel.start.profile import NUMERIC, Column, Profile
 
@@ -96,7 +96,8 @@ def propose(
     history = guess.history_of(dict(list(keys.items())[:HISTORY_KEYS]), labels / days)
     parts = guess.local_hours(looked.rows[SERVED])
     n_features = len(used) + len(parts) + 2 * sum(len(one["windows"]) for one in history)
-    volume = guess.Volume((clock - first.date()).days, served.rows, labels, positives, n_features)
+    lag = lag_of(looked.labelled)
+    volume = guess.Volume((clock - first.date()).days, served.rows, labels, positives, n_features, lag)
     found = Proposal(
         name=name,
         event=said_event or event,
@@ -122,7 +123,8 @@ def propose(
         else None,
         left_out=left_out,
     )
-    found.guesses = [*looked.said, *_said(found, looked, used, (first.date(), last.date(), days, rate))]
+    late = _late(lag, guess.evaluation_days(volume, usual["windows"]["evaluation_days"]))
+    found.guesses = [*looked.said, *_said(found, looked, used, (first.date(), last.date(), days, rate)), *late]
     odd = [one for one in looked.served.columns.values() if one.is_mixed and one.name not in looked.taken]
     found.unknown = [*unknown, *(f"what {one.name} is: not all of its values are numbers" for one in odd)]
     return found, _inputs(looked, used, renamed), looked.labelled[LABEL].to_numpy()
@@ -158,7 +160,7 @@ def _said(
         ("volume", f"{looked.served.rows:,} predictions in {days} days, {positive}"),
         ("evaluation", f"the last {evaluation} days"),
         *(
-            (f"{section}.{key}", f"{value}: there are few rows or days")
+            (f"{section}.{key}", f"{value}: there are few rows or days, or labels come late")
             for section, values in found.sizes.items()
             for key, value in values.items()
             if section != "windows"
@@ -172,6 +174,19 @@ def _said(
             (one.name, f"{one.wrong:,} values are no {one.kind}, such as {one.wrong_example!r}: they will be rejected")
             for one in wrong
         ),
+    ]
+
+
+def _late(lag: int, evaluation: int) -> list[tuple[str, str]]:
+    """What late labels mean for the evaluation window; nothing where they are known within a day."""
+    if not lag:
+        return []
+    return [
+        (
+            "label lag",
+            f"labels come {lag} days late ({MOST:.0%} of them by then), so of the {evaluation} days of the evaluation window "
+            f"the first {evaluation - lag} have labels; gate.min_labelled_share and min_days ask for no more",
+        )
     ]
 
 

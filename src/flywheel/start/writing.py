@@ -104,11 +104,11 @@ def sized(said: Proposal) -> list[str]:
     if said.min_votes is not None:
         lines += ["label:", "  # Most predictions have one voter only.", f"  min_votes: {said.min_votes}"]
     if said.sizes:
-        lines.append("# The span and the volume of the tables want other sizes than the engine's own.")
+        lines.append("# The span, the volume and the label lag of the tables want other sizes than the engine's own.")
     for section, values in said.sizes.items():
         lines += [
             f"{section}:",
-            "  # Fewer than with months of data.",
+            "  # As many as the tables allow.",
             *(f"  {key}: {value}" for key, value in values.items()),
         ]
     return [*lines, ""] if lines else []

@@ -132,6 +132,30 @@ def test_sizes_fit_the_span_and_the_volume(volume: guess.Volume, sizes: dict[str
     assert sizes == guess.sizes_of(volume, USUAL)
 
 
+@pytest.mark.parametrize(("n_days", "evaluation"), [(300, 59), (180, 59), (110, 59), (102, 52)])
+def test_late_labels_make_the_evaluation_window_so_long_that_it_has_some(n_days: int, evaluation: int) -> None:
+    """Its first days are labelled, the gate asks for no more, and so are those of the training window before it."""
+    frame = served(n_days, 20)
+    known = pd.to_datetime(frame["time"]) + pd.Timedelta("44D 5h")
+    found = proposed(*tables(frame, known=known.dt.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    assert evaluation == found.sizes["windows"]["evaluation_days"]
+    share = (evaluation - 45) / evaluation
+    assert (0.5 * share < found.sizes["gate"]["min_labelled_share"] < share, n_days - evaluation > 45) == (True, True)
+    assert dict(found.guesses)["label lag"].startswith(
+        f"labels come 45 days late (90% of them by then), so of the {evaluation} days of the evaluation window the first"
+    )
+
+
+def test_labels_that_come_too_late_for_the_span_are_refused() -> None:
+    """With the days that are there and those that are needed; on time they would be enough."""
+    known = pd.to_datetime(served()["time"]) + pd.Timedelta("44D 5h")
+    with pytest.raises(
+        DataError, match=r"45 days late and the tables span 60 days; at least 100 .*Give tables of more"
+    ):
+        proposed(*tables(known=known.dt.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    assert "label lag" not in dict(proposed(*tables()).guesses)
+
+
 def test_one_table_with_outcomes_in_it_is_understood() -> None:
     """What happened and when that was known are no inputs."""
     served().to_parquet("one.parquet")
