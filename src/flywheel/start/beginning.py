@@ -33,7 +33,7 @@ from flywheel.start.profile import profile, without_conf
 from flywheel.start.propose import Proposal, propose
 from flywheel.start.writing import PLACEHOLDER, as_yaml
 
-NAME = re.compile(r"[a-z][a-z0-9-]*")
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def package_of(name: str) -> str:
     package = name.replace("-", "_")
     why = None
     if not NAME.fullmatch(name):
-        why = "allowed are small letters, digits and -"
+        why = "allowed are small letters, digits, and single - between them"
     elif yaml.safe_load(name) != name or keyword.iskeyword(package):
         why = f"{name} is a word of YAML or of Python"
     elif package in replacing.FOLDERS or (Path("tests") / package).exists():
