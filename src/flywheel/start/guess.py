@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from flywheel.data.sources import mapping
 from flywheel.data.tables import CHANNELS
 from flywheel.errors import ConfigError, DataError
 from flywheel.start.profile import IDS, NUMERIC, Column, Profile
@@ -49,6 +51,7 @@ JOINED = 0.3  # the share of either table from which a column is believed to nam
 CLOSE = 0.05  # so near are the shares of two columns that do not say which of them names a prediction
 EARLIER = 0.1  # so many more labels before their prediction say that a column does not name it
 IDS_OF_ANY_TABLE = ("id", "key", "uuid", "rowid")  # a name that each table has for its own rows says nothing
+FEW_REPEATS = 0.01  # a column may be the id though so many rows have a value that came before
 SHORTEST = 15  # days
 LABELLED, LABELLED_WELL = 5, 14  # days with labels that a window needs at least, and should have
 ENOUGH = 10  # labels that a window of history should hold, on average
@@ -122,16 +125,16 @@ def find_id(table: Profile, served_at: str, other: Profile | None, given: str | 
                 f"--id: {table.where.path} has no column {missing[0]!r}; found: {', '.join(table.columns)}."
             )
         return names
-    unique = [
-        one.name for one in table.columns.values() if one.is_unique and one.kind not in ("time", "number", "boolean")
-    ]
+    unique = [one.name for one in table.columns.values() if one.is_unique and one.may_be_id]
     if other is not None and len(unique) > 1:
         unique = [name for name in unique if _is_joined(table, name, other)] or unique
     if unique:
         return [named("prediction_id", unique) or unique[0]]
     said = named("prediction_id", list(table.columns))
     if said is not None and other is not None and _is_joined(table, said, other):
-        return [said]  # some rows repeat it, which is told later
+        return [said]  # rows may repeat it: how many do is among the guesses
+    if other is not None:
+        check_repeats(table, other)
     keys = [
         one.name
         for one in table.columns.values()
@@ -144,6 +147,44 @@ def find_id(table: Profile, served_at: str, other: Profile | None, given: str | 
         f"{table.where.path} has no column that names each row once. Add one, or say which columns do together: "
         f"--id '{(keys or list(table.columns))[0]}+{served_at}'"
     )
+
+
+def check_repeats(table: Profile, other: Profile) -> None:
+    """ConfigError when the feedback names a column that would be the id, had a few rows not the same value."""
+    for one in table.columns.values():
+        is_near = one.may_be_id and not one.nulls and 0 < one.repeats <= FEW_REPEATS * table.rows
+        if is_near and _is_joined(table, one.name, other):
+            raise ConfigError(
+                f"{one.name} of {table.where.path} is named by {other.where.path}, but {in_repeats(one.repeats, table.rows)}. "
+                f"An id names one row. Correct the table, or go on with: --id {one.name}"
+            )
+
+
+def in_repeats(repeats: int, rows: int) -> str:
+    """How many rows repeat an id, and what becomes of them."""
+    return (
+        f"{repeats:,} of {rows:,} rows repeat a value that came before: validate rejects them, and the first row stays"
+    )
+
+
+def check_pointed(table: Profile, ids: list[str], other: Profile) -> None:
+    """ConfigError when a column of the feedback would name predictions, were 12 not written as 12.0 in one of the tables."""
+    mine = table.columns[ids[0]]
+    if len(ids) > 1 or not mine.may_be_id:
+        return
+    whole = [one for one in other.columns.values() if one.may_be_id and one.kind in NUMERIC]
+    pointed = [one.name for one in whole if one.has_points != mine.has_points]
+    pointed = sorted(pointed, key=lambda name: name != ids[0])
+    numbers = set(pd.to_numeric(table.sample(ids, ids)[ids[0]], errors="coerce").dropna())
+    for name in pointed:
+        named_by = pd.to_numeric(other.sample([name], [name])[name], errors="coerce").dropna()
+        if named_by.isin(numbers).mean() >= JOINED:
+            where, column = (table.where.path, ids[0]) if mine.has_points else (other.where.path, name)
+            raise ConfigError(
+                f"{column} of {where} is written as numbers with a point, such as 12.0, and the other table has 12: as texts "
+                f"they are not the same, so no row of {other.where.path} names one of {table.where.path}. A gap in the column "
+                f"may have made it so. Write {column} as whole numbers (in pandas: .astype('Int64')), and run again."
+            )
 
 
 def _is_joined(table: Profile, name: str, other: Profile) -> bool:
@@ -176,7 +217,7 @@ class Join:
 
 def joins(table: Profile, ids: list[str], other: Profile) -> list[Join]:
     """How well each column of the feedback that may hold ids names rows of the predictions; the best first."""
-    free = [one.name for one in other.columns.values() if one.kind not in ("time", "number", "boolean", "empty")]
+    free = [one.name for one in other.columns.values() if one.may_be_id]
     share = min(1.0, IDS / max(table.rows, other.rows, 1))
     [mine] = table.hashes([ids], share)
     theirs = other.hashes([[name] for name in free], share)
@@ -215,11 +256,8 @@ def names_each_row(table: Profile, ids: list[str]) -> bool:
 
 def as_ids(frame: pd.DataFrame, ids: list[str]) -> pd.Series:
     """The ids of rows as the source will put them together."""
-    texts = [frame[name].astype("str") for name in ids]
-    found = texts[0]
-    for text in texts[1:]:
-        found = found + "|" + text
-    return found
+    texts = mapping.joined(pa.Table.from_pandas(frame[ids], preserve_index=False), tuple(ids)).to_pandas()
+    return pd.Series(texts.array, index=frame.index)
 
 
 def find_value(table: Profile, given: str | None, taken: set[str], option: str = "--label") -> Column:

@@ -44,8 +44,8 @@ def labels_from(rows: pd.DataFrame, said: Profile, table: dict[str, Any]) -> pd.
     channel = claims[extra[0]] if extra else pd.Series(table["channel"], claims.index)
     claims = claims[channel.isin(VOTES)]
     known_at = _moments(claims[at], table)
-    claims = pd.DataFrame({NAMED: claims[about].astype("str"), SAID: claims[value], KNOWN: known_at})
-    joined = rows.merge(claims, on=NAMED)
+    claims = pd.DataFrame({NAMED: guess.as_ids(claims, [about]), SAID: claims[value], KNOWN: known_at})
+    joined = rows.merge(claims.dropna(subset=[NAMED]), on=NAMED)
     return _with_labels(joined, joined[SAID], table.get("values", {}))
 
 
@@ -53,13 +53,13 @@ def said_at(said: Profile, about: str, at: Column, zone: str) -> pd.DataFrame:
     """Which prediction each row of the feedback would name by a column, and when it was known."""
     claims = said.sample([about, at.name], [about])
     known_at = _moments(claims[at.name], {"time": at.time, "timezone": zone})
-    return pd.DataFrame({NAMED: claims[about].astype("str"), KNOWN: known_at})
+    return pd.DataFrame({NAMED: guess.as_ids(claims, [about]), KNOWN: known_at})
 
 
 def lag_of(labelled: pd.DataFrame) -> int:
     """After how many days most labels are known, each for the first time; 0 where that is less than a day."""
     first = labelled.dropna(subset=[KNOWN]).sort_values(KNOWN).drop_duplicates(NAMED)
-    days = (first[KNOWN] - first[SERVED]).quantile(MOST) / pd.Timedelta("1D") if len(first) else 0.0
+    days = (first[KNOWN] - first[SERVED]).dt.total_seconds().quantile(MOST) / 86_400 if len(first) else 0.0
     return math.ceil(days) if days >= 1 else 0
 
 

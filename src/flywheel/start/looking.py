@@ -74,6 +74,9 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
         ("prediction_id", " + ".join(ids) + (": together they name each row" if len(ids) > 1 else "")),
         *roles.items(),
     ]
+    repeats = served.columns[ids[0]].repeats if len(ids) == 1 else 0
+    if repeats:
+        guesses.append(("careful", f"{ids[0]}: {guess.in_repeats(repeats, served.rows)}"))
     for where in (one.where for one in (served, said) if one is not None):
         if where.encoding not in ("utf-8", answers.written.get("encoding")):
             guesses.append(("encoding", f"{where.encoding}, of {where.path}; if letters are wrong, say --encoding"))
@@ -198,7 +201,7 @@ def _feedback(
 
     def early_by(about: str) -> float:
         claims = said_at(said, about, at, answers.timezone or "UTC")
-        joined = rows[[NAMED, SERVED]].merge(claims, on=NAMED)
+        joined = rows[[NAMED, SERVED]].merge(claims.dropna(subset=[NAMED]), on=NAMED)
         return float((joined[KNOWN] < joined[SERVED]).mean()) if len(joined) else 0.0
 
     joined = _joined(served, said, ids, answers.id, early_by)
@@ -251,6 +254,8 @@ def _joined(
     wanted = about or (ids[0] if given is not None and len(ids) == 1 else None)
     by_name = next((one for one in found if one.column == wanted), None)
     if by_name is not None:
+        if not by_name.is_likely:
+            guess.check_pointed(served, ids, said)
         return by_name
     if about is not None:
         raise ConfigError(
@@ -258,6 +263,8 @@ def _joined(
         )
     likely = guess.likeliest(found, ids, early_by) if found else []
     mine = " + ".join(ids)
+    if not likely or not likely[0].is_likely:
+        guess.check_pointed(served, ids, said)
     if not likely or not (likely[0].is_likely or given is not None):
         numbers = f"; by {likely[0].column}, the likeliest, {likely[0].text}" if likely else ""
         raise ConfigError(

@@ -70,6 +70,8 @@ class Column:
     # How often each value occurs; None where there are too many of them to count.
     counts: dict[str, int] | None = field(default_factory=dict)
     is_unique: bool = True
+    repeats: int = 0  # rows with a value that came before
+    is_whole: bool = True  # all of its numbers are, though some may be written as 12.0
     has_points: bool = False
     seen: list[np.ndarray] = field(default_factory=list)  # hashes of all values, while the table is read
 
@@ -79,6 +81,11 @@ class Column:
         there = max(self.rows - self.nulls, 1)
         share = self.numbers / there if self.kind == "text" else 1.0
         return self.kind in ("text", *NUMERIC) and self.wrong > FEW_WRONG * there and share >= MIXED
+
+    @property
+    def may_be_id(self) -> bool:
+        """Whether its values may name rows: texts and whole numbers do, also those that a gap made 12.0."""
+        return self.kind in ("text", "integer") or (self.kind == "number" and self.is_whole)
 
     @property
     def n_values(self) -> int:
@@ -338,6 +345,7 @@ def count(found: Column, column: pa.ChunkedArray) -> None:
         numbers = pd.to_numeric(words, errors="coerce")
         note_wrong(found, numbers.isna(), words, column, before)
         widen(found, numbers[np.isfinite(numbers)])
+        found.is_whole &= bool((numbers % 1 == 0).all())
         if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
             found.has_points = True
         elif not pa.types.is_integer(column.type):
@@ -373,7 +381,8 @@ def widen(found: Column, numbers: pd.Series) -> None:
 def settle(found: Column) -> None:
     """What can be said of a column once all of its rows were seen."""
     hashes = np.concatenate(found.seen) if found.seen else np.array([], dtype="uint64")
-    found.is_unique = len(hashes) > 0 and found.nulls == 0 and len(np.unique(hashes)) == len(hashes)
+    found.repeats = len(hashes) - len(np.unique(hashes))
+    found.is_unique = len(hashes) > 0 and found.nulls == 0 and not found.repeats
     found.seen = []
     if found.kind in NUMERIC:
         found.kind = "number" if found.has_points else "integer"

@@ -344,6 +344,39 @@ def test_of_two_columns_that_could_both_name_a_prediction_somebody_says_which() 
         proposed(*names, id="number=box")
 
 
+def test_whole_numbers_that_a_gap_made_floats_name_predictions() -> None:
+    """The source reads 12.0 of a Parquet file as 12."""
+    numbered()
+    pd.read_csv("p.csv").to_parquet("p.parquet")
+    feedback = pd.read_csv("f.csv").drop(columns="id")
+    feedback.assign(order_id=feedback["order_id"].where(feedback.index != 5)).to_parquet("f.parquet")
+    assert "order_id" == proposed("p.parquet", "f.parquet").options["feedback"][0]["columns"]["prediction_id"]
+
+
+@pytest.mark.parametrize("said", [{}, {"id": "order_id"}])
+def test_whole_numbers_with_a_point_in_a_csv_are_refused_by_name(said: dict[str, str]) -> None:
+    """The source reads them as 12.0, and the predictions have 12; which column to write in another way is said."""
+    names = numbered()
+    feedback = pd.read_csv("f.csv").drop(columns="id")
+    feedback.assign(order_id=feedback["order_id"].where(feedback.index != 5)).to_csv("f.csv", index=False)
+    with pytest.raises(ConfigError, match=r"^order_id of f\.csv is written as numbers with a point, .*Int64"):
+        proposed(*names, **said)
+
+
+def test_an_id_with_few_repeats_is_advised_with_their_number() -> None:
+    """Not two other columns together; with --id it is taken, and the number is among the guesses."""
+    names = numbered()
+    pd.read_csv("f.csv").drop(columns="id").to_csv("f.csv", index=False)
+    frame = pd.read_csv("p.csv")
+    frame.assign(order_id=frame["order_id"].where(frame.index % 800 != 7, 1)).to_csv("p.csv", index=False)
+    with pytest.raises(
+        ConfigError, match=r"^order_id of p\.csv is named by f\.csv, but 3 of 2,400 rows.*--id order_id$"
+    ):
+        proposed(*names)
+    careful = dict(proposed(*names, id="order_id").guesses)["careful"]
+    assert careful.startswith("order_id: 3 of 2,400 rows repeat a value that came before: validate rejects them")
+
+
 def test_an_id_that_was_said_is_obeyed_with_a_warning() -> None:
     """Of few rows it is known what happened; the numbers are said."""
     names = tables()
@@ -780,6 +813,7 @@ def test_tables_in_the_tree_are_kept_out_of_git_unless_they_are_in_it(tree: Path
     [
         ("Rain", "--name: found 'Rain'"),
         ("3", "--name"),
+        *((name, "single - between them") for name in ("a-", "a--b")),
         ("a/b", "--name"),
         ("old", "is there already"),
         ("flywheel", "a module of Python is called flywheel"),
