@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import planted
 from tests.postgres import Postgres, programs
 
 ROOT = Path(__file__).parents[1]
@@ -33,12 +34,12 @@ FIRST = "a first model"  # the commit in which the champion was a candidate; no 
 
 
 # What another project has otherwise, so that a test which opens it could depend on the example.
-OTHERWISE = (*EXAMPLE, *RESULTS, "conf/state.yaml", "uv.lock")
+OTHERWISE = (*EXAMPLE, *RESULTS, "conf/config.yaml", "conf/state.yaml", "conf/project/", "pyproject.toml", "uv.lock")
 ENGINE = ("tests/unit/", "tests/behaviour/")
 
 
 class Watch:
-    """Sees which files of this tree the test that runs now opens."""
+    """Sees which files of this tree the test that runs now opens, itself or by its fixtures, in this process."""
 
     def __init__(self) -> None:
         self.opened: set[str] | None = None
@@ -48,9 +49,9 @@ class Watch:
             return
         if isinstance(arguments[0], (str, bytes, os.PathLike)):
             place = os.path.abspath(os.fsdecode(arguments[0]))
-            if event != "open" and place in sys.path:  # any import looks there, and pytest adds the folders of tests
-                return
             path = os.path.relpath(place, ROOT)
+            if path == "tests/flights":  # pytest has this folder in sys.path, where any import looks
+                return
             if f"{path}/".startswith(OTHERWISE) or path in OTHERWISE:
                 self.opened.add(path)
 
@@ -59,13 +60,17 @@ watch = Watch()
 sys.addaudithook(watch)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """From here on, before any fixture is made, a test of the engine is watched."""
+    watch.opened = None
+    if item.nodeid.startswith(ENGINE) and not item.get_closest_marker("project"):
+        planted.engine_params()  # the engine's own settings, without a project, which many tests share
+        watch.opened = set()
+
+
 @pytest.fixture(autouse=True)
-def nothing_of_the_example(request: pytest.FixtureRequest) -> Iterator[None]:
+def nothing_of_the_example() -> Iterator[None]:
     """A test of the engine does not look at this tree's own project, or is marked, and run on another one by the walk."""
-    if not request.node.nodeid.startswith(ENGINE) or request.node.get_closest_marker("project"):
-        yield
-        return
-    watch.opened = set()
     yield
     opened, watch.opened = watch.opened, None
     assert not opened, f"it opened {', '.join(sorted(opened))}: give it the mark `project`, or a project of its own"

@@ -106,7 +106,9 @@ def test_without_the_example_everything_is_green(walked_copy: Clone) -> None:
     walked_copy.git("add", "-A")  # what ruff and the tests look at
     assert walked_copy.git("ls-files", "tables") == ""
     walked_copy.run("make", "check")
-    walked_copy.run("pytest", "-m", "project and not slow", "-n", "0")  # collects all; the others saw no project
+    walked_copy.run(
+        "pytest", "-m", "project and not slow", "-n", "0"
+    )  # collects all; no other opens what the walk has changed
 
 
 def test_the_rest_of_the_walk(walked_copy: Clone) -> None:
