@@ -59,6 +59,12 @@ def test_each_row_is_in_its_day_once_and_in_order(parts: list[list[int | None]],
     assert {day: len(rows) for day, rows in found.items()} == {(day - FIRST).days: n for day, n in spool.rows.items()}
 
 
+def test_a_day_that_goes_to_disk_again_and_again_keeps_all_of_its_rows() -> None:
+    """Two parts go together, then one alone, then two: no file takes the place of another."""
+    parts: list[list[int | None]] = [[0] * 4, [0] * 9, [0] * 13, [0] * 4, [0] * 9]
+    assert expected(parts) == spooled(parts, limit=100)[1]
+
+
 def test_rows_of_which_none_has_a_day_are_counted_not_lost() -> None:
     """The source then says which time could not be understood."""
     spool = Spool()

@@ -104,7 +104,7 @@ class Spool:
             held = [part for part in parts if not isinstance(part, Path)]
             if not held:
                 continue
-            path = self._folder / f"{day}-{len(parts)}.arrow"
+            path = self._folder / f"{day}-{len(parts) - len(held)}.arrow"  # by how many files the day has already
             table = together(held)
             with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table)
