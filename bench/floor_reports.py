@@ -33,7 +33,7 @@ def draws(n_days, drawn):
     for block, seed in ((drawn["block_days"], drawn["seed"]), (drawn["check_block_days"], drawn["seed"] + 1)):
         length = max(1, min(block, n_days // 4))
         starts = np.random.default_rng(seed).integers(0, n_days, (drawn["samples"], -(-n_days // length), 1))
-        days = ((starts + np.arange(length)) % n_days).reshape(drawn["samples"], -1)[:, :n_days]
+        days = ((starts + np.arange(length)) % n_days).reshape(drawn["samples"], length * starts.shape[1])[:, :n_days]
         weights.append((days[:, :, None] == np.arange(n_days)).sum(axis=1))
     return np.vstack(weights)
 
