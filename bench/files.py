@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from collecting import collect
 
 ROOT = Path(__file__).parents[1]
 QUICK = "--quick" in sys.argv
@@ -25,16 +25,6 @@ ROWS = 100_000 if QUICK else 1_000_000  # predictions
 CSV_BYTES = 2 * 10**8 if QUICK else 2 * 10**9
 SERVED = {"prediction_id": "id", "served_at": "at", "in_place": "place", "in_size": "size", "in_wind": "wind"}
 SAID = {"prediction_id": "id", "received_at": "at", "source_id": "who", "value": "value"}
-COLLECT = """
-import json, resource, sys, time
-from flywheel.stages.collect import CollectParams, main
-from tests.planted import settings
-params = settings(CollectParams, clock={"as_of": sys.argv[2]}, collect={"allow_demo_key": True})
-source = params.source.model_copy(update={"factory": "files", "options": json.loads(sys.argv[1])})
-started = time.perf_counter()
-main(params.model_copy(update={"source": source}))
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
 
 
 def main() -> None:
@@ -49,9 +39,9 @@ def main() -> None:
 def measure(folder: Path) -> dict[str, Any]:
     """All figures."""
     plant(folder)
-    parquet = collect(options(folder / "served.parquet", folder / "said.parquet"))
-    half = collect(options(folder / "half.parquet", None))
-    whole = collect(options(folder / "served.csv", None))
+    parquet = read(options(folder / "served.parquet", folder / "said.parquet"))
+    half = read(options(folder / "half.parquet", None), DAYS // 2)
+    whole = read(options(folder / "served.csv", None))
     return {
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
         "rows": 3 * ROWS,
@@ -107,22 +97,9 @@ def options(served: Path, said: Path | None) -> dict[str, Any]:
     return {"predictions": {"path": str(served), "columns": SERVED}, "feedback": feedback}
 
 
-def collect(found: dict[str, Any]) -> tuple[float, float]:
-    """The stage in a process of its own: its seconds, and its peak memory in MiB."""
-    with tempfile.TemporaryDirectory() as folder:
-        as_of = pd.Timestamp("2030-01-01") + pd.Timedelta(days=DAYS if "half" not in str(found) else DAYS // 2)
-        done = subprocess.run(
-            [sys.executable, "-c", COLLECT, json.dumps(found), str(as_of.date())],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        sys.exit(f"collect failed:\n{done.stderr}")
-    seconds, peak = map(float, done.stdout.split()[-2:])
-    return seconds, peak
+def read(found: dict[str, Any], days: int = DAYS) -> tuple[float, float]:
+    """Seconds and peak memory of collecting so many days."""
+    return collect("files", found, str((pd.Timestamp("2030-01-01") + pd.Timedelta(days=days)).date()))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from collecting import collect
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
@@ -52,16 +51,6 @@ create index on served (at);
 create index on said (at);
 analyze;
 """
-COLLECT = """
-import json, resource, sys, time
-from flywheel.stages.collect import CollectParams, main
-from tests.planted import settings
-params = settings(CollectParams, clock={"as_of": sys.argv[2]}, collect={"allow_demo_key": True})
-source = params.source.model_copy(update={"factory": "sql", "options": json.loads(sys.argv[1])})
-started = time.perf_counter()
-main(params.model_copy(update={"source": source}))
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
 
 
 def main() -> None:
@@ -84,15 +73,13 @@ def main() -> None:
 
 def measure(address: str, n: int) -> dict[str, Any]:
     """All figures. What is compared takes turns, and the best counts: noise only adds."""
-    turns = [
-        (collect(address, DAYS), best(lambda: copied(address)), best(lambda: fetched(address))) for _ in range(TRIES)
-    ]
+    turns = [(read(address, DAYS), best(lambda: copied(address)), best(lambda: fetched(address))) for _ in range(TRIES)]
     (seconds, peak), copy, fetch = (
         min(turn[0] for turn in turns),
         min(turn[1] for turn in turns),
         min(turn[2] for turn in turns),
     )
-    _, half = collect(address, DAYS // 2)
+    _, half = read(address, DAYS // 2)
     return {
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
         "rows": n,
@@ -132,26 +119,14 @@ def fetched(address: str) -> None:
                     pass
 
 
-def collect(address: str, days: int) -> tuple[float, float]:
+def read(address: str, days: int) -> tuple[float, float]:
     """The stage in a process of its own: its seconds, and its peak memory in MiB."""
     options = {
         "address_env": "WAREHOUSE_URL",
         "predictions": {"table": "served", "columns": SERVED},
         "feedback": [{"table": "said", "columns": SAID, "channel": "report", "values": {"late": 1, "fine": 0}}],
     }
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", COLLECT, json.dumps(options), f"2030-01-{1 + days:02}"],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "WAREHOUSE_URL": address},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        sys.exit(f"collect failed:\n{done.stderr}")
-    seconds, peak = map(float, done.stdout.split()[-2:])
-    return seconds, peak
+    return collect("sql", options, f"2030-01-{1 + days:02}", WAREHOUSE_URL=address)
 
 
 if __name__ == "__main__":
