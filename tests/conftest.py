@@ -260,7 +260,7 @@ def tiny(start: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL, started by the first test of the group `sql` that needs it, and stopped in the end."""
+    """A PostgreSQL, started by the first test that needs it, and stopped in the end; pyproject.toml says for which Pythons."""
     if programs() is None:
         pytest.skip("the package pgserver has no PostgreSQL for this Python")
     server = Postgres()

@@ -7,8 +7,6 @@ import logging
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +26,7 @@ from flywheel.data.sources import files as of_files
 from flywheel.data.sources.sql import Sql, open_source
 from flywheel.errors import ConfigError, DataError, RemoteError
 from flywheel.stages.collect import CollectParams, main
+from tests.peak import run as peak_of
 from tests.planted import ROOT, contents, day, settings
 from tests.postgres import PASSWORD, Postgres
 
@@ -670,14 +669,14 @@ def test_only_the_window_that_is_wanted_is_read(server: Place) -> None:
         ids(opened("sized"), 2)
 
 
-PEAK = """
-import datetime as dt, resource, sys
+COUNT = """
+import datetime as dt, sys
 from flywheel.data.sources import sql
 sql.MEMORY = 2**22
 columns = {"prediction_id": "id", "served_at": "at", "in_size": "size"}
 found = sql.open_source({"address_env": "WAREHOUSE_URL", "predictions": {"table": sys.argv[1], "columns": columns}})
 n = sum(len(found.predictions(dt.date(2030, 1, 1) + dt.timedelta(days=one))) for one in range(40))
-print(n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(n)
 """
 
 
@@ -690,16 +689,9 @@ def test_memory_does_not_grow_with_the_table(server: Place) -> None:
             f"create table many_{n} as select g || repeat('x', 200) as id, timestamptz '2030-01-01+00' + g * interval "
             f"'8640 ms' as at, g % 9 as size from generate_series(0, {n - 1}) g",
         )
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK, f"many_{n}"],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        count, peak = done.stdout.split()
-        assert n == int(count)
-        peaks.append(float(peak))
+        count, peak = peak_of(COUNT, f"many_{n}")
+        assert n == count
+        peaks.append(peak)
     assert peaks[1] - peaks[0] < 40, peaks  # MiB; the rows themselves are as many
 
 
