@@ -11,7 +11,7 @@ import pyarrow as pa
 from flywheel.data.sources import mapping
 from flywheel.labels.conclude import VOTES
 from flywheel.params import parse
-from flywheel.start import guess
+from flywheel.start import joining
 from flywheel.start.profile import Column, Profile
 
 MOST = 0.9  # of the labels: after how long so many are known is how late labels come
@@ -23,7 +23,7 @@ def rows_of(served: Profile, ids: list[str], at: Column, zone: str) -> pd.DataFr
     """The predictions, or a share of them, each with its id and its moment; those without a moment are left out."""
     frame = served.sample(list(served.columns), ids)
     when = _moments(frame[at.name], {"time": at.time, "timezone": zone})
-    return frame.assign(**{NAMED: guess.as_ids(frame, ids), SERVED: when}).dropna(subset=[SERVED])
+    return frame.assign(**{NAMED: joining.as_ids(frame, ids), SERVED: when}).dropna(subset=[SERVED])
 
 
 def labels_of(rows: pd.DataFrame, outcome: dict[str, Any]) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def labels_from(rows: pd.DataFrame, said: Profile, table: dict[str, Any]) -> pd.
     channel = claims[extra[0]] if extra else pd.Series(table["channel"], claims.index)
     claims = claims[channel.isin(VOTES)]
     known_at = _moments(claims[at], table)
-    claims = pd.DataFrame({NAMED: guess.as_ids(claims, [about]), SAID: claims[value], KNOWN: known_at})
+    claims = pd.DataFrame({NAMED: joining.as_ids(claims, [about]), SAID: claims[value], KNOWN: known_at})
     joined = rows.merge(claims.dropna(subset=[NAMED]), on=NAMED)
     return _with_labels(joined, joined[SAID], table.get("values", {}))
 
@@ -53,7 +53,7 @@ def said_at(said: Profile, about: str, at: Column, zone: str) -> pd.DataFrame:
     """Which prediction each row of the feedback would name by a column, and when it was known."""
     claims = said.sample([about, at.name], [about])
     known_at = _moments(claims[at.name], {"time": at.time, "timezone": zone})
-    return pd.DataFrame({NAMED: guess.as_ids(claims, [about]), KNOWN: known_at})
+    return pd.DataFrame({NAMED: joining.as_ids(claims, [about]), KNOWN: known_at})
 
 
 def lag_of(labelled: pd.DataFrame) -> int:

@@ -12,7 +12,7 @@ from flywheel.data.columns import OPTIONAL
 from flywheel.data.sources import mapping
 from flywheel.errors import ConfigError, DataError
 from flywheel.labels.conclude import VOTES
-from flywheel.start import guess
+from flywheel.start import guess, joining
 from flywheel.start.guess import Ask
 from flywheel.start.labelled import KNOWN, LABEL, NAMED, SERVED, labels_from, labels_of, rows_of, said_at
 from flywheel.start.profile import NUMERIC, Column, Profile
@@ -62,7 +62,7 @@ class Looked:
 def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> Looked:
     """Which column is what, and the labelled rows."""
     at = guess.find_time(served, "served_at", answers.time, ask, "--time")
-    ids = guess.find_id(served, at.name, said, guess.id_said(answers.id)[0])
+    ids = joining.find_id(served, at.name, said, joining.id_said(answers.id)[0])
     zone = answers.timezone or "UTC"
     columns: dict[str, Any] = {"prediction_id": ids[0] if len(ids) == 1 else ids, "served_at": at.name}
     known_at = answers.known_at or _known_at(served, at) if said is None else answers.known_at
@@ -76,7 +76,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
     ]
     repeats = served.columns[ids[0]].repeats if len(ids) == 1 else 0
     if repeats:
-        guesses.append(("careful", f"{ids[0]}: {guess.in_repeats(repeats, served.rows)}"))
+        guesses.append(("careful", f"{ids[0]}: {joining.in_repeats(repeats, served.rows)}"))
     for where in (one.where for one in (served, said) if one is not None):
         if where.encoding not in ("utf-8", answers.written.get("encoding")):
             guesses.append(("encoding", f"{where.encoding}, of {where.path}; if letters are wrong, say --encoding"))
@@ -247,24 +247,24 @@ def _feedback(
 
 def _joined(
     served: Profile, said: Profile, ids: list[str], given: str | None, early_by: Callable[[str], float]
-) -> guess.Join:
+) -> joining.Join:
     """The column of the feedback that names a prediction. ConfigError where hardly a row does, unless a person said the id."""
-    found = guess.joins(served, ids, said)
-    _, about = guess.id_said(given)
+    found = joining.joins(served, ids, said)
+    _, about = joining.id_said(given)
     wanted = about or (ids[0] if given is not None and len(ids) == 1 else None)
     by_name = next((one for one in found if one.column == wanted), None)
     if by_name is not None:
         if not by_name.is_likely:
-            guess.check_pointed(served, ids, said)
+            joining.check_pointed(served, ids, said)
         return by_name
     if about is not None:
         raise ConfigError(
             f"--id: {said.where.path} has no column {about!r} that holds ids; found: {', '.join(said.columns)}."
         )
-    likely = guess.likeliest(found, ids, early_by) if found else []
+    likely = joining.likeliest(found, ids, early_by) if found else []
     mine = " + ".join(ids)
     if not likely or not likely[0].is_likely:
-        guess.check_pointed(served, ids, said)
+        joining.check_pointed(served, ids, said)
     if not likely or not (likely[0].is_likely or given is not None):
         numbers = f"; by {likely[0].column}, the likeliest, {likely[0].text}" if likely else ""
         raise ConfigError(

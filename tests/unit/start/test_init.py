@@ -19,7 +19,7 @@ from flywheel.data.sources import files
 from flywheel.data.sources.files import open_source
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import parse
-from flywheel.start import beginning, guess, replacing
+from flywheel.start import beginning, guess, joining, replacing
 from flywheel.start.looking import Answers
 from flywheel.start.profile import Column, profile
 from flywheel.start.propose import Proposal, propose
@@ -397,7 +397,7 @@ def test_two_columns_that_repeat_below_the_first_rows_are_no_id(monkeypatch: pyt
     frame = served().drop(columns=["id", "late", "known"]).drop_duplicates(["depot", "time"]).assign(weight=1.0)
     pd.concat([frame, frame.tail(1)]).to_parquet("p.parquet")
     with pytest.raises(ConfigError, match="has no column that names each row once"):
-        guess.find_id(profile("p.parquet"), "time", None, None)
+        joining.find_id(profile("p.parquet"), "time", None, None)
 
 
 def test_labels_that_were_known_too_early_are_a_warning() -> None:
