@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
+from flywheel.errors import DataError
 from flywheel.evaluation import intervals, metrics
 from flywheel.evaluation.evidence import REFERENCES, Reference
+from flywheel.evaluation.metrics import CLIP
 from flywheel.evaluation.settings import Evaluate
 from flywheel.labels.revisions import known_before, sure
 from flywheel.model import artifact
@@ -29,17 +31,33 @@ def evaluation_rows(features: pd.DataFrame, revisions: pd.DataFrame, end: dt.dat
     return table[is_served].reset_index(drop=True) if is_served.any() else table
 
 
-def why_not_comparable(champion: artifact.Model | None, table: pd.DataFrame, start: dt.date) -> str | None:
-    """Why the champion cannot be compared on these rows, in one sentence; None if it can, or if there is none."""
-    if champion is None:
-        return None
+def why_not_as_it_is(champion: artifact.Model, table: pd.DataFrame, start: dt.date) -> str | None:
+    """Why the champion itself cannot be compared on rows from `start` on, in one sentence; None if it can."""
     lacking = artifact.missing_columns(table, champion.card)
     if lacking:
         return f"the champion needs features that no longer exist: {', '.join(lacking)}"
-    if dt.date.fromisoformat(champion.card["labels_known_before"]) > start:
-        until = champion.card["labels_known_before"]
+    until = champion.card["labels_known_before"]
+    if dt.date.fromisoformat(until) > start:
         return f"the champion was trained on days up to {until}, and the evaluation window starts on {start}"
     return None
+
+
+def check_unseen(model: artifact.Model, name: str, start: dt.date) -> None:
+    """DataError when a stand-in was trained on days of the window that starts on `start`."""
+    until = model.card["labels_known_before"]
+    if dt.date.fromisoformat(until) > start:
+        raise DataError(
+            f"the vintage {name} was trained on days up to {until}, and stands in on a window that starts on {start}. "
+            "Make the vintages again with: flywheel run --force"
+        )
+
+
+def disagreement(one: np.ndarray, other: np.ndarray) -> float | None:
+    """How far two models are apart on the same rows: the root of the mean squared difference of their log odds."""
+    if not len(one):
+        return None
+    odds = [np.log(score / (1 - score)) for score in (np.clip(one, CLIP, 1 - CLIP), np.clip(other, CLIP, 1 - CLIP))]
+    return float(np.sqrt(np.mean((odds[0] - odds[1]) ** 2)))
 
 
 def reference_of(scores: Scores) -> Reference:
@@ -75,6 +93,15 @@ def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, 
         for name, one in others.items()
     }
     return measured
+
+
+def only_values(compared: dict[str, Any]) -> dict[str, Any]:
+    """The same, without the intervals of the models' own metrics: those of the differences are what is asked for."""
+    kept = ("difference", "check")
+    return {
+        name: one if name in kept else {metric: interval["value"] for metric, interval in one.items()}
+        for name, one in compared.items()
+    }
 
 
 def curve_points(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, dict[str, list[dict[str, float]]]]:

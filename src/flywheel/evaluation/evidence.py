@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
+from flywheel.model.index import Kind, LeftOut
 from flywheel.shapes import DayText
 
 HIGHER_IS_BETTER = {
@@ -32,6 +33,7 @@ IN_WORDS = {
     "utility": "utility per 1,000 predictions",
 }
 Verdict = Literal["pass", "fail", "inconclusive"]
+Severity = Literal["block", "warn"]
 Reference = Literal["champion", "served", "base_rate"]
 REFERENCES: tuple[Reference, ...] = get_args(Reference)  # what the candidate has to beat: the first that is there
 REFERENCE_IN_WORDS = {"champion": "the champion", "served": "the served score", "base_rate": "the base rate"}
@@ -65,7 +67,7 @@ class ChampionSaid(TypedDict):
 
 
 class Window(TypedDict):
-    """The evaluation window, and what was labelled in it."""
+    """The days of an evaluation window, or of all together, and what was labelled in them."""
 
     start: DayText
     end: DayText
@@ -89,7 +91,11 @@ class About(TypedDict):
     champion: ChampionSaid
     confidence: float
     block_days: BlockDays
+    kind: Kind
+    recipe: str
     window: Window
+    left_out: list[LeftOut]
+    why_as_it_is: str | None
     cohorts: list[str]
     behaviours: list[str]
     inputs: list[str]
@@ -110,10 +116,35 @@ def shown(reference: Reference) -> str:
 MODELS = ("candidate", *REFERENCES)
 
 
+class WindowMeasured(Window):
+    """One window: the metrics of each model, and the candidate's differences from the others with intervals.
+
+    `apart` is how far the vintage that is one window younger is from the candidate's stand-in, in log odds; null where there
+    is none.
+    """
+
+    candidate: ValueByMetric
+    champion: NotRequired[ValueByMetric]
+    served: NotRequired[ValueByMetric]
+    base_rate: ValueByMetric
+    difference: dict[Reference, ByMetric]
+    check: dict[Reference, ByMetric]
+    apart: float | None
+
+
+class AsItIs(Window):
+    """The candidate's stand-ins against the champion itself, on the windows that the champion has not seen."""
+
+    difference: ByMetric
+    check: ByMetric
+
+
 class Measured(TypedDict):
     """`reports/metrics.json`: the metrics of each model on the same rows, and the candidate's differences from the others.
 
-    `check` has these differences with intervals from blocks of days of another length.
+    The rows are those of all windows, on which the vintages that stand in for candidate and champion are measured. `check` has
+    the differences with intervals from blocks of days of another length, `windows` each window by itself, the latest first.
+    `as_it_is` is null where there is no such day, and where the champion itself is what all is about.
     """
 
     about: About
@@ -123,6 +154,8 @@ class Measured(TypedDict):
     base_rate: ByMetric
     difference: Annotated[dict[Reference, ByMetric], AfterValidator(_with_something)]
     check: Annotated[dict[Reference, ByMetric], AfterValidator(_with_something)]
+    windows: Annotated[list[WindowMeasured], Field(min_length=1)]
+    as_it_is: AsItIs | None
 
 
 class CohortMeasured(TypedDict):
@@ -209,10 +242,11 @@ class Probed(TypedDict):
 
 
 class Rule(TypedDict):
-    """What one rule of the gate says."""
+    """What one rule of the gate says; one that only warns does not count for the verdict."""
 
     rule: str
     verdict: Verdict
+    severity: Severity
     reason: str
 
 
@@ -220,6 +254,7 @@ class Decision(TypedDict):
     """`reports/decision.json`: the verdict, every rule with its reason, and what was compared."""
 
     verdict: Verdict
+    kind: Kind
     reference: Reference
     champion: str | None
     candidate: str | None
@@ -233,8 +268,8 @@ def by_model(found: Measured) -> dict[str, ByMetric]:
     return {name: found_by_name[name] for name in MODELS if name in found}
 
 
-def values_by_model(found: CohortMeasured) -> dict[str, ValueByMetric]:
-    """The metrics of each model that was measured in a cohort, by the model's name."""
+def values_by_model(found: CohortMeasured | WindowMeasured) -> dict[str, ValueByMetric]:
+    """The metrics of each model that was measured in a cohort or a window, by the model's name."""
     found_by_name: dict[str, Any] = dict(found)
     return {name: found_by_name[name] for name in MODELS if name in found}
 
@@ -317,7 +352,7 @@ def suspicions(found: Probed) -> dict[str, str]:
 
 def open_rules(decision: Decision) -> list[str]:
     """The names of the rules that are not a pass: what keeps the gate closed."""
-    return [rule["rule"] for rule in decision["rules"] if rule["verdict"] != "pass"]
+    return [rule["rule"] for rule in decision["rules"] if rule["verdict"] != "pass" and rule["severity"] == "block"]
 
 
 def verdict_in_words(decision: Decision) -> str:

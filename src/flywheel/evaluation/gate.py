@@ -6,7 +6,9 @@ makes it inconclusive. What is not shown does not pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
 
 from flywheel import files
 from flywheel.errors import DataError
@@ -14,9 +16,9 @@ from flywheel.evaluation.evidence import (
     HIGHER_IS_BETTER,
     IN_WORDS,
     REFERENCE_IN_WORDS,
+    About,
     BehaviourMeasured,
     Behaviours,
-    ChampionSaid,
     Cohorts,
     Decision,
     Interval,
@@ -24,39 +26,54 @@ from flywheel.evaluation.evidence import (
     Probed,
     Reference,
     Rule,
+    Severity,
     Verdict,
     Window,
+    WindowMeasured,
     reference_of,
     shown,
     suspicions,
 )
-from flywheel.evaluation.settings import Gate
+from flywheel.evaluation.settings import Comparison, Gate
+
+POWER = 0.8
+FEWEST_APART = 2  # earlier windows that a limit may rest on
+SIDE_IN_WORDS: dict[str, dict[Verdict, str]] = {
+    "better": {
+        "pass": "the whole interval is better",
+        "fail": "the whole interval is worse",
+        "inconclusive": "better is not shown",
+    },
+    "not_worse": {
+        "pass": "a loss beyond the margin is ruled out",
+        "fail": "the loss is beyond the margin",
+        "inconclusive": "a loss beyond the margin is not ruled out",
+    },
+}
 
 
 def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, params: Gate) -> Decision:
     """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared.
 
-    DataError when cohorts, behaviours or inputs are not those that the metrics say were measured with them.
+    A refresh (the champion's recipe on more data) and a change (of the recipe) are asked for different things. DataError when
+    cohorts, behaviours or inputs are not those that the metrics say were measured with them.
     """
     check_together(metrics, cohorts, behaviour, probed)
-    reference = reference_of(metrics)
+    reference, kind = reference_of(metrics), metrics["about"]["kind"]
     rules = [
-        comparable(metrics["about"]["champion"], reference),
+        comparable(metrics["about"], reference),
         enough(metrics["about"]["window"], params),
-        better(metrics["difference"][reference], metrics["check"][reference], reference, params),
-        *(
-            not_worse(metrics["difference"][reference], metrics["check"][reference], reference, metric, margin)
-            for metric, margin in params.not_worse.items()
-        ),
+        *(compared(rule, metrics, cohorts, reference, params) for rule in params.rules(kind).values()),
+        agrees(metrics["windows"], params.max_apart),
         calibrated(metrics["candidate"]["ece"], params.max_ece),
-        cohorts_unharmed(cohorts, metrics["about"]["window"]["rows"], reference, params),
         *(behaves(name, found, params) for name, found in behaviour.items()),
         leaks(probed, metrics["candidate"]["auc"]["value"]),
     ]
-    verdicts = {rule["verdict"] for rule in rules}
+    verdicts = {rule["verdict"] for rule in rules if rule["severity"] == "block"}
     verdict: Verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"
     return {
         "verdict": verdict,
+        "kind": kind,
         "reference": reference,
         "champion": metrics["about"]["champion"]["version"],
         "candidate": metrics["about"]["candidate"]["identity"],
@@ -81,17 +98,25 @@ def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, p
             )
 
 
-def comparable(champion: ChampionSaid, reference: Reference) -> Rule:
-    """Either the comparison with the champion is fair, or there is no champion yet."""
+def comparable(about: About, reference: Reference) -> Rule:
+    """Either the comparison with the champion is fair, or there is no champion yet; and there is something new to compare."""
+    champion = about["champion"]
     if champion["why_not_compared"]:
         return _rule("comparable", "inconclusive", f"{champion['why_not_compared']}.")
     if champion["identity"] is None:
         return _rule(
             "comparable", "pass", f"There is no champion yet; {REFERENCE_IN_WORDS[reference]} stands in for it."
         )
-    return _rule(
-        "comparable", "pass", f"The champion {champion['version'] or '(no version)'} is measured on the same rows."
-    )
+    if champion["identity"] == about["candidate"]["identity"]:
+        return _rule("comparable", "inconclusive", "The candidate is the champion, so there is nothing new to release.")
+    named = f"The champion {champion['version'] or '(no version)'}"
+    if about["why_as_it_is"]:
+        return _rule("comparable", "pass", f"{named} is compared as it is: {about['why_as_it_is']}.")
+    what = {
+        "refresh": "the same recipe with more data, so it must do no harm",
+        "change": "another recipe, so it must be better",
+    }
+    return _rule("comparable", "pass", f"{named} and the candidate are {what[about['kind']]}.")
 
 
 def enough(window: Window, params: Gate) -> Rule:
@@ -110,66 +135,97 @@ def enough(window: Window, params: Gate) -> Rule:
     return _rule("enough evidence", "pass", f"{window['rows']:,} labelled rows over {window['days']} days.")
 
 
-def better(
-    difference: Mapping[str, Interval], check: Mapping[str, Interval], reference: Reference, params: Gate
-) -> Rule:
-    """The whole interval of the difference must be on the good side of zero, and that of the check too."""
-    metric = params.better
-    said: dict[Verdict, str] = {
-        "pass": "the whole interval is better",
-        "fail": "the whole interval is worse",
-        "inconclusive": "the interval includes zero",
-    }
-    return _on_a_side(f"better {IN_WORDS[metric]}", difference[metric], check[metric], metric, reference, None, said)
-
-
-def not_worse(
-    difference: Mapping[str, Interval],
-    check: Mapping[str, Interval],
-    reference: Reference,
-    metric: str,
-    margin: float,
-) -> Rule:
-    """Non-inferiority: the interval must not reach a loss of more than the margin, and nor must that of the check."""
-    said: dict[Verdict, str] = {
-        "pass": "a loss beyond the margin is ruled out",
-        "fail": "the loss is beyond the margin",
-        "inconclusive": "a loss beyond the margin is not ruled out",
-    }
-    return _on_a_side(
-        f"{IN_WORDS[metric]} not worse", difference[metric], check[metric], metric, reference, margin, said
-    )
+def compared(rule: Comparison, metrics: Measured, cohorts: Cohorts, reference: Reference, params: Gate) -> Rule:
+    """What a comparison of conf says: on all windows, on the latest, in each cohort, or on the days after the champion."""
+    word = IN_WORDS[rule.metric]
+    said = {"better": f"better {word}", "not_worse": f"{word} not worse", "unharmed": f"{word} not harmed"}[rule.must]
+    if rule.scope == "cohort":
+        found = cohorts_unharmed(cohorts, metrics["about"]["window"]["rows"], reference, rule, params)
+        return found | {"severity": rule.severity}
+    if rule.scope == "as_it_is":
+        name, itself = "champion as it is", metrics["as_it_is"]
+        if itself is None:
+            why = "it is what all is compared with" if metrics["about"]["why_as_it_is"] else "there are no such rows"
+            if reference != "champion":
+                why = "there is no champion to compare"
+            return _rule(name, "pass", f"Skipped: on the days after the champion's training {why}.", rule.severity)
+        difference, check = itself["difference"], itself["check"]
+        words = f"{IN_WORDS[rule.metric]} against the champion itself on the {itself['days']} days after its training"
+    else:
+        latest = metrics["windows"][0]
+        pooled = rule.scope == "pooled"
+        name = said if pooled else f"{said} in the latest window"
+        of = metrics["difference"], metrics["check"]
+        found_in = of if pooled else (latest["difference"], latest["check"])
+        difference, check = (one[reference] for one in found_in)
+        words = f"{IN_WORDS[rule.metric]} against {shown(reference)}"
+    return _on_a_side(name, difference[rule.metric], check[rule.metric], rule, words, metrics["about"]["confidence"])
 
 
 def _on_a_side(
-    name: str,
-    difference: Interval,
-    check: Interval,
-    metric: str,
-    reference: Reference,
-    margin: float | None,
-    said: Mapping[Verdict, str],
+    name: str, difference: Interval, check: Interval, rule: Comparison, words: str, confidence: float
 ) -> Rule:
-    """Whether a difference is on the good side of zero, or of a loss of `margin`, with both its intervals.
+    """Whether a difference is on the good side of its limit, with both its intervals.
 
-    What blocks of one length show, and of another do not, is not shown.
+    `better`: the whole interval is beyond a gain of the margin. `not_worse`: a loss of more than the margin is ruled out
+    (non-inferiority). `unharmed`: no loss is shown; the burden of proof is the other way round, and a loss within the margin
+    does not count. What blocks of one length show, and of another do not, is not shown.
     """
-    sides = [_side(*_gain(one, metric), margin) for one in (difference, check)]
-    words = f"{IN_WORDS[metric]} against {shown(reference)}"
+    sides = [_side(*_gain(one, rule.metric), rule) for one in (difference, check)]
     if None in sides:
-        return _rule(name, "inconclusive", f"{words} has no interval on these rows.")
-    told = f"{words}: {_say(difference)}" + (f", margin {margin:g}" if margin is not None else "")
-    if sides[0] == sides[1] and sides[0]:
-        return _rule(name, sides[0], f"{told}; {said[sides[0]]}.")
-    return _rule(name, "inconclusive", f"{told}, but {_say(check)} with other blocks of days: it depends on them.")
+        if rule.must == "unharmed":
+            return _rule(name, "pass", f"{words} has no interval on these rows, so no harm is shown.", rule.severity)
+        return _rule(name, "inconclusive", f"{words} has no interval on these rows.", rule.severity)
+    told = f"{words}: {_say(difference)}" + (f", margin {rule.margin:g}" if rule.margin else "")
+    if rule.must == "unharmed":
+        value = (difference["value"] or 0.0) * (1 if HIGHER_IS_BETTER[rule.metric] else -1)
+        if sides == ["fail", "fail"] and value < -rule.margin:
+            return _rule(name, "fail", f"{told}; the whole interval is worse.", rule.severity)
+        return _rule(name, "pass", f"{told}; no harm beyond the margin is shown.", rule.severity)
+    if sides[0] == sides[1] and sides[0] in ("pass", "fail"):
+        return _rule(name, sides[0], f"{told}; {SIDE_IN_WORDS[rule.must][sides[0]]}.", rule.severity)
+    power = f"evidence like this shows a change of {detectable(difference, confidence):.4f} in four of five cases"
+    if sides[0] == sides[1]:
+        said = f"{told}; {SIDE_IN_WORDS[rule.must]['inconclusive']}: {power}."
+    else:
+        said = f"{told}, but {_say(check)} with other blocks of days: it depends on them; {power}."
+    return _rule(name, "inconclusive", said, rule.severity)
 
 
-def _side(low: float | None, high: float | None, margin: float | None) -> Verdict | None:
-    """Which side the interval of a gain is on; an exact loss of the margin is within it. None without an interval."""
+def detectable(difference: Interval, confidence: float) -> float:
+    """The smallest true change whose interval leaves zero out in four of five cases, from the width of this one; NaN without.
+
+    The usual sum of two quantiles times the standard error (Cohen, 1988), the error taken from the interval.
+    """
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None:
+        return math.nan
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return (z + NormalDist().inv_cdf(POWER)) * (high - low) / (2 * z)
+
+
+def agrees(windows: Sequence[WindowMeasured], limit: float) -> Rule:
+    """The candidate must be as near to its latest stand-in as earlier vintages were to theirs.
+
+    A broken last month moves the candidate, and no older window shows it.
+    """
+    now, before = windows[0]["apart"], [one["apart"] for one in windows[1:] if one["apart"] is not None]
+    if now is None or len(before) < FEWEST_APART:
+        return _rule("agreement", "pass", "Skipped: too few windows tell how far vintages usually are from each other.")
+    most = limit * max(before)
+    said = (
+        f"The candidate is {now:.4f} log odds from its latest stand-in; earlier vintages were {min(before):.4f} to "
+        f"{max(before):.4f} from theirs, and {most:.4f} is the limit."
+    )
+    return _rule("agreement", "pass" if now <= most else "fail", said)
+
+
+def _side(low: float | None, high: float | None, rule: Comparison) -> Verdict | None:
+    """Which side of its limit the interval of a gain is on; a loss of just the margin is within it. None: no interval."""
     if low is None or high is None:
         return None
-    limit = -(margin or 0.0)
-    if low > limit or (margin is not None and low == high == limit):
+    limit = {"better": rule.margin, "not_worse": -rule.margin, "unharmed": 0.0}[rule.must]
+    if low > limit or (rule.must == "not_worse" and low == high == limit):
         return "pass"
     return "fail" if high < limit else "inconclusive"
 
@@ -187,12 +243,12 @@ def calibrated(ece: Interval, limit: float) -> Rule:
     return _rule("calibrated", "inconclusive", f"{said}; the interval reaches above.")
 
 
-def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, params: Gate) -> Rule:
+def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, rule: Comparison, params: Gate) -> Rule:
     """No cohort that is large enough may lose more than the margin with its whole interval on the bad side of zero.
 
     Large enough means a share of all `n_rows` labelled rows, and enough rows of the rarer class for a meaningful interval.
     """
-    metric, harmed, n = params.cohort_metric, [], 0
+    metric, harmed, n = rule.metric, [], 0
     if not cohorts:
         return _rule("cohorts", "pass", "Skipped: evaluate.cohorts is empty.")
     for group, members in cohorts.items():
@@ -205,12 +261,12 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, params
                 continue
             n += 1
             sign = 1 if HIGHER_IS_BETTER[metric] else -1
-            if high < 0 and sign * difference["value"] < -params.cohort_margin:
+            if high < 0 and sign * difference["value"] < -rule.margin:
                 harmed.append(f"{group} = {value} ({_say(difference)}, {found['rows']} rows)")
     if n == 0:
         needed = f"{params.cohort_min_share:.0%} of the rows and {params.cohort_min_positives} of the rarer class"
         return _rule("cohorts", "inconclusive", f"No cohort has {needed}, and an interval.")
-    loss = f"more than {params.cohort_margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
+    loss = f"more than {rule.margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
     if harmed:
         return _rule("cohorts", "fail", f"{len(harmed)} of {n} cohorts lose {loss}: {'; '.join(harmed)}.")
     return _rule("cohorts", "pass", f"None of {n} cohorts loses {loss}.")
@@ -260,8 +316,8 @@ def leaks(probed: Probed, auc: float | None) -> Rule:
     return _rule("leaks", "pass", f"{said}; {probed['max_auc']:g} and {limit:g} are the limits.{told}")
 
 
-def _rule(name: str, verdict: Verdict, reason: str) -> Rule:
-    return {"rule": name, "verdict": verdict, "reason": reason[0].upper() + reason[1:]}
+def _rule(name: str, verdict: Verdict, reason: str, severity: Severity = "block") -> Rule:
+    return {"rule": name, "verdict": verdict, "severity": severity, "reason": reason[0].upper() + reason[1:]}
 
 
 def _gain(difference: Interval, metric: str) -> tuple[float | None, float | None]:

@@ -78,16 +78,56 @@ class Evaluate(Params):
 Metric = Literal["auc", "average_precision", "log_loss", "brier", "ece", "precision", "recall", "utility"]
 
 
+class Comparison(Params):
+    """One comparison of the gate: in what, where, what is asked, by what margin, and whether it blocks."""
+
+    metric: Metric
+    scope: Literal["pooled", "latest", "cohort", "as_it_is"]
+    must: Literal["better", "not_worse", "unharmed"]
+    margin: Annotated[float, Field(ge=0)]
+    severity: Literal["block", "warn"]
+
+
+def _check_rules(rules: dict[str, Comparison]) -> dict[str, Comparison]:
+    seen: dict[tuple[str, str, str], str] = {}
+    for name, one in rules.items():
+        what = (one.metric, one.scope, one.must)
+        if what in seen:
+            raise ValueError(f"{seen[what]} and {name} ask the same thing, with one margin too many")
+        seen[what] = name
+        if one.scope in ("cohort", "as_it_is") and one.must != "unharmed":
+            raise ValueError(f"{name}: in the scope {one.scope} it must be unharmed")
+    return rules
+
+
+Comparisons = Annotated[dict[str, Comparison], AfterValidator(_check_rules)]
+
+
 class Gate(Params):
     min_labelled_share: Share
     min_days: Count
     min_positives: Count
-    better: Metric
-    not_worse: dict[Metric, Annotated[float, Field(ge=0)]]
+    refresh: Comparisons
+    change: Comparisons
+    max_apart: Annotated[float, Field(ge=1)]
     max_ece: Share
-    cohort_metric: Metric
-    cohort_margin: Annotated[float, Field(ge=0)]
     cohort_min_share: Share
     cohort_min_positives: Count
     behaviour_moved: Share
     behaviour_share: Share
+
+    @model_validator(mode="after")
+    def _check_that_something_is_asked(self) -> Gate:
+        for kind, wanted in (("refresh", ("better", "not_worse")), ("change", ("better",))):
+            if not any(
+                one.scope == "pooled" and one.severity == "block" and one.must in wanted
+                for one in self.rules(kind).values()
+            ):
+                raise ValueError(
+                    f"gate.{kind}: no rule blocks what is not {' or '.join(wanted)} on the pooled windows, so the gate is open"
+                )
+        return self
+
+    def rules(self, kind: str) -> dict[str, Comparison]:
+        """The comparisons for a kind of candidate."""
+        return self.refresh if kind == "refresh" else self.change

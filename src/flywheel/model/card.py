@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, NotRequired
 
 from pydantic import AfterValidator
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
 from flywheel.errors import DataError
+from flywheel.model.recipe import Recipe
 from flywheel.shapes import DayText
 
 FILES = ("model.txt", "calibration.json", "card.json")
@@ -49,7 +50,8 @@ class Card(TypedDict):
     rows: NotRequired[dict[str, int]]
     trees: NotRequired[int]
     earlier_fits: NotRequired[list[EarlierFit]]
-    params: NotRequired[dict[str, Any]]
+    recipe: NotRequired[Recipe]
+    recipe_hash: NotRequired[str]
     libraries: NotRequired[dict[str, str]]
 
 

@@ -7,6 +7,7 @@ Nothing is held back from the fit, and its scores are not calibrated by a curve 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from flywheel.labels.revisions import known_before
 from flywheel.model import boosting
 from flywheel.model.artifact import matrix
 from flywheel.model.card import Calibration, Features
+from flywheel.model.memo import Memo
 from flywheel.model.settings import Model as ModelParams
 from flywheel.model.settings import Train
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # slow to import, and a release needs only the files
 
 NOT_FEATURES = ("prediction_id", "served_at", "served_score")
 LIBRARIES = ("lightgbm", "numpy", "pandas")
+ROWS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -40,35 +43,30 @@ class Rows:
     weight: np.ndarray
 
 
+def feature_names(table: pd.DataFrame, categorical: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the numeric and of the categorical features in a table, in their order."""
+    return tuple(name for name in table.columns if name not in (*NOT_FEATURES, *categorical)), categorical
+
+
 def describe_features(table: pd.DataFrame, categorical: tuple[str, ...]) -> Features:
     """The features in a table in their order, with the categories of the categorical ones, sorted."""
-    numeric = [name for name in table.columns if name not in (*NOT_FEATURES, *categorical)]
     return {
-        "numeric": numeric,
+        "numeric": list(feature_names(table, categorical)[0]),
         "categorical": {name: sorted(table[name].dropna().unique().tolist()) for name in categorical},
     }
 
 
-def fit(rows: Rows, features: Features, params: ModelParams, seed: int, n_trees: int) -> lgb.Booster:
-    """A booster of `n_trees` trees, fitted on all rows."""
-    return _train(rows, features, params, seed, n_trees, None)[0]
+def fit(
+    rows: Rows, features: Features, params: ModelParams, seed: int, n_trees: int, memo: Memo | None = None
+) -> lgb.Booster:
+    """A booster of `n_trees` trees, fitted on all rows; fewer where no more of them split anything.
 
-
-def losses(rows: Rows, later: Rows, features: Features, params: ModelParams, seed: int) -> np.ndarray:
-    """The log loss on `later` rows of the fit on `rows`, after each tree up to `max_trees`.
-
-    Rounded, because the last bits depend on the number of threads.
+    It is read from its text, so that one from the memo is the same to the byte.
     """
-    return _train(rows, features, params, seed, params.max_trees, later)[1].round(6)
-
-
-def _train(
-    rows: Rows, features: Features, params: ModelParams, seed: int, n_trees: int, later: Rows | None
-) -> tuple[lgb.Booster, np.ndarray]:
     gbm = boosting.lightgbm()
     settings = {
         "objective": "binary",
-        "metric": "binary_logloss",
+        "metric": "None",
         "learning_rate": params.learning_rate,
         "num_leaves": params.num_leaves,
         "min_child_samples": params.min_child_samples,
@@ -81,28 +79,62 @@ def _train(
         "force_col_wise": True,
         "verbosity": -1,
     }
+    learned = matrix(rows.features, features)
 
-    def data(mine: Rows, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        return gbm.Dataset(
-            matrix(mine.features, features),
-            mine.label,
-            weight=mine.weight,
+    def make() -> str:
+        data = gbm.Dataset(
+            learned,
+            rows.label,
+            weight=rows.weight,
             feature_name=[*features["numeric"], *features["categorical"]],
             categorical_feature=list(features["categorical"]),
-            reference=reference,
         )
+        text: str = gbm.train(settings, data, num_boost_round=n_trees).model_to_string()
+        return text
 
-    learned = data(rows)
-    measured: dict[str, dict[str, list[float]]] = {}
-    booster = gbm.train(
-        settings,
-        learned,
-        num_boost_round=n_trees,
-        valid_sets=[data(later, learned)] if later is not None else None,
-        valid_names=["later"] if later is not None else None,
-        callbacks=[gbm.record_evaluation(measured)] if later is not None else None,
-    )
-    return booster, np.array(measured["later"]["binary_logloss"] if later is not None else [])
+    key = {
+        "settings": settings,
+        "trees": n_trees,
+        "features": features,
+        "rows": _digest(learned, rows.label, rows.weight),
+        "libraries": libraries(),
+    }
+    return gbm.Booster(model_str=memo.get(key, make) if memo else make())
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    total = hashlib.sha256()
+    for one in arrays:
+        total.update(f"{one.dtype} {one.shape} ".encode())
+        total.update(np.ascontiguousarray(one).data)
+    return total.hexdigest()
+
+
+def first_trees(booster: lgb.Booster, n: int) -> lgb.Booster:
+    """A booster of the first `n` trees: what a fit of so many trees gives."""
+    return boosting.lightgbm().Booster(model_str=booster.model_to_string(num_iteration=n))
+
+
+def losses(booster: lgb.Booster, later: Rows, features: Features) -> np.ndarray:
+    """The log loss on `later` rows, weighted as they are, after each tree of the fit.
+
+    Rounded, because the last bits of a sum depend on its order.
+    """
+    leaves = np.asarray(booster.predict(matrix(later.features, features), pred_leaf=True), dtype="int64")
+    n_trees = booster.num_trees()
+    leaves = leaves.reshape(len(later.label), n_trees)
+    n_leaves = leaves.max(axis=0) + 1
+    values = np.zeros((n_trees, n_leaves.max()))
+    for tree, n in enumerate(n_leaves.tolist()):
+        values[tree, :n] = [booster.get_leaf_output(tree, leaf) for leaf in range(n)]
+    total = np.zeros(n_trees)
+    sign = np.where(later.label == 1, -1.0, 1.0)
+    for first in range(0, len(sign), ROWS_AT_ONCE):  # so that memory does not grow with the rows
+        mine = slice(first, first + ROWS_AT_ONCE)
+        raw = np.cumsum(values[np.arange(n_trees), leaves[mine]], axis=1)
+        total += later.weight[mine] @ np.logaddexp(0, sign[mine, None] * raw)
+    found: np.ndarray = (total / later.weight.sum()).round(6)
+    return found
 
 
 def straight(n_rows: int) -> Calibration:
@@ -123,14 +155,25 @@ def libraries() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
+def with_places(revisions: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """The revisions of the predictions in `features`, with the place of each one's prediction among these, as `place`."""
+    found = revisions.assign(
+        place=pd.Index(features["prediction_id"]).get_indexer(pd.Index(revisions["prediction_id"]))
+    )
+    return found[found["place"] >= 0]
+
+
 def labelled_rows(features: pd.DataFrame, revisions: pd.DataFrame, start: dt.date, end: dt.date) -> Rows:
-    """The rows served from `start` up to, not including, `end`, with the label as it was known when `end` began."""
+    """The rows served from `start` up to, not including, `end`, with the label as it was known when `end` began.
+
+    They are in the order of `features`. `revisions` that are asked often have their places already.
+    """
+    held = known_before(revisions if "place" in revisions else with_places(revisions, features), tables.timestamp(end))
+    label, weight = np.full(len(features), -1), np.zeros(len(features))
+    label[held["place"]], weight[held["place"]] = held["label"], held["label_confidence"]
     served_at = features["served_at"]
-    mine = features[(served_at >= tables.timestamp(start)) & (served_at < tables.timestamp(end))]
-    held = known_before(revisions, tables.timestamp(end))
-    table = mine.merge(held[["prediction_id", "label", "label_confidence"]], on="prediction_id")
-    label, weight = table.pop("label"), table.pop("label_confidence")
-    return Rows(table, label.to_numpy(), weight.to_numpy())
+    is_mine = ((served_at >= tables.timestamp(start)) & (served_at < tables.timestamp(end))).to_numpy() & (label >= 0)
+    return Rows(features[is_mine].reset_index(drop=True), label[is_mine], weight[is_mine])
 
 
 def check(rows: Rows, n_features: int, params: Train, start: dt.date, end: dt.date) -> None:

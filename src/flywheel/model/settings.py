@@ -13,16 +13,17 @@ from flywheel.params import Count, Days, Params
 class Windows(Params):
     train_days: Days
     evaluation_days: Days
+    evaluation_windows: Annotated[int, Field(ge=1, le=100)]
     current_days: Days
 
-    def evaluation(self, as_of: dt.date) -> tuple[dt.date, dt.date]:
-        """First day of the evaluation window and the day after its last."""
-        return as_of - dt.timedelta(days=self.evaluation_days), as_of
+    def evaluations(self, as_of: dt.date) -> list[tuple[dt.date, dt.date]]:
+        """First day and the day after the last of each evaluation window, the latest first; one ends where the next begins."""
+        step = dt.timedelta(days=self.evaluation_days)
+        return [(as_of - (k + 1) * step, as_of - k * step) for k in range(self.evaluation_windows)]
 
     def training(self, as_of: dt.date) -> tuple[dt.date, dt.date]:
-        """First day of the training window and the day after its last, on which the evaluation window starts."""
-        end, _ = self.evaluation(as_of)
-        return end - dt.timedelta(days=self.train_days), end
+        """First day of the training window of a fit as of a day, and the day after its last, which is that day."""
+        return as_of - dt.timedelta(days=self.train_days), as_of
 
     def current(self, as_of: dt.date) -> tuple[dt.date, dt.date]:
         """First day of the window that monitoring looks at, and the day after its last."""

@@ -6,12 +6,10 @@ So the number rests on scores of days that no fit has seen, in the order of time
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from flywheel.model.fit import Rows, rarer
 
 
 @dataclass(frozen=True)
@@ -25,41 +23,29 @@ class EarlierFit:
 
 
 def earlier_days(first: dt.date, end: dt.date, length: int, step: int, n: int) -> list[dt.date]:
-    """The days as of which the earlier fits are made, the latest first: `n` of them, `step` days apart.
+    """The days as of which the earlier fits are made, the latest first: `n` of them, `step` days apart, if they are `long`."""
+    days = [end - dt.timedelta(days=step * k) for k in range(1, n + 1)]
+    return [day for day in days if is_long(first, day, end, length)]
 
-    Each has at least half as many days to learn from as the fit as of `end`, of the last `length` days since the `first`
-    one of the data: with much less to learn from, fewer trees are right.
+
+def is_long(first: dt.date, day: dt.date, end: dt.date, length: int) -> bool:
+    """Whether a fit as of `day` has at least half as many days to learn from as the one as of `end` that it speaks for.
+
+    Both learn from the last `length` days since the `first` one of the data. With much less to learn from, fewer trees are
+    right, and more days help more.
     """
 
     def span(day: dt.date) -> int:
         return min((day - first).days, length)
 
-    days = [end - dt.timedelta(days=step * k) for k in range(1, n + 1)]
-    return [day for day in days if 2 * span(day) >= span(end)]
-
-
-def measure(
-    days: Sequence[dt.date],
-    step: int,
-    rows: Callable[[dt.date, dt.date | None], Rows],
-    n_needed: int,
-    losses: Callable[[Rows, Rows], np.ndarray],
-) -> list[EarlierFit]:
-    """The earlier fits. `rows(day, None)` are those to learn from as of a day, `rows(day, until)` those that came until then.
-
-    Left out is a fit with fewer than `n_needed` rows of the rarer class, or with none of a class to measure on.
-    """
-    found = []
-    for day in days:
-        learned, later = rows(day, None), rows(day, day + dt.timedelta(days=step))
-        if rarer(learned) >= n_needed and rarer(later):
-            found.append(EarlierFit(day, len(learned.label), len(later.label), losses(learned, later)))
-    return found
+    return 2 * span(day) >= span(end)
 
 
 def mean_losses(fits: Sequence[EarlierFit]) -> np.ndarray:
-    """The mean over the fits of the loss after each tree."""
-    mean: np.ndarray = np.mean([one.losses for one in fits], axis=0).round(6)
+    """The mean over the fits of the loss after each tree; a fit that found no more trees keeps the loss of its last one."""
+    longest = max(len(one.losses) for one in fits)
+    padded = [np.pad(one.losses, (0, longest - len(one.losses)), mode="edge") for one in fits]
+    mean: np.ndarray = np.mean(padded, axis=0).round(6)
     return mean
 
 

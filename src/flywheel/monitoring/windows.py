@@ -18,10 +18,13 @@ from flywheel.monitoring.settings import Drift
 def reference_days(
     champion: artifact.Model | None, as_of: dt.date, windows: Windows
 ) -> tuple[tuple[dt.date, dt.date], str]:
-    """The window to compare with: the champion's training window, or this run's if the data does not reach back that far."""
+    """The window to compare with: the champion's training window, or, where the data does not reach back to it, this run's.
+
+    Of this run's the days of the current window are left out: they would be compared with themselves.
+    """
     here = tables.days_in(files.FEATURES)
-    start, end = windows.training(as_of)
-    own = max(start, here[0]), end
+    start, _ = windows.training(as_of)
+    own = max(start, here[0]), windows.current(as_of)[0]
     if champion is None:
         return own, "this run's training window: there is no champion yet"
     start, end = (dt.date.fromisoformat(day) for day in champion.card["training_window"])

@@ -67,12 +67,21 @@ def status(decision: Decision, why_accepted: str | None, problem: str | None) ->
     if problem:
         return "failure", problem
     if decision["verdict"] == "pass":
-        told = next((rule["reason"] for rule in decision["rules"] if rule["rule"].startswith("better")), "")
+        told = next((rule["reason"] for rule in decision["rules"] if is_main(rule["rule"])), "")
         return "success", f"pass: {told}"
     if why_accepted:
         return "success", f"inconclusive, accepted: {why_accepted}"
-    reasons = [rule["reason"] for rule in decision["rules"] if rule["verdict"] == decision["verdict"]]
+    reasons = [
+        rule["reason"]
+        for rule in decision["rules"]
+        if rule["verdict"] == decision["verdict"] and rule["severity"] == "block"
+    ]
     return "failure", f"{decision['verdict']}: {' '.join(reasons)}"
+
+
+def is_main(rule: str) -> bool:
+    """Whether a rule says what a candidate was made for: better, or in a refresh not worse."""
+    return rule.startswith("better") or rule.endswith("not worse")
 
 
 def render(found: Changes, decision: Decision, state: tuple[str, str], report: str) -> str:

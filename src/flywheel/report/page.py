@@ -50,6 +50,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
     parts = [
         verdict(evidence["decision"], evidence["metrics"], project.name, project.note),
         comparison(evidence["metrics"], evidence["decision"]["reference"]),
+        windows(evidence["metrics"], evidence["decision"]["reference"]),
         cohorts(evidence["cohorts"], evidence["decision"]["reference"], evidence["metrics"]["about"]["confidence"]),
         leaks(evidence["leaks"]),
         drift(evidence["drift"], params.drift_rows),
@@ -67,19 +68,22 @@ def verdict(decision: Decision, measured: Measured, name: str, note: str | None 
     version = escape(decision["champion"] or "without a version")
     reference = decision["reference"]
     champion = f"champion {version}" if reference == "champion" else REFERENCE_IN_WORDS[reference]
+    n_windows = len(measured["windows"])
     lines = [
         f"# {name}: {decision['verdict']} {MARKS[decision['verdict']]}",
         "",
-        f"The candidate of {decision['as_of']} against {champion}, on {window['rows']:,} labelled predictions "
-        f"({window['rows'] / max(window['predictions'], 1):.0%} of {window['predictions']:,}) served from {window['start']} "
-        f"to {window['end']}, of which {window['positives'] / max(window['rows'], 1):.1%} are positive.",
+        f"A {decision['kind']}: the candidate of {decision['as_of']} against {champion}, by vintages that stand in for them on "
+        f"{'one window' if n_windows == 1 else f'{n_windows} windows'} that they have not seen: {window['rows']:,} labelled "
+        f"predictions ({window['rows'] / max(window['predictions'], 1):.0%} of {window['predictions']:,}) served from "
+        f"{window['start']} to {window['end']}, of which {window['positives'] / max(window['rows'], 1):.1%} are positive.",
         "",
         *([escape(note), ""] if note else []),
         "| rule | | reason |",
         "| --- | --- | --- |",
     ]
     rules = [
-        f"| {escape(r['rule'])} | {MARKS[r['verdict']]} {r['verdict']} | {escape(r['reason'])} |"
+        f"| {escape(r['rule'])} | {MARKS[r['verdict']]} {r['verdict']}{' (only warns)' if r['severity'] == 'warn' else ''} "
+        f"| {escape(r['reason'])} |"
         for r in decision["rules"]
     ]
     return "\n".join([*lines, *rules, ""])
@@ -105,6 +109,57 @@ def comparison(measured: Measured, reference: Reference) -> str:
         f"Always answering the base rate would have a log loss of {number(base['log_loss']['value'], 4)} "
         f"and a Brier score of {number(base['brier']['value'], 4)}.\n\n"
         "![ROC, reliability and scores](plots/models.png)\n"
+    )
+
+
+def windows(measured: Measured, reference: Reference) -> str:
+    """The comparison window by window, the latest first, and why others were left out."""
+    rows = []
+    for one in measured["windows"]:
+        values = values_by_model(one)
+        difference = one["difference"][reference]
+        rows.append(
+            [
+                f"{one['start']} to {one['end']}",
+                f"{one['rows']:,}",
+                percent(one["positives"] / one["rows"] if one["rows"] else None, 1),
+                number(values["candidate"]["log_loss"], 4),
+                number(values[reference]["log_loss"], 4),
+                with_interval(difference["log_loss"], 4, sign=True),
+                with_interval(difference["auc"], 4, sign=True),
+                number(one["apart"], 3),
+            ]
+        )
+    header = [
+        "window",
+        "rows",
+        "positive",
+        "log loss, candidate",
+        f"log loss, {shown(reference)}",
+        "difference",
+        "difference in AUC",
+        "apart",
+    ]
+    itself, about = measured["as_it_is"], measured["about"]
+    if itself:
+        loss, auc = (with_interval(itself["difference"][name], 4, sign=True) for name in ("log_loss", "auc"))
+        told = (
+            f"\nAgainst the champion itself, on the {itself['rows']:,} labelled of {itself['predictions']:,} predictions from "
+            f"{itself['start']} to {itself['end']}, after its training ({itself['days']} days, "
+            f"{percent(itself['positives'] / max(itself['rows'], 1), 1)} positive): log loss {loss}, AUC {auc}.\n"
+        )
+    elif about["why_as_it_is"]:
+        told = f"\nThe champion itself is compared: {escape(about['why_as_it_is'])}.\n"
+    else:
+        told = ""
+    left = [f"{one['start']} to {one['end']} ({escape(one['why'])})" for one in about["left_out"]]
+    return (
+        "## Window by window\n\n"
+        f"In each window the candidate's recipe ({about['recipe']}), as of the window's first day, against what stands for "
+        f"{shown(reference)}. Apart: how far the vintage one window younger is from the candidate's stand-in, in log odds.\n\n"
+        + table(header, rows)
+        + told
+        + (f"\nLeft out: {'; '.join(left)}.\n" if left else "")
     )
 
 

@@ -33,6 +33,7 @@ def main(params: FeaturizeParams) -> str:
     code = own_files(params.project.derive, "project.derive", params.project.code)
     settings = {"features": params.features.model_dump(), "derive": params.project.derive, "code": digest_code(code)}
     mark = fingerprint("featurize", settings, upstream)
+    derived_by = digest_code(code) if params.project.derive else None
     stored = [day for day in tables.stored_days(files.VALID, "predictions") if day < params.clock.as_of]
     came = inputs(stored, files.read_parquet(files.LABELS), params.features)
     kept = open_days(LEDGER, Entry, mark)
@@ -43,7 +44,7 @@ def main(params: FeaturizeParams) -> str:
             files.write_parquet(files.FEATURES / f"{day}.parquet", rows)
         tables.drop_other_days(files.FEATURES, stored)
         days = {day.isoformat(): {"inputs": came[day], "outputs": outputs(day)} for day in stored}
-        files.write_json(LEDGER, {"fingerprint": mark, "days": days})
+        files.write_json(LEDGER, {"fingerprint": mark, "derived_by": derived_by, "days": days})
     return f"{len(new)} new days of {len(stored)}"
 
 

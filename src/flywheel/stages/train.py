@@ -1,4 +1,4 @@
-"""Stage `train`: fit a candidate on the training window.
+"""Stage `train`: fit the candidate on everything known, and the vintages that stand in for it and for the champion.
 
 Run it with `python -m flywheel.stages.train`.
 """
@@ -8,23 +8,15 @@ from __future__ import annotations
 import datetime as dt
 
 from flywheel import files
-from flywheel.features.days import read_features
+from flywheel.features.days import derived_by, read_features
 from flywheel.features.settings import Features
-from flywheel.model import artifact, trees
-from flywheel.model.card import Card
-from flywheel.model.fit import (
-    Rows,
-    check,
-    describe_features,
-    fit,
-    importance,
-    labelled_rows,
-    libraries,
-    losses,
-    straight,
-    without_labels,
-)
+from flywheel.labels.settings import Label
+from flywheel.model import artifact, trees, vintages
+from flywheel.model.card import read_champion
+from flywheel.model.fit import feature_names, without_labels
 from flywheel.model.learning import log_losses
+from flywheel.model.memo import Memo
+from flywheel.model.recipe import Fit, how_to_fit, recipe, why_not_fitted
 from flywheel.model.settings import Model, Train, Windows
 from flywheel.params import Clock, Params, Project
 from flywheel.stages import run_stage
@@ -35,6 +27,7 @@ class TrainParams(Params):
 
     clock: Clock
     project: Project
+    label: Label
     features: Features
     windows: Windows
     train: Train
@@ -42,59 +35,46 @@ class TrainParams(Params):
 
 
 def main(params: TrainParams) -> str:
-    """Write `models/candidate/` and the learning curve in `reports/learning/`."""
-    start, end = params.windows.training(params.clock.as_of)
-    step, seed = params.windows.evaluation_days, params.train.seed
-    oldest = start - dt.timedelta(days=step * params.train.earlier_fits)
+    """Write `models/candidate/`, its learning curve in `reports/learning/`, and the stand-ins in `data/vintages/`."""
+    as_of, windows = params.clock.as_of, params.windows
     revisions = files.read_parquet(files.LABELS)
     if revisions.empty:
         raise without_labels()
-    served = read_features(oldest, end)
-
-    def rows(day: dt.date, until: dt.date | None = None) -> Rows:
-        """Those to learn from as of a day, or those of the days from then until another."""
-        first, last = (day - (end - start), day) if until is None else (day, until)
-        return labelled_rows(served, revisions, first, last)
-
-    learned = rows(end)
-    features = describe_features(learned.features, params.features.categorical)
-    n_features = len(features["numeric"]) + len(features["categorical"])
-    check(learned, n_features, params.train, start, end)
-    earlier = trees.measure(
-        trees.earlier_days(
-            served["served_at"].min().date(), end, params.windows.train_days, step, params.train.earlier_fits
-        ),
-        step,
-        rows,
-        params.train.min_events_per_feature * n_features,
-        lambda mine, later: losses(mine, later, features, params.model, seed),
+    champion = read_champion()
+    since = dt.date.fromisoformat(champion["labels_known_before"]) if champion else as_of
+    reach = windows.evaluation_days * (windows.evaluation_windows + params.train.earlier_fits)
+    served = read_features(min(as_of, since) - dt.timedelta(days=windows.train_days + reach), as_of)
+    memo = Memo()
+    made = vintages.Vintages(params.project.name, served, revisions, memo)
+    own = recipe(
+        params.features, params.project.derive, derived_by(), params.label, params.model, params.train, windows
     )
-    n_trees = trees.number_of_trees(earlier, params.model.trees)
-    booster = fit(learned, features, params.model, seed, n_trees)
+    numeric, categorical = feature_names(served, params.features.categorical)
+    how = Fit(train=params.train, model=params.model, train_days=windows.train_days, step_days=windows.evaluation_days)
+    mine = vintages.Way(own, how, numeric, categorical)
+    theirs, why = None, None
+    if champion:
+        read = champion["features"]
+        why = why_not_fitted(
+            champion.get("recipe"), own, [*read["numeric"], *read["categorical"]], list(served.columns)
+        )
+        again = how_to_fit(champion["recipe"]) if not why else None
+        if again:
+            theirs = vintages.Way(champion["recipe"], again, tuple(read["numeric"]), tuple(read["categorical"]))
+    candidate, earlier = made.vintage(mine, as_of)
+    index, needed = vintages.plan(made, as_of, windows.evaluations(as_of), mine, champion, theirs, why)
+    vintages.write(index, {vintages.folder_of(way, day): made.vintage(way, day)[0] for way, day in needed})
     files.empty_folder(files.LEARNING)
     if earlier:
         log_losses(trees.mean_losses(earlier))
-    card: Card = {
-        "name": params.project.name,
-        "version": None,
-        "as_of": params.clock.as_of.isoformat(),
-        "training_window": [learned.features["served_at"].min().date().isoformat(), end.isoformat()],
-        "labels_known_before": end.isoformat(),
-        "rows": {"fit": len(learned.label)},
-        "positive_share": round(float(learned.label.mean()), 6),
-        "trees": booster.num_trees(),
-        "earlier_fits": [
-            {"as_of": one.as_of.isoformat(), "rows": one.rows, "later_rows": one.later_rows} for one in earlier
-        ],
-        "params": {**params.model.model_dump(), **params.train.model_dump()},
-        "libraries": libraries(),
-        "importance": {name: round(share, 6) for name, share in importance(booster).items()},
-        "features": features,
-        "sha256": {},  # of the files, once they are written
-    }
-    artifact.save(artifact.Model(booster, straight(len(learned.label)), card), files.CANDIDATE)
+    artifact.save(candidate, files.CANDIDATE)
     said = f"as {len(earlier)} earlier {'fit' if len(earlier) == 1 else 'fits'} did best" if earlier else "as conf says"
-    return f"{len(learned.label):,} labelled rows, {n_features} features, {booster.num_trees()} trees, {said}"
+    n_rows, n_windows = candidate.card["rows"]["fit"], len(index["windows"])
+    return (
+        f"{n_rows:,} labelled rows, {len(numeric) + len(categorical)} features, {candidate.card['trees']} trees, {said}; "
+        f"{n_windows} {'window' if n_windows == 1 else 'windows'}, {made.memo.spared} of {len(made.grown)} fits spared"
+        f"{memo.told()}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,200 @@
+"""The windows on which vintages stand in for candidate and champion, one by one and together.
+
+Neither stand-in has seen its window, so the rows of all windows together are one sample of the question that the gate asks.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flywheel.data import tables
+from flywheel.errors import DataError
+from flywheel.evaluation.compare import (
+    Scores,
+    check_unseen,
+    compare,
+    disagreement,
+    evaluation_rows,
+    only_values,
+    why_not_as_it_is,
+)
+from flywheel.evaluation.settings import Evaluate
+from flywheel.features.days import read_features
+from flywheel.model import artifact
+from flywheel.model.index import Index, Window
+from flywheel.model.vintages import read_vintage
+
+
+@dataclass(frozen=True)
+class Part:
+    """One window: the places of its rows among all, how many predictions it had, and the candidate's stand-in."""
+
+    start: dt.date
+    end: dt.date
+    predictions: int
+    places: np.ndarray
+    candidate: artifact.Model
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The rows of all windows in order of time, each model's scores on them, and the windows, the latest first.
+
+    `obstacle` says why the champion is not among the models though there is one.
+    """
+
+    table: pd.DataFrame
+    scores: Scores
+    parts: list[Part]
+    obstacle: str | None
+
+    @property
+    def latest(self) -> pd.DataFrame:
+        """The rows of the latest window."""
+        return self.table.iloc[self.parts[0].places]
+
+
+def pool(
+    index: Index, as_of: dt.date, revisions: pd.DataFrame, champion: artifact.Model | None, params: Evaluate
+) -> Pooled:
+    """The rows of the index's windows, with labels as they are known at the clock, and the scores on them.
+
+    DataError when there is no window, when its labels are of one class, or when a stand-in has seen its window.
+    """
+    if not index["windows"]:
+        why = "; ".join(f"{one['start']} to {one['end']}: {one['why']}" for one in index["left_out"])
+        raise DataError(
+            f"the history is too short for any evaluation window ({why}). Move clock.as_of in conf/state.yaml forward, or "
+            "shorten windows.evaluation_days."
+        )
+    days = [_days(one) for one in index["windows"]]
+    features = read_features(min(start for start, _ in days), max(end for _, end in days))
+    table = evaluation_rows(features, revisions, as_of, params)
+    is_in = np.zeros(len(table), dtype=bool)
+    for start, end in days:
+        is_in |= _between(table, start, end)
+    table = table[is_in].reset_index(drop=True)
+    if table.empty or table["label"].nunique() < 2:
+        raise DataError(
+            f"the evaluation windows from {min(days)[0]} to {max(days)[1]} have {len(table)} labelled rows of fewer than two "
+            "classes. See reports/labels.json, move clock.as_of, or widen windows.evaluation_days."
+        )
+    obstacle = index["why_not_compared"]
+    is_as_it_is = bool(champion and index["why_as_it_is"] and not obstacle)
+    if champion and is_as_it_is:
+        obstacle = why_not_as_it_is(champion, table, min(days)[0])
+    names = ["candidate", "base_rate", *(["champion"] if champion and not obstacle else [])]
+    scores = {name: np.empty(len(table)) for name in names}
+    parts = []
+    for one, (start, end) in zip(index["windows"], days, strict=True):
+        places = np.flatnonzero(_between(table, start, end))
+        rows = table.iloc[places]
+        mine = _stand_in(one["candidate"], start)
+        scores["candidate"][places] = artifact.predict(mine, rows)
+        scores["base_rate"][places] = mine.card["positive_share"]
+        if champion and not obstacle:
+            other = champion if is_as_it_is else _stand_in(_named(one), start)
+            scores["champion"][places] = artifact.predict(other, rows)
+        parts.append(Part(start, end, int(_between(features, start, end).sum()), places, mine))
+    if table["served_score"].notna().any():
+        scores["served"] = table["served_score"].to_numpy()
+    return Pooled(table, scores, parts, obstacle)
+
+
+def _named(window: Window) -> str:
+    name = window["champion"]
+    if name is None:
+        raise DataError(
+            f"the window from {window['start']} names no stand-in of the champion. Make the vintages again: flywheel run"
+        )
+    return name
+
+
+def _stand_in(name: str, start: dt.date) -> artifact.Model:
+    model = read_vintage(name)
+    check_unseen(model, name, start)
+    return model
+
+
+def _days(window: Window) -> tuple[dt.date, dt.date]:
+    return dt.date.fromisoformat(window["start"]), dt.date.fromisoformat(window["end"])
+
+
+def _between(table: pd.DataFrame, start: dt.date, end: dt.date) -> np.ndarray:
+    served_at = table["served_at"]
+    found: np.ndarray = ((served_at >= tables.timestamp(start)) & (served_at < tables.timestamp(end))).to_numpy()
+    return found
+
+
+def counts(start: dt.date, end: dt.date, predictions: int, rows: pd.DataFrame) -> dict[str, Any]:
+    """The days of a window, and what was labelled in it."""
+    return {
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "predictions": predictions,
+        "rows": len(rows),
+        "days": int(rows["served_at"].dt.date.nunique()),
+        "positives": int(rows["label"].sum()),
+    }
+
+
+def span(pooled: Pooled) -> dict[str, Any]:
+    """The days of all windows together."""
+    first, last = min(one.start for one in pooled.parts), max(one.end for one in pooled.parts)
+    return counts(first, last, sum(one.predictions for one in pooled.parts), pooled.table)
+
+
+def by_window(pooled: Pooled, candidate: artifact.Model, params: Evaluate) -> list[dict[str, Any]]:
+    """The comparison in each window, and how far the vintage that is one window younger is from the candidate's stand-in."""
+    found = []
+    younger, until = candidate, pooled.parts[0].end
+    for one in pooled.parts:
+        rows = pooled.table.iloc[one.places].reset_index(drop=True)
+        mine = {name: score[one.places] for name, score in pooled.scores.items()}
+        apart = disagreement(artifact.predict(younger, rows), mine["candidate"]) if until == one.end else None
+        found.append(
+            {
+                **counts(one.start, one.end, one.predictions, rows),
+                **only_values(compare(rows, mine, params)),
+                "apart": apart,
+            }
+        )
+        younger, until = one.candidate, one.start
+    return found
+
+
+def as_it_is(
+    index: Index,
+    pooled: Pooled,
+    revisions: pd.DataFrame,
+    champion: artifact.Model | None,
+    as_of: dt.date,
+    params: Evaluate,
+) -> dict[str, Any] | None:
+    """The candidate's stand-ins against the champion itself, on the windows that it has not seen.
+
+    None where there is none, where the champion itself is what was compared anyway, and where these rows say nothing.
+    """
+    if champion is None or not index["as_it_is"] or index["why_as_it_is"]:
+        return None
+    days = [_days(one) for one in index["as_it_is"]]
+    first, last = min(start for start, _ in days), max(end for _, end in days)
+    features = read_features(first, last)
+    table = evaluation_rows(features, revisions, as_of, params)
+    if table.empty or table["label"].nunique() < 2 or why_not_as_it_is(champion, table, first):
+        return None
+    scores = {"candidate": np.empty(len(table)), "champion": artifact.predict(champion, table)}
+    for one, (start, end) in zip(index["as_it_is"], days, strict=True):
+        places = np.flatnonzero(_between(table, start, end))
+        scores["candidate"][places] = artifact.predict(_stand_in(one["candidate"], start), table.iloc[places])
+    compared = compare(table, scores, params)
+    return {
+        **counts(first, last, len(features), table),
+        "difference": compared["difference"]["champion"],
+        "check": compared["check"]["champion"],
+    }

@@ -1,0 +1,82 @@
+"""A memo of fits: what was fitted once on the same rows in the same way is not fitted again.
+
+It saves time and never decides a byte: an entry is found by a digest of all that the fit depends on, rows included, is compared
+with it in full, and is dropped when its text is not the one that was written. It is kept in `.flywheel/`, never in Git.
+`FLYWHEEL_MEMO=off` goes without, as every run that verifies does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from flywheel import files, shapes
+from flywheel.errors import DataError
+
+FOLDER = files.LOCAL / "fits"
+SWITCH = "FLYWHEEL_MEMO"
+MOST = 60  # entries, each of about a megabyte: two years of weeks need no more than the last of them
+
+
+class Entry(TypedDict):
+    """An entry: what the fit depends on, its text, and the digest of the text."""
+
+    key: dict[str, Any]
+    text: str
+    sha256: str
+
+
+class Memo:
+    """The memo of one run; it counts what it spared, and what was broken and is made again."""
+
+    def __init__(self) -> None:
+        """Begin with nothing counted."""
+        self.is_on = os.environ.get(SWITCH, "").lower() != "off"
+        self.spared = 0
+        self.broken = 0
+
+    def get(self, key: Mapping[str, Any], make: Callable[[], str]) -> str:
+        """The text that was kept under `key`, or what `make` makes, which is kept."""
+        if not self.is_on:
+            return make()
+        path = FOLDER / f"{_digest(json.dumps(key, sort_keys=True))}.json"
+        if path.exists():
+            try:
+                kept = shapes.read(path, Entry)
+                if kept["key"] == key and kept["sha256"] == _digest(kept["text"]):
+                    os.utime(path)
+                    self.spared += 1
+                    return kept["text"]
+                self.broken += 1
+            except (DataError, OSError):  # half of it, or gone since
+                self.broken += 1
+        text = make()
+        with contextlib.suppress(DataError):  # a disk that takes no more costs time, not the run
+            files.write_json(path, {"key": dict(key), "text": text, "sha256": _digest(text)})
+            _drop_oldest()
+        return text
+
+    def told(self) -> str:
+        """What a person should know of it, as the end of a sentence; empty if there is nothing."""
+        entries = f"{self.broken} {'entry' if self.broken == 1 else 'entries'} of {FOLDER}/"
+        return f"; {entries} did not hold and had to be made again" if self.broken else ""
+
+
+def _drop_oldest() -> None:
+    def used(path: Any) -> float:
+        with contextlib.suppress(OSError):
+            return float(path.stat().st_mtime)
+        return 0.0
+
+    for path in sorted(FOLDER.glob("*.json"), key=used)[:-MOST]:
+        path.unlink(missing_ok=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

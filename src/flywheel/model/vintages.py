@@ -1,0 +1,254 @@
+"""Vintages: a recipe trained on what was known before a day.
+
+The candidate has seen everything, so nothing is left to measure it on. Its stand-ins have not: window by window, today's recipe
+trained as of the window's first day is compared with the champion's recipe trained as much earlier as the champion is older
+than the candidate. Neither has seen the window, and every window asks today's question. `data/vintages/` holds exactly these.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from flywheel import files, shapes
+from flywheel.errors import DataError
+from flywheel.model import artifact, fit, trees
+from flywheel.model.card import Card, Features
+from flywheel.model.index import INDEX, Index, LeftOut, Window
+from flywheel.model.memo import Memo
+from flywheel.model.recipe import Fit, Recipe, hash_of
+
+if TYPE_CHECKING:  # slow to import, and evaluate needs only what is written
+    import lightgbm as lgb
+
+Days = tuple[dt.date, dt.date]  # the first, and the one after the last
+
+
+@dataclass(frozen=True)
+class Way:
+    """A recipe with the features that it reads, in their order, and how it is fitted."""
+
+    recipe: Recipe
+    how: Fit
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+
+    @property
+    def n_needed(self) -> int:
+        """How many labelled rows of the rarer class it needs."""
+        return self.how.train.min_events_per_feature * (len(self.numeric) + len(self.categorical))
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A fit with all the trees that its recipe allows."""
+
+    features: Features
+    booster: lgb.Booster
+    n_rows: int
+    first_day: dt.date
+    positive_share: float
+
+
+@dataclass
+class Vintages:
+    """Makes vintages from the features of all predictions `served` and the `revisions` of their labels, each fit once."""
+
+    name: str
+    served: pd.DataFrame
+    revisions: pd.DataFrame
+    memo: Memo
+    grown: dict[tuple[str, dt.date], Grown] = field(default_factory=dict)
+    lost: dict[tuple[str, dt.date], np.ndarray] = field(default_factory=dict)
+
+    @property
+    def first(self) -> dt.date:
+        """The first day of the features."""
+        day: dt.date = self.served["served_at"].min().date()
+        return day
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """The revisions, each with the place of its prediction among those served."""
+        return fit.with_places(self.revisions, self.served)
+
+    @cached_property
+    def ids(self) -> pd.DataFrame:
+        """The predictions without their features: enough to count labels."""
+        return self.served[["prediction_id", "served_at"]]
+
+    def grow(self, way: Way, day: dt.date) -> Grown:
+        """The recipe fitted as of a day, with all the trees that it allows. DataError when too few rows have a label."""
+        name = (hash_of(way.recipe), day)
+        if name not in self.grown:
+            how, start = way.how, day - dt.timedelta(days=way.how.train_days)
+            rows = fit.labelled_rows(self.served, self.labels, start, day)
+            fit.check(rows, len(way.numeric) + len(way.categorical), how.train, start, day)
+            features = fit.describe_features(rows.features[[*way.numeric, *way.categorical]], way.categorical)
+            self.grown[name] = Grown(
+                features,
+                fit.fit(rows, features, how.model, how.train.seed, how.model.max_trees, self.memo),
+                len(rows.label),
+                rows.features["served_at"].min().date(),
+                round(float(rows.label.mean()), 6),
+            )
+        return self.grown[name]
+
+    def can(self, way: Way, day: dt.date) -> bool:
+        """Whether a recipe can be fitted as of a day: enough rows of both classes have a label."""
+        start = day - dt.timedelta(days=way.how.train_days)
+        return fit.rarer(fit.labelled_rows(self.ids, self.labels, start, day)) >= max(way.n_needed, 1)
+
+    def earlier(self, way: Way, day: dt.date) -> list[trees.EarlierFit]:
+        """The earlier fits that tell how many trees are right as of a day."""
+        how, found = way.how, []
+        for at in trees.earlier_days(self.first, day, how.train_days, how.step_days, how.train.earlier_fits):
+            later = fit.labelled_rows(self.served, self.labels, at, at + dt.timedelta(days=how.step_days))
+            if fit.rarer(later) and self.can(way, at):
+                one = self.grow(way, at)
+                losses = self._losses(way, at, one, later)
+                found.append(trees.EarlierFit(at, one.n_rows, len(later.label), losses))
+        return found
+
+    def _losses(self, way: Way, at: dt.date, one: Grown, later: fit.Rows) -> np.ndarray:
+        name = (hash_of(way.recipe), at)
+        if name not in self.lost:
+            self.lost[name] = fit.losses(one.booster, later, one.features)
+        return self.lost[name]
+
+    def vintage(self, way: Way, day: dt.date) -> tuple[artifact.Model, list[trees.EarlierFit]]:
+        """The recipe trained as of a day, and the earlier fits that told its number of trees.
+
+        DataError when the rows are too few.
+        """
+        one = self.grow(way, day)
+        earlier = self.earlier(way, day)
+        n_trees = trees.number_of_trees(earlier, way.how.model.trees)
+        booster = fit.first_trees(one.booster, n_trees)
+        card: Card = {
+            "name": self.name,
+            "version": None,
+            "as_of": day.isoformat(),
+            "training_window": [one.first_day.isoformat(), day.isoformat()],
+            "labels_known_before": day.isoformat(),
+            "rows": {"fit": one.n_rows},
+            "positive_share": one.positive_share,
+            "trees": booster.num_trees(),
+            "earlier_fits": [
+                {"as_of": at.as_of.isoformat(), "rows": at.rows, "later_rows": at.later_rows} for at in earlier
+            ],
+            "recipe_hash": hash_of(way.recipe),
+            "recipe": way.recipe,
+            "libraries": fit.libraries(),
+            "importance": {name: round(share, 6) for name, share in fit.importance(booster).items()},
+            "features": one.features,
+            "sha256": {},  # of the files, once they are written
+        }
+        return artifact.Model(booster, fit.straight(one.n_rows), card), earlier
+
+
+def folder_of(way: Way, day: dt.date) -> str:
+    """The name of a vintage's folder in `data/vintages/`."""
+    return f"{hash_of(way.recipe)}-{day}"
+
+
+def plan(
+    made: Vintages,
+    as_of: dt.date,
+    windows: Sequence[tuple[dt.date, dt.date]],
+    mine: Way,
+    champion: Card | None,
+    theirs: Way | None,
+    why: str | None,
+) -> tuple[Index, list[tuple[Way, dt.date]]]:
+    """What is compared with what, and the vintages that this needs.
+
+    `theirs` is how the champion's recipe is fitted, None where there is no champion or, for the reason `why`, where it cannot
+    be. A window is left out when a stand-in would have less than half the days to learn from that its model has, or too few
+    labels: it would not ask today's question. Where no window has both stand-ins, the champion itself is compared, on the days
+    after its training.
+    """
+    since = dt.date.fromisoformat(champion["labels_known_before"]) if champion else None
+    age = as_of - since if since else dt.timedelta(0)
+    if theirs and age < dt.timedelta(0):
+        theirs, why = None, f"it was trained on days up to {since}, after the clock"
+    left_out: list[LeftOut] = []
+
+    def possible(found: Sequence[tuple[dt.date, dt.date]], way: Way, back: dt.timedelta, whose: str) -> list[Days]:
+        """Those for which a recipe can be fitted as of so many days before they start; the others are noted."""
+        kept = []
+        for start, end in found:
+            problem = _too_short(made, way, start - back, as_of - back)
+            if problem:
+                left_out.append(
+                    {"start": start.isoformat(), "end": end.isoformat(), "why": f"{whose} stand-in {problem}"}
+                )
+            else:
+                kept.append((start, end))
+        return kept
+
+    can = possible(windows, mine, dt.timedelta(0), "the candidate's")
+    both = possible(can, theirs, age, "the champion's") if theirs else []
+    if theirs and not both:
+        theirs, why = None, "the history is too short for a stand-in of it"
+    is_refresh = champion is not None and champion.get("recipe") == mine.recipe
+    unseen = [days for days in can if since and days[0] >= since]
+    if since and since < as_of and not unseen and not is_refresh and not _too_short(made, mine, since, as_of):
+        unseen = [(since, as_of)]
+    obstacle = None
+    taken = both if theirs else can
+    if why and unseen:
+        taken = unseen
+    elif why:
+        obstacle = f"the champion cannot be compared: {why}, and there are no days after its training to compare it on"
+    needed: dict[str, tuple[Way, dt.date]] = {}
+
+    def window(days: Days, other: Way | None) -> Window:
+        for way, day in ((mine, days[0]), *(((other, days[0] - age),) if other else ())):
+            needed[folder_of(way, day)] = (way, day)
+        return {
+            "start": days[0].isoformat(),
+            "end": days[1].isoformat(),
+            "candidate": folder_of(mine, days[0]),
+            "champion": folder_of(other, days[0] - age) if other else None,
+        }
+
+    index: Index = {
+        "kind": "refresh" if is_refresh else "change",
+        "recipe": hash_of(mine.recipe),
+        "windows": [window(days, theirs) for days in taken],
+        "left_out": left_out,
+        "why_as_it_is": why,
+        "why_not_compared": obstacle,
+        "as_it_is": [window(days, None) for days in unseen],
+    }
+    return index, list(needed.values())
+
+
+def _too_short(made: Vintages, way: Way, day: dt.date, end: dt.date) -> str | None:
+    """Why a recipe as of a day cannot stand in for the one as of `end`, as half a sentence."""
+    if not trees.is_long(made.first, day, end, way.how.train_days):
+        days = max((day - made.first).days, 0)
+        return f"as of {day} would have {days} days to learn from, less than half of what its model has"
+    return None if made.can(way, day) else f"as of {day} would have too few labels to learn from"
+
+
+def read_vintage(name: str) -> artifact.Model:
+    """A vintage of `data/vintages/`. DataError when a file is missing or not what its card says, or the name is no name."""
+    if "/" in name or name.startswith("."):
+        raise DataError(f"{INDEX}: found the folder {name!r}; a name as train gives it is expected. {shapes.DELETE}")
+    return artifact.load(files.VINTAGES / name)
+
+
+def write(index: Index, models: dict[str, artifact.Model]) -> None:
+    """Let `data/vintages/` hold exactly these."""
+    files.empty_folder(files.VINTAGES)
+    for name, model in models.items():
+        artifact.save(model, files.VINTAGES / name)
+    files.write_json(INDEX, index)
