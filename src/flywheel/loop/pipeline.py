@@ -15,6 +15,7 @@ from typing import Any
 from flywheel import files, git
 from flywheel.errors import FAILURE, ConfigError, DataError, FlywheelError, RemoteError, chain
 from flywheel.loop import objects
+from flywheel.model.memo import OFF, SWITCH
 
 FAILED = files.LOCAL / "failed.json"
 UNSAVED = "unsaved files"  # in what DVC says; it has no error of its own for it
@@ -63,11 +64,11 @@ def run(force: bool = False, verify: bool = False, say: Callable[[str], object] 
 
     A clone without data runs every stage, even those whose results are in Git: that proves that they can be made
     again. Later runs do only what is stale. With `verify`, training and all that follows from it run in any case: what
-    is committed is then measured, not believed, and neither is data that is not what `dvc.lock` says.
+    is committed is then measured, not believed, and neither is data that is not what `dvc.lock` says, nor a fit that was kept.
     """
     started = time.perf_counter()
     finish_correction(say)
-    with _repository() as repo:
+    with _repository() as repo, _without_memo() if verify else contextlib.nullcontext():
         if verify:
             _distrust(repo, say)
         everything = force or not files.FEATURES.exists()
@@ -237,6 +238,19 @@ def _repository() -> Iterator[Any]:
         yield repo
     finally:
         repo.close()
+
+
+@contextlib.contextmanager
+def _without_memo() -> Iterator[None]:
+    before = os.environ.get(SWITCH)
+    os.environ[SWITCH] = OFF
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SWITCH]
+        else:
+            os.environ[SWITCH] = before
 
 
 def _open() -> Any:

@@ -20,7 +20,7 @@ from flywheel import files, shapes
 from flywheel.errors import DataError
 
 FOLDER = files.LOCAL / "fits"
-SWITCH = "FLYWHEEL_MEMO"
+SWITCH, OFF = "FLYWHEEL_MEMO", "off"
 MOST = 60  # entries, each of about a megabyte: two years of weeks need no more than the last of them
 
 
@@ -37,7 +37,7 @@ class Memo:
 
     def __init__(self) -> None:
         """Begin with nothing counted."""
-        self.is_on = os.environ.get(SWITCH, "").lower() != "off"
+        self.is_on = os.environ.get(SWITCH, "").lower() != OFF
         self.spared = 0
         self.broken = 0
 

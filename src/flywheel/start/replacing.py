@@ -33,6 +33,7 @@ RESULTS = (
     "data/rejected",
     "data/labels.parquet",
     "data/features",
+    "data/vintages",
     "decisions",
     ".flywheel/monitored",
 )
