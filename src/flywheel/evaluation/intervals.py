@@ -20,6 +20,7 @@ from flywheel.evaluation.metrics import (
 )
 from flywheel.evaluation.settings import Bootstrap, Evaluate
 
+AT_ONCE = 64  # samples
 GROUPS = 2000  # of scores, for the average precision of a sample: with more it changes in the fifth digit
 
 
@@ -32,7 +33,9 @@ class Resampled:
     check: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def resample(table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Evaluate) -> dict[str, Resampled]:
+def resample(
+    table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Evaluate, check: bool = True
+) -> dict[str, Resampled]:
     """The metrics of every model on the rows of `table` (`served_at`, `label`), with bootstrap samples over their days.
 
     All models are resampled with the same days, so a difference of their samples is paired. Only days that have rows are
@@ -41,7 +44,9 @@ def resample(table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Eval
     day, n_days = day_codes(table["served_at"])
     label = table["label"].to_numpy()
     settings = Settings(params.costs, params.ece_bins)
-    weights = np.vstack([day_weights(n_days, params.bootstrap), check_weights(n_days, params.bootstrap)])
+    weights = day_weights(n_days, params.bootstrap)
+    if check:
+        weights = np.vstack([weights, check_weights(n_days, params.bootstrap)])
     n, found = params.bootstrap.samples, {}
     for name, score in scores.items():
         counted = count(score, label, day, n_days)
@@ -92,7 +97,11 @@ def bootstrap(counts: Counts, weights: np.ndarray, settings: Settings) -> dict[s
     ordered = ((weights @ pairs) * weights).sum(-1)
     few = coarse(counts)
     all_days, all_days_coarse = (average_precision(one.positives.sum(0), one.negatives.sum(0)) for one in (counts, few))
-    precision = average_precision(weights @ few.positives, weights @ few.negatives) + (all_days - all_days_coarse)
+    batches = [
+        weights[at : at + AT_ONCE] for at in range(0, len(weights), AT_ONCE)
+    ]  # so few stay in the processor's cache
+    precision = np.concatenate([average_precision(one @ few.positives, one @ few.negatives) for one in batches])
+    precision += all_days - all_days_coarse
     return from_sums({name: weights @ one for name, one in of_days.items()}, ordered, precision, settings)
 
 
