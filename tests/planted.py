@@ -19,7 +19,7 @@ from flywheel import files
 from flywheel.data import tables
 from flywheel.data.collection import storable
 from flywheel.labels.conclude import conclude
-from flywheel.model import artifact
+from flywheel.model import artifact, contract
 from flywheel.model.fit import Rows, describe_features, fit, importance, straight
 from flywheel.params import Params, parse, sections
 from flywheel.stages.label import LabelParams
@@ -321,4 +321,5 @@ def learn(features: pd.DataFrame, labels: pd.DataFrame, **card: Any) -> artifact
         "features": described,
         "importance": importance(booster),
     }
-    return artifact.Model(booster, straight(len(known)), said | card)
+    calibration = straight(len(known))
+    return artifact.Model(booster, calibration, said | card, contract.learn(known, described, calibration, None))

@@ -140,7 +140,7 @@ def test_an_interrupted_release_is_finished_when_run_again(actions: Actions) -> 
     actions.work.flywheel("release", "--publish")
     assert actions.github.git("tag").splitlines() == tags
     [release] = actions.github.releases
-    assert len(release["assets"]) == 6
+    assert len(release["assets"]) == 7
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,11 @@ def test_the_first_push_of_a_new_repository_passes_and_releases(actions: Actions
     [release] = actions.github.releases
     assert release["tag_name"] == "parcel-delay@v0.2.0"
     assert set(release["assets"]) == {
-        "model.txt", "calibration.json", "card.json", "report.md", "metrics.json", "decision.json",
+        "model.txt", "calibration.json", "contract.json", "card.json", "report.md", "metrics.json", "decision.json",
     }  # fmt: skip
     tree = actions.github.git("show", "main:models/candidate/model.txt").strip()
     assert release["assets"]["model.txt"].decode().strip() == tree
-    assert len((actions.artifacts / "attested").read_text().splitlines()) == 3
+    assert len((actions.artifacts / "attested").read_text().splitlines()) == 4
 
     again = ended(actions.act("release.yml", "push", push_to_main(actions), FLYWHEEL_TEST_ATTEST="unsupported"))
     assert actions.github.git("tag").splitlines() == tags

@@ -34,7 +34,9 @@ from flywheel.evaluation.evidence import (
     shown,
     suspicions,
 )
+from flywheel.evaluation.service import contract_kept
 from flywheel.evaluation.settings import Comparison, Gate
+from flywheel.model.contract import Contracts
 
 POWER = 0.8
 FEWEST_APART = 2  # earlier windows that a limit may rest on
@@ -52,7 +54,9 @@ SIDE_IN_WORDS: dict[str, dict[Verdict, str]] = {
 }
 
 
-def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, params: Gate) -> Decision:
+def decide(
+    metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, contracts: Contracts, params: Gate
+) -> Decision:
     """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared.
 
     A refresh (the champion's recipe on more data) and a change (of the recipe) are asked for different things. DataError when
@@ -68,6 +72,7 @@ def decide(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: P
         calibrated(metrics["candidate"]["ece"], params.max_ece),
         *(behaves(name, found, params) for name, found in behaviour.items()),
         leaks(probed, metrics["candidate"]["auc"]["value"]),
+        contract_kept(contracts, params.breaking),
     ]
     verdicts = {rule["verdict"] for rule in rules if rule["severity"] == "block"}
     verdict: Verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"

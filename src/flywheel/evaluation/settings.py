@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from flywheel.model.contract import Version
 from flywheel.params import Count, Params, Share
 
 
@@ -115,6 +116,7 @@ class Gate(Params):
     cohort_min_positives: Count
     behaviour_moved: Share
     behaviour_share: Share
+    breaking: dict[Version, Annotated[str, AfterValidator(_check_reason)]]
 
     @model_validator(mode="after")
     def _check_that_something_is_asked(self) -> Gate:

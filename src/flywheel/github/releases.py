@@ -6,9 +6,9 @@ from typing import Any
 
 from flywheel import files, git
 from flywheel.github.client import GitHub, Refused, segment
-from flywheel.model.card import FILES
+from flywheel.model.card import CONTRACT, FILES
 
-ASSETS = (*(files.CANDIDATE / name for name in FILES), files.REPORT, files.METRICS, files.DECISION)
+ASSETS = (*(files.CANDIDATE / name for name in (*FILES, CONTRACT)), files.REPORT, files.METRICS, files.DECISION)
 
 
 def release(hub: GitHub, name: str, version: str) -> str:
@@ -29,7 +29,7 @@ def release(hub: GitHub, name: str, version: str) -> str:
     there = {asset["name"] for asset in hub.pages(f"/releases/{made['id']}/assets")}
     address = made["upload_url"].split("{")[0]
     for path in ASSETS:
-        if path.name not in there:
+        if path.name not in there and path.exists():  # an older model has no contract
             hub.upload(f"{address}?name={segment(path.name)}", path.read_bytes())
     return str(made["html_url"])
 

@@ -13,7 +13,8 @@ import pandas as pd
 from flywheel import files, shapes
 from flywheel.errors import DataError
 from flywheel.model import boosting
-from flywheel.model.card import DOES, FILES, Calibration, Card, Features, card_text, file_digests, read_card
+from flywheel.model.card import CONTRACT, DOES, FILES, Calibration, Card, Features, card_text, file_digests, read_card
+from flywheel.model.contract import Contract, read_contract
 
 if TYPE_CHECKING:  # slow to import, and a release needs only the files
     import lightgbm as lgb
@@ -21,11 +22,15 @@ if TYPE_CHECKING:  # slow to import, and a release needs only the files
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted model. `card` says what it is; `calibration` maps raw scores (`x`) to probabilities (`y`)."""
+    """A fitted model. `card` says what it is; `calibration` maps raw scores (`x`) to probabilities (`y`).
+
+    `contract` says what a service has to send; a model that was made before there were contracts has none.
+    """
 
     booster: lgb.Booster
     calibration: Calibration
     card: Card
+    contract: Contract | None = None
 
 
 def matrix(table: pd.DataFrame, features: Features) -> np.ndarray:
@@ -68,11 +73,16 @@ def predict(model: Model, table: pd.DataFrame) -> np.ndarray:
 
 
 def save(model: Model, folder: Path) -> None:
-    """Write `model.txt`, `calibration.json` and, last, `card.json` with their digests; they replace what was there."""
+    """Write `model.txt`, `calibration.json`, `contract.json` and, last, `card.json` with their digests.
+
+    They replace what was there.
+    """
     texts = {
         "model.txt": model.booster.model_to_string(),
         "calibration.json": json.dumps(model.calibration, indent=1) + "\n",
     }
+    if model.contract is not None:
+        texts[CONTRACT] = json.dumps(model.contract, indent=1, ensure_ascii=False) + "\n"
     digests = file_digests({name: text.encode() for name, text in texts.items()})
     files.write_folder(folder, {**texts, "card.json": card_text({**model.card, "sha256": digests})})
 
@@ -82,18 +92,26 @@ def load(folder: Path) -> Model:
 
     The digests are compared first, because LightGBM reads past the end of a truncated file.
     """
-    lacking = [name for name in FILES if not (folder / name).exists()]
-    if lacking:
-        raise DataError(f"{folder} lacks {', '.join(lacking)}. Restore it from Git, or make it with: flywheel run")
+    _refuse_without(folder, FILES)
     card = read_card(folder)
-    for name, digest in file_digests({name: (folder / name).read_bytes() for name in DOES}).items():
+    has_contract = CONTRACT in card["sha256"]
+    named = (*DOES, CONTRACT) if has_contract else DOES
+    _refuse_without(folder, named)
+    for name, digest in file_digests({name: (folder / name).read_bytes() for name in named}).items():
         if digest != card["sha256"][name]:
             raise DataError(f"{folder / name} does not match its digest in card.json. Restore both from Git.")
     return Model(
         boosting.lightgbm().Booster(model_file=str(folder / "model.txt")),
         shapes.read(folder / "calibration.json", Calibration),
         card,
+        read_contract(folder) if has_contract else None,
     )
+
+
+def _refuse_without(folder: Path, names: tuple[str, ...]) -> None:
+    lacking = [name for name in names if not (folder / name).exists()]
+    if lacking:
+        raise DataError(f"{folder} lacks {', '.join(lacking)}. Restore it from Git, or make it with: flywheel run")
 
 
 def load_if_there(folder: Path) -> Model | None:

@@ -18,6 +18,7 @@ from flywheel.shapes import DayText
 
 FILES = ("model.txt", "calibration.json", "card.json")
 DOES = FILES[:2]  # the files that say what a model does
+CONTRACT = "contract.json"  # what it asks of a service; a model that was made before there were contracts has none
 
 
 class Features(TypedDict):
@@ -89,8 +90,8 @@ def identity_of(contents: Mapping[str, bytes]) -> str:
 
 
 def file_digests(contents: Mapping[str, bytes]) -> dict[str, str]:
-    """What a card says of the files of its model: the SHA-256 of each."""
-    return {name: hashlib.sha256(contents[name]).hexdigest() for name in DOES}
+    """What a card says of the other files of its model: the SHA-256 of each."""
+    return {name: hashlib.sha256(contents[name]).hexdigest() for name in (*DOES, CONTRACT) if name in contents}
 
 
 def card_with_version(card: str, version: str) -> str:

@@ -83,12 +83,16 @@ class Vintages:
         """The predictions without their features: enough to count labels."""
         return self.served[["prediction_id", "served_at"]]
 
+    def learned(self, way: Way, day: dt.date) -> fit.Rows:
+        """The rows that a recipe learns from as of a day."""
+        return fit.labelled_rows(self.served, self.labels, day - dt.timedelta(days=way.how.train_days), day)
+
     def grow(self, way: Way, day: dt.date) -> Grown:
         """The recipe fitted as of a day, with all the trees that it allows. DataError when too few rows have a label."""
         name = (hash_of(way.recipe), day)
         if name not in self.grown:
             how, start = way.how, day - dt.timedelta(days=way.how.train_days)
-            rows = fit.labelled_rows(self.served, self.labels, start, day)
+            rows = self.learned(way, day)
             fit.check(rows, len(way.numeric) + len(way.categorical), how.train, start, day)
             features = fit.describe_features(rows.features[[*way.numeric, *way.categorical]], way.categorical)
             self.grown[name] = Grown(

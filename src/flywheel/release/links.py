@@ -20,7 +20,8 @@ from flywheel.errors import ConfigError, DataError, FlywheelError
 from flywheel.evaluation.evidence import Behaviours, Cohorts, Decision, Measured, Probed
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
-from flywheel.model.card import DOES, FILES, Card, file_digests, identity_of
+from flywheel.model.card import CONTRACT, DOES, FILES, Card, file_digests, identity_of
+from flywheel.model.contract import Contract, Contracts, of_card
 from flywheel.params import parse
 from flywheel.release import derivation
 from flywheel.release.acceptance import path_of, why_accepted
@@ -149,12 +150,31 @@ def _decision(commit: Commit, evidence: Evidence) -> Link:
     if not decides_like(commit):
         return Link("decision", f"{found} (by another version of the gate, so it is not decided again)", True)
     gate = parse(Gate, _section(evidence, "gate"))
-    again = decide(evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed, gate)
+    measured = (evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed)
+    again = decide(*measured, _contracts(commit), gate)
     if again != decision:
         return Link(
             "decision", f"{files.DECISION} says {decision['verdict']}, the evidence beside it {again['verdict']}", False
         )
     return Link("decision", found, True)
+
+
+def _contracts(commit: Commit) -> Contracts:
+    """What `read_contracts` reads from the tree, as the commit has it."""
+
+    def read(folder: str) -> Contract:
+        path = f"{folder}/{CONTRACT}"
+        return shapes.check(commit.json(path), Contract, f"{path} of {commit.sha[:10]}")
+
+    if not commit.has(f"{CHAMPION}/card.json"):
+        return Contracts(read(CANDIDATE), None)
+    if commit.has(f"{CHAMPION}/{CONTRACT}"):
+        return Contracts(read(CANDIDATE), read(CHAMPION))
+    return Contracts(read(CANDIDATE), of_card(_champion_card(commit), f"{CHAMPION} of {commit.sha[:10]}"))
+
+
+def _champion_card(commit: Commit) -> Card:
+    return shapes.check(commit.json(f"{CHAMPION}/card.json"), Card, f"{CHAMPION}/card.json of {commit.sha[:10]}")
 
 
 def _gate(commit: Commit, evidence: Evidence, said: Said) -> Link:
@@ -202,9 +222,10 @@ def _champion(commit: Commit, name: str, evidence: Evidence, before: Production 
     if not any(commit.has(f"{CHAMPION}/{file}") for file in FILES):
         return Link("champion", "there was none yet", compared["identity"] is None and decided["champion"] is None)
     contents = contents_of(commit, CHAMPION)
-    card = shapes.check(commit.json(f"{CHAMPION}/card.json"), Card, f"{CHAMPION}/card.json of {commit.sha[:10]}")
+    card = _champion_card(commit)
     version, problem = card["version"], None
     released = versions(name).get(version or "")
+    was = contents_of(Commit(released), CANDIDATE) if released else {}
     if identity_of(contents) != compared["identity"]:
         problem = f"{files.METRICS} is about another champion than {CHAMPION}"
     elif not version == compared["version"] == decided["champion"]:
@@ -212,8 +233,10 @@ def _champion(commit: Commit, name: str, evidence: Evidence, before: Production 
         problem = f"{told}, the decision about {decided['champion']}"
     elif card["sha256"] != file_digests(contents):
         problem = f"{CHAMPION}/card.json describes another model"
-    elif released and identity_of(contents_of(Commit(released), CANDIDATE)) != compared["identity"]:
+    elif was and identity_of(was) != compared["identity"]:
         problem = f"{CHAMPION} is not the model that was released as {version}"
+    elif was and was.get(CONTRACT) != contents.get(CONTRACT):
+        problem = f"{CHAMPION}/{CONTRACT} is not the contract that was released with {version}"
     found = (
         f"{version}, as it was released"
         if released
@@ -223,9 +246,10 @@ def _champion(commit: Commit, name: str, evidence: Evidence, before: Production 
 
 
 def contents_of(commit: Commit, folder: str) -> dict[str, bytes]:
-    """The files of a model in a commit that say what it does."""
+    """The files of a model in a commit that say what it does, and its contract, if it has one."""
     commit.fetch([folder])
-    return {file: commit.content(f"{folder}/{file}") for file in DOES}
+    there = [*DOES, *([CONTRACT] if commit.has(f"{folder}/{CONTRACT}") else [])]
+    return {file: commit.content(f"{folder}/{file}") for file in there}
 
 
 def _pull_request(commit: Commit) -> Link:

@@ -9,6 +9,7 @@ from flywheel.errors import ConfigError, DataError, FlywheelError, GateFailed
 from flywheel.evaluation.evidence import Decision, read_evidence
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
+from flywheel.model.contract import read_contracts
 from flywheel.release.audit import release_link
 from flywheel.release.commits import Commit, head
 from flywheel.release.links import Compose, Link, evidence_of, is_ours, links, no_evidence, why_accepted_at
@@ -17,8 +18,8 @@ from flywheel.release.tags import is_annotated, make_tag, next_version, previous
 
 
 def decide_again(params: Gate) -> Decision:
-    """What the gate says now about the evidence in `reports/`."""
-    return decide(*read_evidence(), params)
+    """What the gate says now about the evidence in `reports/` and the contracts in `models/`."""
+    return decide(*read_evidence(), read_contracts(), params)
 
 
 def release(name: str, compose: Compose, why: str | None = None, note: Callable[[str], object] = print) -> str:

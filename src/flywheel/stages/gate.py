@@ -9,6 +9,7 @@ from flywheel import files
 from flywheel.evaluation.evidence import read_evidence, verdict_in_words
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
+from flywheel.model.contract import read_contracts
 from flywheel.params import Params
 from flywheel.stages import run_stage
 
@@ -21,7 +22,7 @@ class GateParams(Params):
 
 def main(params: GateParams) -> str:
     """Write `reports/decision.json`."""
-    decision = decide(*read_evidence(), params.gate)
+    decision = decide(*read_evidence(), read_contracts(), params.gate)
     files.write_json(files.DECISION, decision)
     return verdict_in_words(decision)
 

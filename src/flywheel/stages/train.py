@@ -6,12 +6,13 @@ Run it with `python -m flywheel.stages.train`.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from flywheel import files
 from flywheel.features.days import derived_by, read_features
 from flywheel.features.settings import Features
 from flywheel.labels.settings import Label
-from flywheel.model import artifact, trees, vintages
+from flywheel.model import artifact, contract, trees, vintages
 from flywheel.model.card import read_champion
 from flywheel.model.fit import feature_names, without_labels
 from flywheel.model.learning import log_losses
@@ -35,7 +36,7 @@ class TrainParams(Params):
 
 
 def main(params: TrainParams) -> str:
-    """Write `models/candidate/`, its learning curve in `reports/learning/`, and the stand-ins in `data/vintages/`."""
+    """Write `models/candidate/`, whose contract follows the champion's, its learning curve and the stand-ins of both."""
     as_of, windows = params.clock.as_of, params.windows
     revisions = files.read_parquet(files.LABELS)
     if revisions.empty:
@@ -67,7 +68,9 @@ def main(params: TrainParams) -> str:
     files.empty_folder(files.LEARNING)
     if earlier:
         log_losses(trees.mean_losses(earlier))
-    artifact.save(candidate, files.CANDIDATE)
+    learned, read = made.learned(mine, as_of).features, candidate.card["features"]
+    asked = contract.learn(learned, read, candidate.calibration, contract.read_champion_contract())
+    artifact.save(replace(candidate, contract=asked), files.CANDIDATE)
     said = f"as {len(earlier)} earlier {'fit' if len(earlier) == 1 else 'fits'} did best" if earlier else "as conf says"
     n_rows, n_windows = candidate.card["rows"]["fit"], len(index["windows"])
     return (

@@ -29,6 +29,7 @@ from flywheel.evaluation.gate import (
 )
 from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gate, Leaks
 from flywheel.loop.turn import Outcome
+from flywheel.model.contract import Contract, Contracts
 from flywheel.stages.gate import GateParams, main
 
 GATE = Gate(
@@ -44,6 +45,7 @@ GATE = Gate(
     cohort_min_positives=30,
     behaviour_moved=0.2,
     behaviour_share=0.8,
+    breaking={},
 )
 EVALUATE = Evaluate(
     min_confidence=0.9,
@@ -111,6 +113,12 @@ def probed(served_at: float = 0.55, why: str | None = None, accepted: Any = None
 
 
 FINE_PROBED = probed()
+CONTRACT: Contract = {
+    "version": "1.0",
+    "inputs": {"distance": {"type": "number", "required": True, "min": 80.0, "max": 4983.0}},
+    "output": {"type": "probability", "min": 0.001, "max": 0.999},
+}
+CONTRACTS = Contracts(CONTRACT, CONTRACT)
 FINE_COHORTS = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": cohort(-0.02, 0.01)}}
 FINE_BEHAVIOUR = {"late hub": behaviour(0.95)}
 
@@ -124,7 +132,7 @@ def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
 def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
     """The verdict, and the rules that are not a pass."""
     about = metrics["about"] | {"cohorts": [*cohorts], "behaviours": [*behaviours]}
-    found = decide(metrics | {"about": about}, cohorts, behaviours, FINE_PROBED, GATE)
+    found = decide(metrics | {"about": about}, cohorts, behaviours, FINE_PROBED, CONTRACTS, GATE)
     others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
     return {"verdict": found["verdict"], **others}
 
@@ -156,7 +164,7 @@ def judged(table: pd.DataFrame, candidate: np.ndarray, champion: np.ndarray) -> 
     """What the gate decides when both models are measured on a table by the real evaluation."""
     scores = {"candidate": candidate, "champion": champion, "served": np.full(len(table), 0.3)}
     metrics = evidence() | compare(table, scores, EVALUATE)
-    return decide(metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    return decide(metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
 
 
 def test_a_planted_win_passes() -> None:
@@ -465,7 +473,7 @@ def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> No
     """A project without cohorts can release; a reviewer reads that nothing was looked at."""
     metrics = evidence()
     metrics["about"]["cohorts"] = []
-    found = decide(metrics, {}, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    found = decide(metrics, {}, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     reasons = {rule["rule"]: rule["reason"] for rule in found["rules"]}
     assert ("pass", "Skipped: evaluate.cohorts is empty.") == (found["verdict"], reasons["cohorts"])
 
@@ -481,7 +489,7 @@ def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> No
 def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, behaviours: Any, said: str) -> None:
     """An emptied file would be no rule, and no rule passes."""
     with pytest.raises(DataError, match=said):
-        decide(evidence(), cohorts, behaviours, FINE_PROBED, GATE)
+        decide(evidence(), cohorts, behaviours, FINE_PROBED, CONTRACTS, GATE)
 
 
 @pytest.mark.parametrize(
@@ -491,7 +499,7 @@ def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, beha
 def test_a_probe_of_other_inputs_than_the_model_has_is_no_evidence(inputs: Any, there: str) -> None:
     """An input that is not there could not be suspicious."""
     with pytest.raises(DataError, match=rf"leaks\.json is about {there}; .* that distance, late_rate was measured"):
-        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED | {"inputs": inputs}, GATE)
+        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED | {"inputs": inputs}, CONTRACTS, GATE)
 
 
 ONLY = {"are": "missing", "label": 1, "rows": 1030}
@@ -593,11 +601,11 @@ def test_a_leak_keeps_the_gate_inconclusive_and_never_makes_it_fail() -> None:
     """A clear win on every other rule; and the decision hears of the candidate's own AUC."""
     metrics = evidence()
     metrics["about"]["inputs"] = ["delay", "distance", "late_rate"]
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, probed(delay=alone(1.0)), GATE)
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, probed(delay=alone(1.0)), CONTRACTS, GATE)
     assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
     metrics = evidence()
     metrics["candidate"]["auc"]["value"] = 0.995
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
 
 
@@ -674,7 +682,7 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
     for kind in ("difference", "check"):
         first[kind] = {"served": first[kind]["champion"]}
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
-    found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     assert ("pass", "served", None) == (found["verdict"], found["reference"], found["champion"])
 
 
@@ -727,7 +735,7 @@ def test_the_reason_of_a_behaviour_has_its_numbers(found: dict[str, Any], reason
 
 def test_the_decision_says_what_was_compared() -> None:
     """The names in the decision are those in the evidence."""
-    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     expected = {"reference": "champion", "champion": "v0.1.0", "candidate": "c0ffee", "as_of": "2013-05-01"}
     assert expected == {name: found[name] for name in expected}
 
@@ -747,6 +755,7 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     files.write_json(files.METRICS, {"about": about, **whole, "difference": difference, "check": difference})
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behaviours)
+    files.write_json(files.CANDIDATE / "contract.json", CONTRACT)
     files.write_json(files.LEAKS, FINE_PROBED)
 
 

@@ -24,6 +24,7 @@ from flywheel.evaluation.evidence import IN_WORDS
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.git import BOT
+from flywheel.model.contract import read_contracts
 from flywheel.params import from_yaml, parse
 from flywheel.release import links
 
@@ -43,6 +44,11 @@ GATE_CODE = [
     if dep.startswith("src/")
 ]
 IN_GIT = {"cache": False}
+CONTRACT: dict[str, Any] = {
+    "version": "1.0",
+    "inputs": {"size": {"type": "number", "required": True, "min": 1.0, "max": 9.0}},
+    "output": {"type": "probability", "min": 0.01, "max": 0.99},
+}
 MEASURED = ("metrics", "cohorts", "behaviour", "leaks")  # what evaluate writes and gate reads
 PIPELINE: dict[str, Any] = {
     "collect": {
@@ -55,7 +61,7 @@ PIPELINE: dict[str, Any] = {
     "featurize": {"cmd": "featurize", "deps": ["data/events", "${project.code}"], "outs": ["data/features"]},
     "train": {
         "cmd": "train",
-        "deps": ["data/features", "src/train.py"],
+        "deps": ["models/champion", "data/features", "src/train.py"],
         "params": ["clock", "train.trees", "train.rate", {"params.yaml": ["train.stop"]}],
         "outs": [{"models/candidate": IN_GIT}],
     },
@@ -68,7 +74,7 @@ PIPELINE: dict[str, Any] = {
     },
     "gate": {
         "cmd": "gate",
-        "deps": [*(f"reports/{name}.json" for name in MEASURED), *GATE_CODE],
+        "deps": ["models/candidate", "models/champion", *(f"reports/{name}.json" for name in MEASURED), *GATE_CODE],
         "params": ["gate"],
         "outs": [{"reports/decision.json": IN_GIT}],
     },
@@ -155,9 +161,12 @@ def run_pipeline() -> None:
     write("dvc.lock", {"schema": "2.0", "stages": stages})
 
 
-def write_model(folder: str, trees: str, version: str | None) -> str:
-    """Write a model whose card describes it; returns its identity, computed here by hand."""
+def write_model(folder: str, trees: str, version: str | None, contract: dict[str, Any] | None = CONTRACT) -> str:
+    """Write a model whose card describes it; returns its identity, computed here by hand. An older one has no contract."""
     contents = {"calibration.json": '{"x": [0.0], "y": [0.5]}\n', "model.txt": trees}
+    identity = hashlib.sha256("".join(f"{name}\0{text}\0" for name, text in contents.items()).encode()).hexdigest()[:16]
+    contents |= {"contract.json": json.dumps(contract, indent=1)} if contract else {}
+    Path(folder, "contract.json").unlink(missing_ok=True)
     card = {
         "version": version,
         "as_of": "2030-02-01",
@@ -170,7 +179,7 @@ def write_model(folder: str, trees: str, version: str | None) -> str:
     }
     for name, value in [*contents.items(), ("card.json", card)]:
         write(f"{folder}/{name}", value)
-    return hashlib.sha256("".join(f"{name}\0{text}\0" for name, text in contents.items()).encode()).hexdigest()[:16]
+    return identity
 
 
 def measure(candidate: str, champion: str | None, version: str | None, gain: tuple[float, float]) -> None:
@@ -227,15 +236,20 @@ def decide_now() -> None:
     """What stage `gate` does: decide on the evidence that is there."""
     evidence = [json.loads(Path(f"reports/{name}.json").read_text()) for name in MEASURED]
     gate = from_yaml(Path("params.yaml").read_text(encoding="utf-8"))["gate"]
-    write("reports/decision.json", decide(*evidence, parse(Gate, gate)))
+    write("reports/decision.json", decide(*evidence, read_contracts(), parse(Gate, gate)))
 
 
 WIN, LOSS, UNCLEAR = (10.0, 12.0), (-12.0, -10.0), (-10.0, 10.0)
 
 
-def retrain(gain: tuple[float, float] = WIN, trees: str = "new\n", version: str | None = "v0.1.0") -> None:
+def retrain(
+    gain: tuple[float, float] = WIN,
+    trees: str = "new\n",
+    version: str | None = "v0.1.0",
+    contract: dict[str, Any] | None = CONTRACT,
+) -> None:
     """A whole turn without a commit: another candidate, evidence, decision and lock; the champion stays as it is."""
-    candidate = write_model("models/candidate", trees, None)
+    candidate = write_model("models/candidate", trees, None, contract)
     has_one = Path("models/champion/model.txt").exists()
     champion = (
         hashlib.sha256(

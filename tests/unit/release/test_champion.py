@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from flywheel.model.card import read_champion
+from flywheel.model.contract import read_champion_contract
 from flywheel.release import serve
 from flywheel.release.champion import follow_production, read_serving, released_as, take_over_champion
-from tests.unit.release.conftest import NAME, commit, compose, edit, git, retrain, write_model
+from tests.unit.release.conftest import CONTRACT, NAME, commit, compose, edit, git, retrain, write_model
 
 pytestmark = pytest.mark.usefixtures("repository")
 
@@ -79,3 +80,28 @@ def test_the_version_is_on_the_card_that_is_read_and_not_in_the_commit() -> None
     assert serving is not None
     assert serving.version == json.loads(serving.texts["card.json"])["version"] == "v0.2.0"
     assert json.loads(Path("models/candidate/card.json").read_text())["version"] is None
+
+
+def test_the_contract_comes_with_the_champion() -> None:
+    """As its commit has it, not as the tree's candidate has it now."""
+    serve.release(NAME, compose)
+    write_model("models/candidate", "newer\n", None, CONTRACT | {"version": "7.0"})
+    assert take_over_champion(NAME) == "v0.2.0"
+    assert json.loads(Path("models/champion/contract.json").read_text()) == CONTRACT
+
+
+def test_a_champion_from_before_there_were_contracts_is_taken_over_without_one() -> None:
+    """Also by a rollback; the contract of the champion that it replaces does not stay."""
+    write_model("models/candidate", "older\n", None, contract=None)
+    commit("an older model")
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
+    retrain(trees="newer\n")
+    commit("a newer one")
+    git("tag", "-a", f"{NAME}@v0.3.0", "-m", "v0.3.0: gate: pass, as of 2030-02-01")
+    git("tag", "-a", f"{NAME}#prod#1", "-m", "v0.3.0 to prod: gate: pass, as of 2030-02-01")
+    assert take_over_champion(NAME) == "v0.3.0"
+    assert Path("models/champion/contract.json").exists()
+    serve.rollback(NAME, "v0.2.0", "too new")
+    assert take_over_champion(NAME) == "v0.2.0"
+    assert not Path("models/champion/contract.json").exists()
+    assert read_champion_contract() == {"numeric": ["size"], "categorical": {}}

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import ConfigError, DataError, GateFailed
 from flywheel.params import from_yaml
 from flywheel.release import links, serve
 from flywheel.release.audit import audit
 from flywheel.release.commits import head
 from flywheel.release.links import decides_like, is_ours
 from tests.unit.release.conftest import (
+    CONTRACT,
     EVENTS,
     LOSS,
     NAME,
@@ -86,6 +87,11 @@ def json_lock() -> dict:
     return from_yaml(Path(LOCK).read_text())["stages"]
 
 
+def break_it(contract: dict) -> None:
+    """Another input in the place of the one that there is."""
+    contract["inputs"] = {"weight": contract["inputs"].pop("size")}
+
+
 EDITS: dict[str, tuple[Callable[[], object], str]] = {
     "code": (lambda: append("src/train.py"), "commit"),
     "code in a folder": (lambda: append("src/rooms/größe/two.py"), "commit"),
@@ -115,6 +121,10 @@ EDITS: dict[str, tuple[Callable[[], object], str]] = {
     "the card": (lambda: edit(CARD, lambda v: v.update(positive_share=0.1)), "commit"),
     "the card and its digest": (hidden_edit_of_the_card, "commit"),
     "the card's digests": (lambda: edit(CARD, lambda v: v["sha256"].update({"model.txt": "0"})), "model"),
+    "the candidate's contract": (lambda: edit("models/candidate/contract.json", break_it), "model"),
+    "no contract of the candidate": (lambda: Path("models/candidate/contract.json").unlink(), "model"),
+    "the champion's contract": (lambda: edit("models/champion/contract.json", break_it), "champion"),
+    "no contract of the champion": (lambda: Path("models/champion/contract.json").unlink(), "champion"),
     "the champion": (lambda: append("models/champion/model.txt"), "champion"),
     "the champion's card": (lambda: edit(CHAMPION, lambda v: v.update(positive_share=0.1)), "commit"),
     "the champion's version": (lambda: edit(CHAMPION, lambda v: v.update(version="v0.0.9")), "champion"),
@@ -434,6 +444,39 @@ def test_a_champion_that_was_weakened_does_not_let_a_candidate_through() -> None
     retrain(trees="hardly better\n", version="v0.2.0")
     commit()
     with pytest.raises(DataError, match=r"champion: models/champion is not the model that was released as v0\.2\.0"):
+        serve.release(NAME, compose)
+
+
+@pytest.mark.parametrize("contract", [CONTRACT | {"inputs": {}}, None], ids=["other", "none"])
+def test_a_champion_whose_contract_was_weakened_does_not_let_a_candidate_through(contract: dict | None) -> None:
+    """Its trees are those that were released; but a champion that asks for nothing would find no break."""
+    serve.release(NAME, compose)
+    write_model("models/champion", "new\n", "v0.2.0", contract)
+    optional = CONTRACT["inputs"]["size"] | {"required": False}
+    of_candidate = {**CONTRACT, "version": "1.1", "inputs": {"size": optional}} if contract else CONTRACT
+    retrain(trees="hardly better\n", version="v0.2.0", contract=of_candidate)
+    commit()
+    with pytest.raises(DataError, match=r"champion: models/champion/contract\.json is not the contract .* v0\.2\.0"):
+        serve.release(NAME, compose)
+
+
+def test_a_release_after_a_champion_from_before_there_were_contracts_is_whole() -> None:
+    """Its card stands in for its contract, in the gate and in the audit that decides again."""
+    write_model("models/champion", "old\n", "v0.1.0", contract=None)
+    retrain()
+    commit()
+    assert serve.release(NAME, compose) == "v0.2.0"
+    assert broken() == {}
+
+
+def test_a_break_of_the_contract_is_not_released() -> None:
+    """The gate says which input, and what to do."""
+    other = CONTRACT | {"version": "2.0", "inputs": {"weight": CONTRACT["inputs"]["size"]}}
+    retrain(contract=other)
+    commit()
+    with pytest.raises(
+        GateFailed, match=r"the gate says fail(.|\n)*contract: .*size is gone; weight is new .*gate\.breaking"
+    ):
         serve.release(NAME, compose)
 
 
