@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flywheel.cli import show
-from flywheel.errors import DataError, GateFailed
+from flywheel.errors import ConfigError, DataError, GateFailed
 
 if TYPE_CHECKING:  # an import that only one of the commands needs
     from flywheel.release.links import Link
@@ -20,25 +21,44 @@ def gate(
     """Decide again from the evidence in reports/ and print every rule with its reason."""
     from flywheel.params import load
     from flywheel.release import serve
-    from flywheel.release.acceptance import accepted
+    from flywheel.release.acceptance import standing
     from flywheel.release.settings import DecisionParams
 
     decision = serve.decide_again(load(DecisionParams).gate)
-    agreed = accepted(decision)
+    stands = standing(decision, dt.datetime.now(dt.UTC).date())
     rows = [(rule["rule"], rule["verdict"], rule["reason"]) for rule in decision["rules"]]
     show.table(["rule", "verdict", "reason"], rows)
-    print(f"verdict: {decision['verdict']}{f', accepted: {agreed}' if agreed else ''}")
+    agreed = stands.acceptance
+    until = f", accepted by {agreed.name} until {agreed.expires}: {agreed.why}" if agreed else ""
+    print(f"verdict: {decision['verdict']}{until}{f', not accepted: {stands.problem}' if stands.problem else ''}")
     if enforce and decision["verdict"] != "pass" and agreed is None:
-        raise GateFailed(f"the verdict is {decision['verdict']}; only a pass or an accepted candidate is let through.")
+        told = f" {stands.problem}" if stands.problem else ""
+        raise GateFailed(
+            f"the verdict is {decision['verdict']}; only a pass or an accepted candidate is let through.{told}"
+        )
 
 
-def accept(why: Annotated[str, typer.Option(help="The reason; an owner approves it with the pull request.")]) -> None:
+def accept(
+    why: Annotated[str, typer.Option(help="The reason; an owner approves it with the pull request.")],
+    name: Annotated[str | None, typer.Option(help="Who accepts; by default the user.name of Git.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="The last day on which it holds, such as 2030-01-31; by default in 30 days.")
+    ] = None,
+) -> None:
     """Accept an inconclusive candidate: writes a file in decisions/ to commit with the pull request."""
+    from flywheel import git
     from flywheel.evaluation.evidence import read_decision
     from flywheel.release import acceptance
 
-    path = acceptance.accept(read_decision(), why)
-    print(f"{path} is written. Once committed and approved, it opens the gate for this candidate only.")
+    try:
+        last = dt.date.fromisoformat(expires) if expires is not None else None
+    except ValueError:
+        raise ConfigError(f"--expires: found {expires!r}; allowed is a date such as 2030-01-31.") from None
+    today = dt.datetime.now(dt.UTC).date()
+    path = acceptance.accept(read_decision(), why, git.author() if name is None else name, today, last)
+    print(
+        f"{path} is written. Once committed and approved, it opens the gate for this candidate only, up to its last day."
+    )
 
 
 def release(

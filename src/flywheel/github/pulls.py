@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 
 from flywheel import files, git, origin
 from flywheel.errors import DataError
-from flywheel.evaluation.evidence import read_decision
+from flywheel.evaluation.evidence import Decision, read_decision
 from flywheel.github import cml
 from flywheel.github.actions import Run, summary
 from flywheel.github.client import GitHub, comment, set_status
 from flywheel.github.results import changes, commit_produced, stale
-from flywheel.release.acceptance import accepted
+from flywheel.release.acceptance import Standing, standing
 from flywheel.report.comment import LONGEST, fenced, render, shorten, status, with_pictures
 
 GATE = "flywheel/gate"
@@ -20,7 +21,7 @@ MARK = "flywheel"
 COMMENT = files.LOCAL / "comment.md"
 
 
-def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
+def publish(run: Run, hub: GitHub | None, halted: str | None, today: dt.date | None = None) -> bool:
     """Show the result of `flywheel run` for the checked-out commit; says whether the gate is open.
 
     The order makes sure that a later failure loses nothing: push the results if the lock was stale, write the job's summary,
@@ -43,7 +44,7 @@ def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
         head = committed
     elif outdated:
         problem = problem or "dvc.lock is out of date: run `flywheel run` and commit what it changes."
-    state = status(decision, accepted(decision), problem)
+    state = gate_state(decision, standing(decision, today or dt.datetime.now(dt.UTC).date()), problem)
     name = hub.repository if hub else os.environ.get("GITHUB_REPOSITORY", "")
     server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
     report = with_pictures(files.REPORT.read_text(encoding="utf-8"), f"{server}/{name}/blob/{head}/reports/plots")
@@ -56,6 +57,13 @@ def publish(run: Run, hub: GitHub | None, halted: str | None) -> bool:
             start_checks(hub, pull["head"]["ref"])
     print(f"{GATE}: {state[0]}: {state[1]}", flush=True)
     return state[0] == "success"
+
+
+def gate_state(decision: Decision, stands: Standing, problem: str | None) -> tuple[str, str]:
+    """State and description of the commit status; an acceptance that does not count is the first thing to be said."""
+    if stands.problem:
+        problem = problem or f"{decision['verdict']}: {stands.problem}"
+    return status(decision, stands.why, problem)
 
 
 def post(hub: GitHub, run: Run, head: str, state: tuple[str, str], number_of_pull: int | None, text: str) -> None:

@@ -151,7 +151,7 @@ def propose(hub: GitHub, run: Run, tier: str, reason: str, automation: Automatio
         report = with_pictures(files.REPORT.read_text(encoding="utf-8"), pictures)
         post(hub, run, head, state, number, shorten(render(found, decision, state, report)))
         start_checks(hub, branch)
-    if tier in automation.auto_merge and let_through(decision):
+    if tier in automation.auto_merge and let_through(decision, dt.datetime.now(dt.UTC).date()):
         problems += _merge_when_ready(hub, run, pull)
     for problem in problems:
         say(problem)

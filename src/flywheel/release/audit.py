@@ -5,6 +5,8 @@ It reads Git alone. The links below the tags are the ones that `flywheel release
 
 from __future__ import annotations
 
+import datetime as dt
+
 from flywheel.errors import ConfigError
 from flywheel.release.commits import Commit
 from flywheel.release.links import Compose, Link, links
@@ -24,7 +26,9 @@ def audit(name: str, version: str | None, compose: Compose) -> list[Link]:
     if said_by_tag is None:  # without a message the other links have nothing to be compared with
         return [link]
     before = production_before(name, min(numbers)) if numbers else None
-    return [link, *links(Commit(known[version]), name, said_by_tag, before, compose)]
+    released_on = read_tags(name)[f"{name}@{version}"].made_on
+    on = released_on or dt.date.max  # a tag that nobody signed with a day: no acceptance holds
+    return [link, *links(Commit(known[version]), name, said_by_tag, before, compose, on)]
 
 
 def release_link(name: str, version: str) -> tuple[Link, Said | None, list[int]]:

@@ -6,6 +6,7 @@ It reads Git alone: the files of the commit, never those of the working tree.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tempfile
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from flywheel.model.card import CONTRACT, DOES, FILES, Card, file_digests, ident
 from flywheel.model.contract import Contract, Contracts, of_card
 from flywheel.params import parse
 from flywheel.release import derivation
-from flywheel.release.acceptance import path_of, why_accepted
+from flywheel.release.acceptance import Standing, path_of, standing_of
 from flywheel.release.commits import Commit
 from flywheel.release.messages import Said
 from flywheel.release.tags import Production, versions
@@ -61,8 +62,13 @@ class Evidence:
     params: dict[str, Any]
 
 
-def links(commit: Commit, name: str, said: Said, before: Production | None, compose: Compose) -> list[Link]:
-    """Every link of a commit, in order: what its tag says or will say is `said`, and `before` served before it."""
+def links(
+    commit: Commit, name: str, said: Said, before: Production | None, compose: Compose, on: dt.date
+) -> list[Link]:
+    """Every link of a commit, in order: what its tag says or will say is `said`, and `before` served before it.
+
+    `on` is the day of the release: an acceptance must have held then.
+    """
     found = [_on_main(commit)]
     try:
         evidence = evidence_of(commit)
@@ -70,7 +76,7 @@ def links(commit: Commit, name: str, said: Said, before: Production | None, comp
         return [*found, no_evidence(commit, error)]
     checks: list[tuple[str, Callable[[], list[Link]]]] = [
         ("decision", lambda: [_decision(commit, evidence)]),
-        ("gate", lambda: [_gate(commit, evidence, said)]),
+        ("gate", lambda: [_gate(commit, evidence, said, on)]),
         ("model", lambda: [_model(commit, evidence)]),
         ("champion", lambda: [_champion(commit, name, evidence, before)]),
         ("pull request", lambda: [_pull_request(commit)]),
@@ -177,26 +183,28 @@ def _champion_card(commit: Commit) -> Card:
     return shapes.check(commit.json(f"{CHAMPION}/card.json"), Card, f"{CHAMPION}/card.json of {commit.sha[:10]}")
 
 
-def _gate(commit: Commit, evidence: Evidence, said: Said) -> Link:
+def _gate(commit: Commit, evidence: Evidence, said: Said, on: dt.date) -> Link:
     """The gate was open: a pass, an inconclusive that was accepted, or a reason to release in spite of it."""
     decision = evidence.decision
     if (said.verdict, said.as_of) != (decision["verdict"], decision["as_of"]):
         told = f"the tag says {said.verdict} as of {said.as_of}"
         return Link("gate", f"{told}, the decision {decision['verdict']} as of {decision['as_of']}", False)
-    accepted = why_accepted_at(commit, decision)
+    stands = standing_at(commit, decision, on)
     if decision["verdict"] == "pass":
         return Link("gate", "open: the verdict is pass", said.how is None)
     if said.how == "forced":
-        return Link("gate", f"{decision['verdict']}; forced: {said.why}", accepted is None)
+        return Link("gate", f"{decision['verdict']}; forced: {said.why}", stands.why is None)
+    problem = f". {stands.problem}" if stands.problem else ""
     if said.how == "accepted":
-        return Link("gate", f"{decision['verdict']}; accepted: {said.why}", accepted == said.why)
-    return Link("gate", f"{decision['verdict']}, neither accepted nor forced", False)
+        return Link("gate", f"{decision['verdict']}; accepted: {said.why}{problem}", stands.why == said.why)
+    return Link("gate", f"{decision['verdict']}, neither accepted nor forced{problem}", False)
 
 
-def why_accepted_at(commit: Commit, decision: Decision) -> str | None:
-    """Why a commit accepts its inconclusive decision; None where it does not."""
+def standing_at(commit: Commit, decision: Decision, on: dt.date) -> Standing:
+    """Whether a commit accepts its inconclusive decision, on a day."""
     path = path_of(decision).as_posix()
-    return why_accepted(commit.content(path), decision) if path in commit.objects else None
+    content = commit.content(path) if path in commit.objects else None
+    return standing_of(content, decision, on, may_be_older=content is not None and not is_ours(commit))
 
 
 def _model(commit: Commit, evidence: Evidence) -> Link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 from flywheel import git
@@ -12,7 +13,7 @@ from flywheel.evaluation.settings import Gate
 from flywheel.model.contract import read_contracts
 from flywheel.release.audit import release_link
 from flywheel.release.commits import Commit, head
-from flywheel.release.links import Compose, Link, evidence_of, is_ours, links, no_evidence, why_accepted_at
+from flywheel.release.links import Compose, Link, evidence_of, is_ours, links, no_evidence, standing_at
 from flywheel.release.messages import Said, reason, rollback_text
 from flywheel.release.tags import is_annotated, make_tag, next_version, previous, production, versions
 
@@ -22,13 +23,20 @@ def decide_again(params: Gate) -> Decision:
     return decide(*read_evidence(), read_contracts(), params)
 
 
-def release(name: str, compose: Compose, why: str | None = None, note: Callable[[str], object] = print) -> str:
+def release(
+    name: str,
+    compose: Compose,
+    why: str | None = None,
+    note: Callable[[str], object] = print,
+    today: dt.date | None = None,
+) -> str:
     """Tag the commit that is checked out as the next version and assign it to `prod`; returns the version.
 
     Every link is checked first, as `flywheel audit` checks them. `why` releases without a passing gate. The tags
-    record it, or the reason of an acceptance; one that was not needed is told to `note`. GateFailed or DataError when
-    something is in the way.
+    record it, or the reason of an acceptance that holds on the day; one that was not needed is told to `note`. GateFailed
+    or DataError when something is in the way.
     """
+    on = today or dt.datetime.now(dt.UTC).date()
     forced = reason("--force", why) if why is not None else None
     commit, serving = head(), production(name)
     dirty = git.run("status", "--porcelain")
@@ -42,11 +50,11 @@ def release(name: str, compose: Compose, why: str | None = None, note: Callable[
     except FlywheelError as error:
         raise DataError(_refusal([no_evidence(commit, error)])) from None
     version = here[-1] if here else next_version(name, decision["champion"])
-    found, said = [], say(version, commit, decision, forced)
+    found, said = [], say(version, commit, decision, forced, on)
     if here:  # a release that was interrupted after its first tag continues with the second
         link, there, _ = release_link(name, version)
         found, said = [link], there or said
-    found += links(commit, name, said, serving, compose)
+    found += links(commit, name, said, serving, compose, on)
     is_open = said.verdict == "pass" or said.how is not None
     broken = [link for link in found if not link.holds and (is_open or link.name != "gate")]
     if broken:
@@ -55,6 +63,7 @@ def release(name: str, compose: Compose, why: str | None = None, note: Callable[
         raise DataError("the flywheel that runs is not the one of this commit. Run the one of this folder: make setup")
     if not is_open:
         open_rules = [f"{r['rule']}: {r['reason']}" for r in decision["rules"] if r["verdict"] != "pass"]
+        open_rules += filter(None, [standing_at(commit, decision, on).problem])
         raise GateFailed(
             f"the gate says {decision['verdict']}, so nothing is released.\n" + "\n".join(open_rules) + "\n"
             "An inconclusive candidate can be accepted in its pull request: flywheel accept --why. "
@@ -68,9 +77,9 @@ def release(name: str, compose: Compose, why: str | None = None, note: Callable[
     return version
 
 
-def say(version: str, commit: Commit, decision: Decision, forced: str | None) -> Said:
+def say(version: str, commit: Commit, decision: Decision, forced: str | None, on: dt.date) -> Said:
     """What the tag of a release will say. A reason to force is noted where the gate is not open without it."""
-    accepted = why_accepted_at(commit, decision)
+    accepted = standing_at(commit, decision, on).why
     if decision["verdict"] == "pass":
         return Said(version, decision["verdict"], decision["as_of"])
     if accepted is not None:

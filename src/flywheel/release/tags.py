@@ -5,6 +5,7 @@ Nothing here commits. The newest `prod` tag is the truth about production.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
 @dataclass(frozen=True)
 class Tag:
-    """A tag of a model: whether it is annotated, the commit that it is on, and the first paragraph of its message."""
+    """A tag of a model: whether it is annotated, its commit, the first paragraph of its message, and the day it was made."""
 
     name: str
     is_annotated: bool
     commit: str
     message: str
+    made_on: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,14 @@ def tags(name: str) -> dict[str, str]:
 def read_tags(name: str) -> dict[str, Tag]:
     """All tags of a model with what they say, by their names."""
     # Only an annotated tag points to another object, which `*` stands for.
-    fields = ("refname:strip=2", "*objecttype", "*objectname", "objectname", "contents:subject")
+    fields = ("refname:strip=2", "*objecttype", "*objectname", "objectname", "taggerdate:unix", "contents:subject")
     listed = git.run("for-each-ref", "refs/tags", f"--format={'%00'.join(f'%({field})' for field in fields)}")
     found = {}
     for line in listed.split("\n"):
         if line.startswith((f"{name}@", f"{name}#")):
-            tag, target, inner, outer, message = line.split("\0")
-            found[tag] = Tag(tag, target == "commit", inner or outer, message)
+            tag, target, inner, outer, made, message = line.split("\0")
+            made_on = dt.datetime.fromtimestamp(int(made), dt.UTC).date() if made else None  # only annotated ones say
+            found[tag] = Tag(tag, target == "commit", inner or outer, message, made_on)
     return found
 
 

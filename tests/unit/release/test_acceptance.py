@@ -1,7 +1,8 @@
-"""Accepting what is inconclusive: for one decision alone, with a reason, and never a fail."""
+"""Accepting what is inconclusive: for one decision alone, with name, reason and a last day, and never a fail."""
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,23 @@ import pytest
 import yaml
 
 from flywheel.errors import ConfigError, DataError, GateFailed
-from flywheel.release.acceptance import accept, accepted, evidence, let_through, path_of
+from flywheel.release.acceptance import OLDER, Standing, evidence, path_of, standing, standing_of
+from flywheel.release.acceptance import accept as accept_on
+from flywheel.release.acceptance import let_through as let_through_on
+
+TODAY = dt.date(2031, 5, 6)
+
+
+def accept(found: Any, why: str, name: str = "Ada", expires: dt.date | None = None) -> Path:
+    return accept_on(found, why, name, TODAY, expires)
+
+
+def accepted(found: Any, today: dt.date = TODAY) -> str | None:
+    return standing(found, today).why
+
+
+def let_through(found: Any) -> bool:
+    return let_through_on(found, TODAY)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +72,9 @@ def test_it_holds_for_that_decision_alone(change: dict[str, Any]) -> None:
         path_of(other).write_bytes(path_of(decision()).read_bytes())
     assert accepted(other) is None
     assert not let_through(other)
+    said = standing(other, TODAY).problem or ""
+    assert f"{path_of(other)} is superseded: it accepts another decision" in said
+    assert ("A fail cannot be accepted" in said) == (other["verdict"] == "fail")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +103,7 @@ def test_a_damaged_acceptance_is_an_error_and_opens_nothing(text: str) -> None:
 def test_a_pass_needs_no_acceptance() -> None:
     """And takes none: a file that is left over is of no importance."""
     accept(decision(), "cheaper")
-    assert accepted(decision(verdict="pass")) is None
+    assert standing(decision(verdict="pass"), TODAY) == Standing()
     assert let_through(decision(verdict="pass"))
 
 
@@ -106,3 +126,61 @@ def test_an_acceptance_without_its_reason_is_damaged(why: str | None) -> None:
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"why": why}))
     with pytest.raises(ConfigError, match="flywheel accept"):
         accepted(decision())
+
+
+@pytest.mark.parametrize(("days", "holds"), [(-400, True), (0, True), (30, True), (31, False), (4000, False)])
+def test_it_holds_up_to_its_last_day(days: int, holds: bool) -> None:
+    """Without another day, for thirty; afterwards it is said by whom it was, and when it expired."""
+    accept(decision(), "cheaper")
+    today = TODAY + dt.timedelta(days=days)
+    found = standing(decision(), today)
+    assert holds == (found.why == "cheaper") == (found.problem is None) == let_through_on(decision(), today)
+    if not holds:
+        said = f"2030-01-02-abc.yaml, by Ada, expired on 2031-06-05, before {today}. Look at the decision"
+        assert said in (found.problem or "")
+
+
+@pytest.mark.parametrize(("days", "is_fine"), [(-1, False), (0, True), (90, True), (91, False)])
+def test_a_last_day_is_today_or_soon(days: int, is_fine: bool) -> None:
+    """A slip of the pen does not accept for a century, and nothing is written."""
+    last = TODAY + dt.timedelta(days=days)
+    if is_fine:
+        accept(decision(), "cheaper", expires=last)
+        assert standing(decision(), last).why == "cheaper"
+    else:
+        with pytest.raises(ConfigError, match=rf"--expires: found {last}; allowed is a day from today, 2031-05-06, to"):
+            accept(decision(), "cheaper", expires=last)
+        assert not path_of(decision()).exists()
+
+
+def test_who_accepted_is_in_the_file() -> None:
+    """As it was given, on one line; nobody is not enough."""
+    accept(decision(), "cheaper", name=" Ada \n Größer ")
+    found = standing(decision(), TODAY).acceptance
+    assert found is not None
+    assert ("Ada Größer", dt.date(2031, 6, 5)) == (found.name, found.expires)
+    with pytest.raises(ConfigError, match="--name"):
+        accept(decision(), "cheaper", name=" ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("name", " "), ("name", None), ("expires", "2031-06-05"), ("expires", None), ("expires", dt.datetime(2031, 6, 5))],
+)
+def test_an_acceptance_without_its_name_or_day_is_damaged(key: str, value: Any) -> None:
+    """The message names the key, what was found, and how to write it."""
+    accept(decision(), "cheaper")
+    path = path_of(decision())
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {key: value}))
+    with pytest.raises(ConfigError, match=rf"2030-01-02-abc\.yaml: {key}: found .*flywheel accept"):
+        accepted(decision())
+
+
+def test_an_acceptance_of_an_earlier_version_counts_for_its_own_releases_alone() -> None:
+    """It had no name and no day: an audit of such a release finds its reason, and nothing new is let through by it."""
+    accept(decision(), "cheaper")
+    path = path_of(decision())
+    found = yaml.safe_load(path.read_text())
+    content = yaml.safe_dump({key: found[key] for key in OLDER}).encode()
+    assert "has no name and no expiry date" in (standing_of(content, decision(), TODAY).problem or "")
+    assert "cheaper" == standing_of(content, decision(), TODAY, may_be_older=True).why

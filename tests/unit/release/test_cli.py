@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -71,7 +72,23 @@ def test_the_gate_enforces_when_asked(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert flywheel(monkeypatch, "gate", "--enforce") == 4
     assert flywheel(monkeypatch, "accept", "--why", "cheaper") == 0
     assert flywheel(monkeypatch, "gate", "--enforce") == 0
-    assert "accepted: cheaper" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert re.search(r"verdict: inconclusive, accepted by flywheel until \d{4}-\d\d-\d\d: cheaper\n$", said)
+
+
+def test_an_acceptance_of_another_decision_is_told_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Superseded: the gate stays closed and says so, on both channels. A day that is none is refused."""
+    retrain(UNCLEAR)
+    assert flywheel(monkeypatch, "accept", "--why", "cheaper", "--expires", "tomorrow") == 2
+    assert "--expires: found 'tomorrow'; allowed is a date" in capsys.readouterr().err
+    assert flywheel(monkeypatch, "accept", "--why", "cheaper", "--name", "Ada") == 0
+    retrain((-9.0, 9.0))
+    assert flywheel(monkeypatch, "gate", "--enforce") == 4
+    said = capsys.readouterr()
+    assert "inconclusive, not accepted: decisions/" in said.out
+    assert "is superseded: it accepts another decision" in said.err
 
 
 def test_a_torn_chain_is_shown_whole_and_exits_with_3(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from flywheel.errors import ConfigError, DataError, GateFailed
 from flywheel.evaluation.evidence import read_decision
-from flywheel.release import serve
-from flywheel.release.acceptance import accept, path_of
+from flywheel.params import from_yaml
+from flywheel.release import links, serve
+from flywheel.release.acceptance import OLDER, accept, path_of
 from flywheel.release.audit import audit
 from flywheel.release.champion import take_over_champion
 from flywheel.release.tags import production, versions
 from tests.unit.release.conftest import LOSS, NAME, UNCLEAR, commit, compose, git, retrain, write
 
 pytestmark = pytest.mark.usefixtures("repository")
+TODAY = dt.datetime.now(dt.UTC).date()  # tags carry the day on which they are made
 
 
 def message(tag: str) -> str:
@@ -68,7 +72,7 @@ def test_a_reason_that_was_needed_is_not_told_to_be_superfluous() -> None:
 def test_an_accepted_release_carries_its_reason() -> None:
     """The file of the acceptance is committed; a reason to force is not needed, and not noted."""
     retrain(UNCLEAR)
-    accept(read_decision(), "cheaper to serve")
+    accept(read_decision(), "cheaper to serve", "Ada", TODAY)
     commit()
     serve.release(NAME, compose, "just in case")
     assert message(f"{NAME}@v0.2.0") == "v0.2.0: gate: inconclusive, as of 2030-02-01; accepted: cheaper to serve"
@@ -86,7 +90,7 @@ def test_an_inconclusive_candidate_is_not_released_by_itself() -> None:
 def test_an_acceptance_that_was_taken_back_or_damaged_is_seen() -> None:
     """The reason in the tag must be the one in the file of the commit."""
     retrain(UNCLEAR)
-    accept(read_decision(), "cheaper")
+    accept(read_decision(), "cheaper", "Ada", TODAY)
     path = path_of(read_decision())
     commit()
     for text, found in (
@@ -103,6 +107,57 @@ def test_an_acceptance_that_was_taken_back_or_damaged_is_seen() -> None:
         git("tag", "--delete", f"{NAME}@v0.2.0")
 
 
+def test_an_acceptance_that_expired_or_was_superseded_releases_nothing() -> None:
+    """The error says which; on its last day the same acceptance does."""
+    retrain(UNCLEAR)
+    accept(read_decision(), "cheaper", "Ada", TODAY)
+    commit()
+    last = TODAY + dt.timedelta(days=30)
+    with pytest.raises(GateFailed, match=rf"by Ada, expired on {last}, before"):
+        serve.release(NAME, compose, today=last + dt.timedelta(days=1))
+    retrain((-9.0, 9.0))
+    commit()
+    with pytest.raises(GateFailed, match="is superseded: it accepts another decision"):
+        serve.release(NAME, compose, today=TODAY)
+    retrain(UNCLEAR)
+    commit()
+    assert serve.release(NAME, compose, today=last) == "v0.2.0"
+
+
+def test_an_audit_asks_whether_the_acceptance_held_when_the_tag_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later it has expired, and the release stays whole; a tag of a day after its last one was never let through."""
+    retrain(UNCLEAR)
+    long_ago = dt.date(2029, 1, 1)
+    accept(read_decision(), "cheaper", "Ada", long_ago)
+    commit()
+    said = "v0.2.0: gate: inconclusive, as of 2030-02-01; accepted: cheaper"
+    for day, holds in (("2029-01-31", True), ("2029-02-01", False)):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{day}T12:00:00+00:00")
+        git("tag", "-f", "-a", f"{NAME}@v0.2.0", "-m", said)
+        [link] = [link for link in audit(NAME, "v0.2.0", compose) if link.name == "gate"]
+        assert holds == link.holds
+        assert holds != ("expired on 2029-01-31, before 2029-02-01" in link.found)
+
+
+def test_an_acceptance_of_an_earlier_version_is_whole_in_the_audit_of_its_release(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer flywheel audits it; of a commit with its own code, it would be an acceptance without name and day."""
+    retrain(UNCLEAR)
+    path = accept(read_decision(), "cheaper", "Ada", TODAY)
+    found = from_yaml(path.read_text())
+    write(str(path), {key: found[key] for key in OLDER})
+    commit()
+    with pytest.raises(GateFailed, match="has no name and no expiry date"):
+        serve.release(NAME, compose)
+    git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: inconclusive, as of 2030-02-01; accepted: cheaper")
+    assert not is_whole("v0.2.0")
+    shutil.copytree(template / "src/flywheel", tmp_path / "newer")
+    (tmp_path / "newer/evaluation/gate.py").write_text("another gate\n")
+    monkeypatch.setattr(links, "HERE", tmp_path / "newer")
+    assert is_whole("v0.2.0")
+
+
 @pytest.mark.parametrize("why", ["", " ", "\n", "a\x1b[2Jb", "\udcff"])
 def test_a_reason_that_nobody_can_read_is_none(why: str) -> None:
     """ConfigError that names the option, before anything is tagged."""
@@ -111,7 +166,7 @@ def test_a_reason_that_nobody_can_read_is_none(why: str) -> None:
     with pytest.raises(ConfigError, match="--why"):
         serve.rollback(NAME, None, why)
     with pytest.raises(ConfigError, match="--why"):
-        accept(read_decision(), why)
+        accept(read_decision(), why, "Ada", TODAY)
     assert git("tag") == ""
 
 
