@@ -34,6 +34,8 @@ check: .venv/.ready ## Check format, lint, types and workflows
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted. Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@[ ! -f reports/decision.json ] || $(BIN)/check-jsonschema --quiet \
+	  --schemafile src/flywheel/evaluation/decision.schema.json reports/decision.json
 	@$(BIN)/zizmor --offline --quiet --no-progress --min-severity medium .github
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml

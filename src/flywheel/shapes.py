@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError, WithJsonSchema
 
 from flywheel import files
 from flywheel.errors import DataError
@@ -31,7 +31,7 @@ def day_text(text: str) -> str:
     raise ValueError("it should be a day, such as 2030-01-31")
 
 
-DayText = Annotated[str, AfterValidator(day_text)]
+DayText = Annotated[str, AfterValidator(day_text), WithJsonSchema({"type": "string", "format": "date"})]
 
 
 def read(path: Path, shape: type[T], remedy: str = RESTORE) -> T:
