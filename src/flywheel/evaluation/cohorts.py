@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from flywheel.errors import ConfigError
-from flywheel.evaluation.compare import Scores, compare, others_of
+from flywheel.evaluation import intervals
+from flywheel.evaluation.compare import Scores, compared, others_of
+from flywheel.evaluation.harm import p_worse
 from flywheel.evaluation.settings import Cohort, Evaluate
 
 
@@ -42,13 +44,19 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
         for value in sorted(groups.dropna().unique()):
             mine = (groups == value).to_numpy()
             rows = table[mine].reset_index(drop=True)
-            compared = compare(rows, {one: scores[one][mine] for one in models}, params, check=False)
-            difference = compared.pop("difference")
+            sampled = intervals.resample(rows, {one: scores[one][mine] for one in models}, params)
+            measured = compared(sampled, scores, params)
+            difference, _ = measured.pop("difference"), measured.pop("check")
+            n_days = int(rows["served_at"].dt.date.nunique())
             found[name][value] = {
                 "rows": len(rows),
-                "days": int(rows["served_at"].dt.date.nunique()),
+                "days": n_days,
                 "positives": int(rows["label"].sum()),
-                **{model_name: {m: t["value"] for m, t in one.items()} for model_name, one in compared.items()},
+                **{model_name: {m: t["value"] for m, t in one.items()} for model_name, one in measured.items()},
                 "difference": difference,
+                "p_worse": {
+                    other: p_worse(sampled["candidate"], sampled[other], n_days, params.bootstrap)
+                    for other in difference
+                },
             }
     return found

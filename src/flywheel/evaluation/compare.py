@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -70,13 +71,17 @@ def others_of(scores: Scores) -> list[str]:
     return [name for name in scores if name != "candidate" and (name != "base_rate" or reference_of(scores) == name)]
 
 
-def compare(table: pd.DataFrame, scores: Scores, params: Evaluate, check: bool = True) -> dict[str, Any]:
+def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:
     """Each model's metrics and the candidate's differences from the others, as value, low and high.
 
     All models are resampled with the same days, so the interval of a difference is that of paired differences. `check` has
-    the differences with the intervals of blocks of another length, if it is wanted.
+    the differences with the intervals of blocks of another length.
     """
-    found = intervals.resample(table, scores, params, check)
+    return compared(intervals.resample(table, scores, params), scores, params)
+
+
+def compared(found: Mapping[str, intervals.Resampled], scores: Scores, params: Evaluate) -> dict[str, Any]:
+    """The same, from models that have been resampled."""
     confidence = params.bootstrap.confidence
     mine = found["candidate"]
     measured: dict[str, Any] = {
@@ -88,11 +93,10 @@ def compare(table: pd.DataFrame, scores: Scores, params: Evaluate, check: bool =
         name: {metric: intervals.of_difference(metric, mine, one, confidence) for metric in mine.estimates}
         for name, one in others.items()
     }
-    if check:
-        measured["check"] = {
-            name: {metric: intervals.of_difference_checked(metric, mine, one, confidence) for metric in mine.estimates}
-            for name, one in others.items()
-        }
+    measured["check"] = {
+        name: {metric: intervals.of_difference_checked(metric, mine, one, confidence) for metric in mine.estimates}
+        for name, one in others.items()
+    }
     return measured
 
 

@@ -159,7 +159,10 @@ class Measured(TypedDict):
 
 
 class CohortMeasured(TypedDict):
-    """One cohort: its counts, the metrics of each model, and the candidate's differences with intervals."""
+    """One cohort: its counts, the metrics of each model, and the candidate's differences with intervals.
+
+    `p_worse` is how likely chance alone makes the candidate look so much worse, before any correction for many cohorts.
+    """
 
     rows: int
     days: int
@@ -169,6 +172,7 @@ class CohortMeasured(TypedDict):
     served: NotRequired[ValueByMetric]
     base_rate: NotRequired[ValueByMetric]
     difference: dict[Reference, ByMetric]
+    p_worse: dict[Reference, dict[str, float | None]]
 
 
 Cohorts = dict[str, dict[str, CohortMeasured]]
@@ -250,8 +254,19 @@ class Rule(TypedDict):
     reason: str
 
 
+class TooSmall(TypedDict):
+    """A cohort that no rule judges, with its rows and those of the rarer class."""
+
+    cohort: str
+    rows: int
+    rarer: int
+
+
 class Decision(TypedDict):
-    """`reports/decision.json`: the verdict, every rule with its reason, and what was compared."""
+    """`reports/decision.json`: the verdict, every rule with its reason, and what was compared.
+
+    `too_small` are the cohorts that were measured and not judged.
+    """
 
     verdict: Verdict
     kind: Kind
@@ -260,6 +275,7 @@ class Decision(TypedDict):
     candidate: str | None
     as_of: DayText
     rules: list[Rule]
+    too_small: NotRequired[list[TooSmall]]
 
 
 def by_model(found: Measured) -> dict[str, ByMetric]:
@@ -272,6 +288,11 @@ def values_by_model(found: CohortMeasured | WindowMeasured) -> dict[str, ValueBy
     """The metrics of each model that was measured in a cohort or a window, by the model's name."""
     found_by_name: dict[str, Any] = dict(found)
     return {name: found_by_name[name] for name in MODELS if name in found}
+
+
+def named(cohorts: Cohorts) -> dict[str, CohortMeasured]:
+    """Every cohort by the name that a sentence gives it: `origin = JFK`."""
+    return {f"{group} = {value}": one for group, members in cohorts.items() for value, one in members.items()}
 
 
 def reference_of(measured: Measured) -> Reference:

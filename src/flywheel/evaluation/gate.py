@@ -27,13 +27,16 @@ from flywheel.evaluation.evidence import (
     Reference,
     Rule,
     Severity,
+    TooSmall,
     Verdict,
     Window,
     WindowMeasured,
+    named,
     reference_of,
     shown,
     suspicions,
 )
+from flywheel.evaluation.holm import corrected
 from flywheel.evaluation.service import contract_kept
 from flywheel.evaluation.settings import Comparison, Gate
 from flywheel.model.contract import Contracts
@@ -84,6 +87,7 @@ def decide(
         "candidate": metrics["about"]["candidate"]["identity"],
         "as_of": metrics["about"]["candidate"]["as_of"],
         "rules": rules,
+        "too_small": cohorts_too_small(cohorts, metrics["about"]["window"]["rows"], params),
     }
 
 
@@ -249,32 +253,54 @@ def calibrated(ece: Interval, limit: float) -> Rule:
 
 
 def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, rule: Comparison, params: Gate) -> Rule:
-    """No cohort that is large enough may lose more than the margin with its whole interval on the bad side of zero.
+    """No cohort that is large enough may lose more than the margin, unless chance alone may well make it look so.
 
-    Large enough means a share of all `n_rows` labelled rows, and enough rows of the rarer class for a meaningful interval.
+    Many cohorts give chance many tries, so their p-values are corrected (Holm, 1979): where none is harmed the rule fails in
+    at most the share `cohort_error` of all cases.
     """
-    metric, harmed, n = rule.metric, [], 0
+    metric, judged, too_small = rule.metric, {}, cohorts_too_small(cohorts, n_rows, params)
     if not cohorts:
         return _rule("cohorts", "pass", "Skipped: evaluate.cohorts is empty.")
-    for group, members in cohorts.items():
-        for value, found in members.items():
-            difference = found["difference"][reference][metric]
-            low, high = _gain(difference, metric)
-            rarer = min(found["positives"], found["rows"] - found["positives"])
-            is_large = found["rows"] >= params.cohort_min_share * n_rows and rarer >= params.cohort_min_positives
-            if not is_large or low is None or high is None or difference["value"] is None:
-                continue
-            n += 1
-            sign = 1 if HIGHER_IS_BETTER[metric] else -1
-            if high < 0 and sign * difference["value"] < -rule.margin:
-                harmed.append(f"{group} = {value} ({_say(difference)}, {found['rows']} rows)")
-    if n == 0:
+    small = {one["cohort"] for one in too_small}
+    for name, found in named(cohorts).items():
+        difference, p_value = found["difference"][reference][metric], found["p_worse"][reference][metric]
+        if name not in small and p_value is not None and difference["value"] is not None:
+            judged[name] = p_value
+    if not judged:
         needed = f"{params.cohort_min_share:.0%} of the rows and {params.cohort_min_positives} of the rarer class"
         return _rule("cohorts", "inconclusive", f"No cohort has {needed}, and an interval.")
-    loss = f"more than {rule.margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
+    harmed = []
+    for name, p_value in corrected(judged).items():
+        found = named(cohorts)[name]
+        difference = found["difference"][reference][metric]
+        loss = (-1 if HIGHER_IS_BETTER[metric] else 1) * (difference["value"] or 0)
+        if p_value <= params.cohort_error and loss > rule.margin:
+            harmed.append(f"{name} ({_say(difference)}, {found['rows']} rows, p {p_value:.2g})")
+    n, said = len(judged), f"more than {rule.margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
+    n_left = len(named(cohorts)) - n
+    left = f" {n_left} more {'is' if n_left == 1 else 'are'} too small to judge." if n_left else ""
     if harmed:
-        return _rule("cohorts", "fail", f"{len(harmed)} of {n} cohorts lose {loss}: {'; '.join(harmed)}.")
-    return _rule("cohorts", "pass", f"None of {n} cohorts loses {loss}.")
+        corrected_for = f"p after Holm's correction for {n}, at most {params.cohort_error:g}"
+        return _rule(
+            "cohorts", "fail", f"{len(harmed)} of {n} cohorts lose {said} ({corrected_for}): {'; '.join(harmed)}.{left}"
+        )
+    return _rule("cohorts", "pass", f"None of {n} cohorts loses {said}.{left}")
+
+
+def cohorts_too_small(cohorts: Cohorts, n_rows: int, params: Gate) -> list[TooSmall]:
+    """The cohorts that are not judged: with too small a share of all `n_rows` labelled rows, or too few of the rarer class.
+
+    With few rows of a class an interval means little.
+    """
+    counted: list[TooSmall] = [
+        {"cohort": name, "rows": one["rows"], "rarer": min(one["positives"], one["rows"] - one["positives"])}
+        for name, one in named(cohorts).items()
+    ]
+    return [
+        one
+        for one in counted
+        if one["rows"] < params.cohort_min_share * n_rows or one["rarer"] < params.cohort_min_positives
+    ]
 
 
 def behaves(name: str, found: BehaviourMeasured, params: Gate) -> Rule:

@@ -33,9 +33,7 @@ class Resampled:
     check: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def resample(
-    table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Evaluate, check: bool = True
-) -> dict[str, Resampled]:
+def resample(table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Evaluate) -> dict[str, Resampled]:
     """The metrics of every model on the rows of `table` (`served_at`, `label`), with bootstrap samples over their days.
 
     All models are resampled with the same days, so a difference of their samples is paired. Only days that have rows are
@@ -44,9 +42,7 @@ def resample(
     day, n_days = day_codes(table["served_at"])
     label = table["label"].to_numpy()
     settings = Settings(params.costs, params.ece_bins)
-    weights = day_weights(n_days, params.bootstrap)
-    if check:
-        weights = np.vstack([weights, check_weights(n_days, params.bootstrap)])
+    weights = np.vstack([day_weights(n_days, params.bootstrap), check_weights(n_days, params.bootstrap)])
     n, found = params.bootstrap.samples, {}
     for name, score in scores.items():
         counted = count(score, label, day, n_days)
@@ -67,15 +63,20 @@ def day_weights(n_days: int, params: Bootstrap) -> np.ndarray:
 
     The circular block bootstrap (Politis and Romano, 1992): blocks of `block_days` neighbouring days, the first following the
     last, until there are as many days as before; the last block is cut. So what lasts for some days, like weather, stays
-    together. A block is a quarter of the days at most: else all samples would be alike.
+    together.
     """
-    length = max(1, min(params.block_days, n_days // 4))
+    length = block_length(n_days, params.block_days)
     n_blocks = -(-n_days // length)
     starts = np.random.default_rng(params.seed).integers(0, n_days, (params.samples, n_blocks, 1))
     drawn = ((starts + np.arange(length)) % n_days).reshape(params.samples, -1)[:, :n_days]
     cell = np.arange(params.samples)[:, None] * n_days + drawn
     counted = np.bincount(cell.ravel(), minlength=params.samples * n_days)
     return counted.reshape(params.samples, n_days).astype("float64")
+
+
+def block_length(n_days: int, block_days: int) -> int:
+    """How many days a block has: a quarter of all days at most, else all samples would be alike."""
+    return max(1, min(block_days, n_days // 4))
 
 
 def check_weights(n_days: int, params: Bootstrap) -> np.ndarray:

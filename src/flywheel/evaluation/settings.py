@@ -114,6 +114,7 @@ class Gate(Params):
     max_ece: Share
     cohort_min_share: Share
     cohort_min_positives: Count
+    cohort_error: Annotated[float, Field(gt=0, lt=0.5)]
     behaviour_moved: Share
     behaviour_share: Share
     breaking: dict[Version, Annotated[str, AfterValidator(_check_reason)]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypedDict
 
 from flywheel.data.evidence import Quality
@@ -14,6 +15,7 @@ from flywheel.evaluation.evidence import (
     Measured,
     Probed,
     Reference,
+    TooSmall,
     by_model,
     shown,
     suspicions,
@@ -51,7 +53,12 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         verdict(evidence["decision"], evidence["metrics"], project.name, project.note),
         comparison(evidence["metrics"], evidence["decision"]["reference"]),
         windows(evidence["metrics"], evidence["decision"]["reference"]),
-        cohorts(evidence["cohorts"], evidence["decision"]["reference"], evidence["metrics"]["about"]["confidence"]),
+        cohorts(
+            evidence["cohorts"],
+            evidence["decision"]["reference"],
+            evidence["metrics"]["about"]["confidence"],
+            evidence["decision"].get("too_small", []),
+        ),
         leaks(evidence["leaks"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
@@ -163,8 +170,11 @@ def windows(measured: Measured, reference: Reference) -> str:
     )
 
 
-def cohorts(found: Cohorts, reference: Reference, confidence: float) -> str:
-    """The cohorts whose log loss moved (the interval excludes zero), worst first; the others are only counted."""
+def cohorts(found: Cohorts, reference: Reference, confidence: float, too_small: Iterable[TooSmall] = ()) -> str:
+    """The cohorts whose log loss moved (the interval excludes zero), worst first; the others are only counted.
+
+    Those that the gate does not judge are named, with what they have.
+    """
     rows, n = [], 0
     for group, members in found.items():
         for value, one in members.items():
@@ -183,6 +193,11 @@ def cohorts(found: Cohorts, reference: Reference, confidence: float) -> str:
         return "## Cohorts\n\nNo cohort is declared (evaluate.cohorts), so none was compared.\n"
     rows.sort(key=lambda row: -row[0])
     said = f"In {len(rows)} of {n} cohorts the log loss moved by more than chance ({confidence:.0%} interval; lower is better)."
+    small = [
+        f"{escape(one['cohort'])} ({one['rows']:,} rows, {one['rarer']:,} of the rarer class)" for one in too_small
+    ]
+    if small:
+        said += f"\n\nToo small to judge: {'; '.join(small)}."
     if not rows:
         return f"## Cohorts\n\n{said}\n"
     header = ["cohort", "rows", "AUC candidate", f"AUC {shown(reference)}", "log loss difference"]

@@ -43,6 +43,7 @@ GATE = Gate(
     cohort_margin=0.02,
     cohort_min_share=0.02,
     cohort_min_positives=30,
+    cohort_error=0.05,
     behaviour_moved=0.2,
     behaviour_share=0.8,
     breaking={},
@@ -84,9 +85,15 @@ def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
 
 
 def cohort(
-    low: float | None, high: float | None, rows: int = 1000, positives: int = 40, reference: str = "champion"
+    low: float | None,
+    high: float | None,
+    rows: int = 1000,
+    positives: int = 40,
+    reference: str = "champion",
+    p: float | None = 0.5,
 ) -> dict[str, Any]:
-    return {"rows": rows, "positives": positives, "difference": {reference: {"log_loss": interval(low, high)}}}
+    difference = {reference: {"log_loss": interval(low, high)}}
+    return {"rows": rows, "positives": positives, "difference": difference, "p_worse": {reference: {"log_loss": p}}}
 
 
 def behaviour(share: float | None, moved: float = 0.6, shift: float = 0.1, expect: str = "higher") -> dict[str, Any]:
@@ -242,7 +249,7 @@ def test_a_clear_win_on_every_rule_passes() -> None:
         ),
         pytest.param(
             evidence(),
-            FINE_COHORTS | {"carrier": {"AA": cohort(0.02, 0.06)}},
+            FINE_COHORTS | {"carrier": {"AA": cohort(0.02, 0.06, p=0.001)}},
             FINE_BEHAVIOUR,
             {"cohorts": "fail"},
             id="one cohort harmed",
@@ -361,7 +368,12 @@ def test_cohorts_know_which_way_is_up(metric: str) -> None:
         cohorts_unharmed(
             {
                 "origin": {
-                    "EWR": {"rows": 1000, "positives": 400, "difference": {"champion": {metric: interval(*found)}}}
+                    "EWR": {
+                        "rows": 1000,
+                        "positives": 400,
+                        "difference": {"champion": {metric: interval(*found)}},
+                        "p_worse": {"champion": {metric: 0.001}},
+                    }
                 }
             },
             5000,
@@ -447,26 +459,50 @@ def test_not_worse_allows_a_loss_within_the_margin(low: float, high: float, marg
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "rows", "positives", "expected"),
+    ("loss", "p", "rows", "positives", "expected"),
     [
-        pytest.param(0.01, 0.05, 100, 30, "fail", id="worse beyond the margin, surely worse than zero"),
-        pytest.param(0.01, 0.05, 100, 70, "fail", id="so with as few negatives"),
-        pytest.param(-0.01, 0.09, 100, 30, "pass", id="worse beyond the margin, perhaps by luck"),
-        pytest.param(0.0, 0.09, 100, 30, "pass", id="the interval touches zero"),
-        pytest.param(0.01, 0.02, 100, 30, "pass", id="surely worse, within the margin"),
-        pytest.param(0.01, 0.03, 100, 30, "pass", id="surely worse, by just the margin"),
-        pytest.param(0.01, 0.05, 99, 30, "pass", id="too small a share of the rows to judge"),
-        pytest.param(0.01, 0.05, 100, 29, "pass", id="too few positives to judge"),
-        pytest.param(0.01, 0.05, 100, 71, "pass", id="too few negatives to judge"),
-        pytest.param(None, None, 100, 30, "pass", id="no interval"),
+        pytest.param(0.03, 0.025, 100, 30, "fail", id="worse beyond the margin, and hardly by chance"),
+        pytest.param(0.03, 0.025, 100, 70, "fail", id="so with as few negatives"),
+        pytest.param(
+            0.03, 0.0251, 100, 30, "pass", id="worse beyond the margin, perhaps by chance: one of two looks so"
+        ),
+        pytest.param(0.02, 0.0, 100, 30, "pass", id="surely worse, by just the margin"),
+        pytest.param(0.03, 0.0, 99, 30, "pass", id="too small a share of the rows to judge"),
+        pytest.param(0.03, 0.0, 100, 29, "pass", id="too few positives to judge"),
+        pytest.param(0.03, 0.0, 100, 71, "pass", id="too few negatives to judge"),
+        pytest.param(0.03, None, 100, 30, "pass", id="no p-value"),
+        pytest.param(None, 0.0, 100, 30, "pass", id="no value"),
     ],
 )
 def test_a_cohort_is_harmed_when_the_loss_is_large_and_sure(
-    low: float | None, high: float | None, rows: int, positives: int, expected: str
+    loss: float | None, p: float | None, rows: int, positives: int, expected: str
 ) -> None:
-    """A mean loss above 0.02, with an interval on the bad side of zero, in 2 % of 5,000 rows with 30 of each class."""
-    cohorts = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": cohort(low, high, rows, positives)}}
+    """A mean loss above 0.02, of a p-value of at most 0.05 / 2 for two cohorts, in 2 % of 5,000 rows with 30 of each class."""
+    harmed = cohort(loss, loss, rows, positives, p=p)
+    cohorts = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": harmed}}
     assert expected == cohorts_unharmed(cohorts, 5000, "champion", GATE)["verdict"]
+
+
+def test_a_cohort_among_many_needs_a_clearer_loss() -> None:
+    """The same loss and p-value fail alone, and not among a hundred: one in a hundred looks so by chance."""
+    harmed = {"AA": cohort(0.03, 0.05, p=0.01)}
+    others = {f"A{number}": cohort(-0.01, 0.01) for number in range(99)}
+    verdicts = [cohorts_unharmed({"carrier": one}, 5000, "champion", GATE) for one in (harmed, harmed | others)]
+    assert ["fail", "pass"] == [one["verdict"] for one in verdicts]
+
+
+def test_the_decision_lists_the_cohorts_that_are_too_small_to_judge() -> None:
+    """By name, with their rows and those of the rarer class; the rule says how many there are."""
+    cohorts = FINE_COHORTS | {"carrier": {"OO": cohort(0.1, 0.2, rows=3, positives=2), "AA": cohort(-0.1, 0.2)}}
+    found = decide(changed_cohorts(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    assert [{"cohort": "carrier = OO", "rows": 3, "rarer": 1}] == found["too_small"]
+    [reason] = [rule["reason"] for rule in found["rules"] if rule["rule"] == "cohorts"]
+    assert reason == ("None of 3 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge.")
+
+
+def changed_cohorts(found: dict[str, Any], cohorts: Any) -> dict[str, Any]:
+    """The same evidence, of other groups of cohorts."""
+    return found | {"about": found["about"] | {"cohorts": [*cohorts]}}
 
 
 def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> None:
@@ -623,13 +659,17 @@ def test_a_difference_without_its_value_is_inconclusive() -> None:
 
 def test_the_reason_names_every_harmed_cohort() -> None:
     """A reviewer reads which group is harmed, by how much, and how many rows say so."""
-    cohorts = {"origin": {"EWR": cohort(0.03, 0.05), "JFK": cohort(-0.02, 0.0)}, "carrier": {"AA": cohort(0.04, 0.06)}}
+    cohorts = {
+        "origin": {"EWR": cohort(0.03, 0.05, p=0.002), "JFK": cohort(-0.02, 0.0)},
+        "carrier": {"AA": cohort(0.04, 0.06, p=0.004), "OO": cohort(0.1, 0.2, rows=3, positives=2)},
+    }
     reason = cohorts_unharmed(cohorts, 5000, "champion", GATE)["reason"]
     expected = [
-        "origin = EWR (+0.0400 [+0.0300, +0.0500], 1000 rows)",
-        "carrier = AA (+0.0500 [+0.0400, +0.0600], 1000 rows)",
+        "2 of 3 cohorts lose more than 0.02 of log loss to champion (p after Holm's correction for 3, at most 0.05): ",
+        "origin = EWR (+0.0400 [+0.0300, +0.0500], 1000 rows, p 0.006)",
+        "carrier = AA (+0.0500 [+0.0400, +0.0600], 1000 rows, p 0.008). 1 more is too small to judge.",
     ]
-    assert [True, True, False] == [text in reason for text in [*expected, "JFK"]]
+    assert [True, True, True, False] == [text in reason for text in [*expected, "JFK"]]
 
 
 def test_the_reason_of_too_little_evidence_says_what_is_short() -> None:

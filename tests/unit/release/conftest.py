@@ -212,7 +212,14 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         "check": {"champion": change, "served": change},
     }
     point = {name: dict.fromkeys(IN_WORDS, 0.5) for name in models}
-    north = {"rows": 9000, "days": 28, "positives": 3000, **point, "difference": {"champion": change, "served": change}}
+    north = {
+        "rows": 9000,
+        "days": 28,
+        "positives": 3000,
+        **point,
+        "difference": {"champion": change, "served": change},
+        "p_worse": {name: dict.fromkeys(IN_WORDS, 0.5) for name in ("champion", "served")},
+    }
     if champion is None:
         del metrics["champion"]
     write("reports/metrics.json", metrics)

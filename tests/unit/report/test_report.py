@@ -45,7 +45,8 @@ def cohort(rows: int, gap: float, auc: float, others: list[str]) -> Evidence:
         for place, name in enumerate(["candidate", *others])
     }
     difference = {name: {metric: triple(gap) for metric in IN_WORDS} for name in others}
-    return {"rows": rows, "days": 9, "positives": 77, **measured, "difference": difference}
+    p_worse = {name: dict.fromkeys(IN_WORDS, 0.37) for name in others}
+    return {"rows": rows, "days": 9, "positives": 77, **measured, "difference": difference, "p_worse": p_worse}
 
 
 def week(name: str, first: int) -> Evidence:
@@ -158,6 +159,7 @@ def evidence(champion: bool = True) -> Evidence:
             "candidate": "aa",
             "as_of": "2030-01-31",
             "rules": [{"rule": "calibrated", "verdict": "pass", "reason": "Calibration error 0.0314."}],
+            "too_small": [{"cohort": "place = west", "rows": 14, "rarer": 6}],
         },
         "monitor": {
             "as_of": "2030-01-31",
@@ -301,7 +303,7 @@ NOT_IN_THE_TEXT = re.compile(
     r"behaviour|.*histogram|metrics\.about\.window\.days|metrics\.base_rate\.(?!(log_loss|brier)\.value)"
     r"|metrics\.difference\.served|metrics\.check|metrics\.about\.block_days\.check|cohorts\.place\.(north|south)\.(days|positives|served)"
     r"|cohorts\.place\.north\.(candidate|champion)\.(?!auc)|cohorts\.place\.north\.difference\.champion\.(?!log_loss)"
-    r"|cohorts\.place\.north\.difference\.served|cohorts\.place\.south"
+    r"|cohorts\.place\.north\.(difference\.served|p_worse)|cohorts\.place\.south"
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
     r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
     r"|feedback\.ratings|monitor\.(recent|latest_day|new_labels)|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
@@ -388,6 +390,7 @@ def with_evil_names() -> Evidence:
     """The evidence with a hostile name wherever data or conf may put one."""
     found = evidence()
     found["cohorts"] = {EVIL: {EVIL: found["cohorts"]["place"]["north"]}}
+    found["decision"]["too_small"][0]["cohort"] = EVIL
     found["leaks"]["inputs"] |= {EVIL: alone(0.9999, None, EVIL)}
     del found["leaks"]["inputs"]["code"]
     found["drift"]["by_column"][0]["column"] = EVIL
@@ -403,7 +406,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 12 == text.count(SAFE)  # the cohort twice, the input four times
+    assert 13 == text.count(SAFE)  # the cohort twice, the input four times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -489,6 +492,14 @@ def test_cohorts_are_listed_worst_first() -> None:
     members = {name: cohort(500, gap, 0.7, ["served"]) for name, gap in (("a", -0.1), ("b", 0.2), ("c", -0.3))}
     lines = cohorts({"place": members}, "served", 0.95).splitlines()
     assert ["place = b", "place = a", "place = c"] == [line.split(" | ")[0][2:] for line in lines if "place" in line]
+
+
+def test_cohorts_that_are_too_small_are_named_with_what_they_have() -> None:
+    """Hidden, they would look unharmed."""
+    small = [{"cohort": f"place = {name}", "rows": 1400, "rarer": 6} for name in ("east", "west")]
+    found = cohorts(evidence()["cohorts"], "champion", 0.95, small)
+    each = [f"place = {name} (1,400 rows, 6 of the rarer class)" for name in ("east", "west")]
+    assert f"\n\nToo small to judge: {each[0]}; {each[1]}.\n" in found
 
 
 def test_no_cohort_that_moved_is_said_in_words() -> None:
