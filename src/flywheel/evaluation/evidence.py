@@ -101,6 +101,32 @@ class About(TypedDict):
     inputs: list[str]
 
 
+GapMetric = Literal["alert_rate", "recall", "calibration"]
+GAPS_IN_WORDS: dict[GapMetric, str] = {
+    "alert_rate": "share of alerts",
+    "recall": "recall of alerts",
+    "calibration": "mean score minus share of positives",
+}
+
+
+class Gap(TypedDict):
+    """How far apart the cohorts of a group are: largest value less smallest, between which, and what became of it."""
+
+    candidate: float
+    highest: str
+    lowest: str
+    reference: float | None
+    change: Interval | None
+    p_larger: float | None
+
+
+class GroupGaps(TypedDict):
+    """The cohorts of a group that are compared, and the gaps between them; none where there are fewer than two."""
+
+    cohorts: list[str]
+    gaps: dict[GapMetric, Gap]
+
+
 def _with_something(value: dict[str, Any]) -> dict[str, Any]:
     """A validator for differences: the candidate was compared with something."""
     if not value:
@@ -144,7 +170,8 @@ class Measured(TypedDict):
 
     The rows are those of all windows, on which the vintages that stand in for candidate and champion are measured. `check` has
     the differences with intervals from blocks of days of another length, `windows` each window by itself, the latest first.
-    `as_it_is` is null where there is no such day, and where the champion itself is what all is about.
+    `as_it_is` is null where there is no such day, and where the champion itself is what all is about. `gaps` is how far apart
+    the cohorts of each group are.
     """
 
     about: About
@@ -156,6 +183,7 @@ class Measured(TypedDict):
     check: Annotated[dict[Reference, ByMetric], AfterValidator(_with_something)]
     windows: Annotated[list[WindowMeasured], Field(min_length=1)]
     as_it_is: AsItIs | None
+    gaps: dict[str, GroupGaps]
 
 
 class CohortMeasured(TypedDict):

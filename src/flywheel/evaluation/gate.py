@@ -13,6 +13,7 @@ from statistics import NormalDist
 from flywheel import files
 from flywheel.errors import DataError
 from flywheel.evaluation.evidence import (
+    GAPS_IN_WORDS,
     HIGHER_IS_BETTER,
     IN_WORDS,
     REFERENCE_IN_WORDS,
@@ -21,6 +22,7 @@ from flywheel.evaluation.evidence import (
     Behaviours,
     Cohorts,
     Decision,
+    GroupGaps,
     Interval,
     Measured,
     Probed,
@@ -73,6 +75,7 @@ def decide(
         *(compared(rule, metrics, cohorts, reference, params) for rule in params.rules(kind).values()),
         agrees(metrics["windows"], params.max_apart),
         calibrated(metrics["candidate"]["ece"], params.max_ece),
+        gaps_not_wider(metrics["gaps"], reference, params),
         *(behaves(name, found, params) for name, found in behaviour.items()),
         leaks(probed, metrics["candidate"]["auc"]["value"]),
         contract_kept(contracts, params.breaking),
@@ -96,6 +99,7 @@ def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, p
     about = metrics["about"]
     for path, said, found in (
         (files.COHORTS, about["cohorts"], cohorts),
+        (files.METRICS, about["cohorts"], metrics["gaps"]),
         (files.BEHAVIOUR, about["behaviours"], behaviour),
         (files.LEAKS, about["inputs"], probed["inputs"]),
     ):
@@ -301,6 +305,36 @@ def cohorts_too_small(cohorts: Cohorts, n_rows: int, params: Gate) -> list[TooSm
         for one in counted
         if one["rows"] < params.cohort_min_share * n_rows or one["rarer"] < params.cohort_min_positives
     ]
+
+
+def gaps_not_wider(found: Mapping[str, GroupGaps], reference: Reference, params: Gate) -> Rule:
+    """No gap between the cohorts of a group may grow by more than the margin, unless chance alone may well make it so.
+
+    Never a fail: where cohorts differ in how often it happens, a score cannot be fair in all three ways at once (Kleinberg et
+    al., 2016; Chouldechova, 2017), and only a person can say which one matters. The p-values are corrected for how many gaps
+    there are.
+    """
+    by_name = {
+        f"{GAPS_IN_WORDS[metric]} by {group}": gap
+        for group, one in found.items()
+        for metric, gap in one["gaps"].items()
+    }
+    measured = {name: gap["p_larger"] for name, gap in by_name.items() if gap["p_larger"] is not None}
+    if not measured:
+        why = "evaluate.cohorts is empty" if not found else "no gap between cohorts can be compared"
+        return _rule("gaps between cohorts", "pass", f"Skipped: {why}.")
+    said = f"grows by more than {params.gap_margin:g} against {shown(reference)}"
+    wider = []
+    for name, p_value in corrected(measured).items():
+        gap = by_name[name]
+        change = gap["change"]
+        if change and (change["value"] or 0) > params.gap_margin and p_value <= params.cohort_error:
+            between = f"{gap['candidate']:.3f} between {gap['highest']} and {gap['lowest']}"
+            wider.append(f"{name} ({between}, {_say(change)}, p {p_value:.2g})")
+    if wider:
+        question = "Is that fair to those who get fewer right alerts? If so, accept it with the reason."
+        return _rule("gaps between cohorts", "inconclusive", f"A gap {said}: {'; '.join(wider)}. {question}")
+    return _rule("gaps between cohorts", "pass", f"None of {len(measured)} gaps between cohorts {said}.")
 
 
 def behaves(name: str, found: BehaviourMeasured, params: Gate) -> Rule:

@@ -30,8 +30,7 @@ def p_above(value: float, samples: np.ndarray, n_days: int, params: Bootstrap) -
     samples beyond 0 would be simpler, but the smallest p-value is then 1 / (samples + 1): with 2,000 samples, and 5 % for all
     of them together, no harm could be shown in more than 100 cohorts. And far out, where many cohorts make one look, so few
     days make the samples too narrow: in a simulation of 21 cohorts without harm over 28 days, a loss was "shown" in 8 % of
-    the cases by counting, in 18 % with blocks of three days; by Student's t in 4 % and 2 %
-    (Efron and Tibshirani, 1993, ch. 12).
+    the cases by counting, in 18 % with blocks of three days; by Student's t in 4 % and 2 % (Efron and Tibshirani, 1993).
     """
     defined = samples[np.isfinite(samples)]
     length = block_length(n_days, params.block_days)

@@ -60,6 +60,11 @@ def _check_reason(value: str) -> str:
     return value
 
 
+class Gaps(Params):
+    min_share: Share
+    min_positives: Count
+
+
 class Leaks(Params):
     max_auc: Annotated[float, Field(gt=0.5, le=1)]
     max_candidate_auc: Annotated[float, Field(gt=0.5, le=1)]
@@ -72,6 +77,7 @@ class Evaluate(Params):
     costs: Costs
     bootstrap: Bootstrap
     leaks: Leaks
+    gaps: Gaps
     cohorts: dict[str, Cohort]
     behaviours: dict[str, Behaviour]
 
@@ -115,6 +121,7 @@ class Gate(Params):
     cohort_min_share: Share
     cohort_min_positives: Count
     cohort_error: Annotated[float, Field(gt=0, lt=0.5)]
+    gap_margin: Share
     behaviour_moved: Share
     behaviour_share: Share
     breaking: dict[Version, Annotated[str, AfterValidator(_check_reason)]]

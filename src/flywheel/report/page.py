@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from flywheel.data.evidence import Quality
 from flywheel.evaluation.evidence import (
+    GAPS_IN_WORDS,
     HIGHER_IS_BETTER,
     IN_WORDS,
     REFERENCE_IN_WORDS,
@@ -59,6 +60,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
             evidence["metrics"]["about"]["confidence"],
             evidence["decision"].get("too_small", []),
         ),
+        gaps(evidence["metrics"], evidence["decision"]["reference"]),
         leaks(evidence["leaks"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
@@ -202,6 +204,32 @@ def cohorts(found: Cohorts, reference: Reference, confidence: float, too_small: 
         return f"## Cohorts\n\n{said}\n"
     header = ["cohort", "rows", "AUC candidate", f"AUC {shown(reference)}", "log loss difference"]
     return f"## Cohorts that moved\n\n{said}\n\n" + table(header, [row for _, row in rows])
+
+
+def gaps(measured: Measured, reference: Reference) -> str:
+    """How far apart the cohorts of each group are in what the model does to them."""
+    rows = []
+    for group, one in measured["gaps"].items():
+        for metric, gap in one["gaps"].items():
+            change = gap["change"]
+            rows.append(
+                [
+                    f"{group} ({len(one['cohorts'])})",
+                    GAPS_IN_WORDS[metric],
+                    number(gap["reference"], 3),
+                    number(gap["candidate"], 3),
+                    f"{gap['highest']} / {gap['lowest']}",
+                    with_interval(change, 3, sign=True) if change else "–",
+                ]
+            )
+    if not rows:
+        return "## Gaps between cohorts\n\nNo group has two cohorts that are large enough to compare (evaluate.gaps).\n"
+    header = ["group", "of", f"gap {shown(reference)}", "gap candidate", "highest / lowest", "change"]
+    return (
+        "## Gaps between cohorts\n\nThe largest value of a cohort less the smallest, among those that are large enough to "
+        "compare. A gap need not be wrong: where something happens more often, more alerts are right.\n\n"
+        + table(header, rows, words=2)
+    )
 
 
 def leaks(found: Probed) -> str:

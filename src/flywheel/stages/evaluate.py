@@ -12,6 +12,7 @@ from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare, curve_points, reference_of
 from flywheel.evaluation.evidence import shown
+from flywheel.evaluation.gaps import gaps
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.pooled import as_it_is, by_window, pool, span
 from flywheel.evaluation.settings import Evaluate
@@ -62,6 +63,7 @@ def main(params: EvaluateParams) -> str:
     measured = {
         "about": about,
         **compare(table, scores, params.evaluate),
+        "gaps": gaps(table, scores, params.evaluate),
         "windows": by_window(pooled, candidate, params.evaluate),
         "as_it_is": as_it_is(index, pooled, revisions, champion, params.clock.as_of, params.evaluate),
     }

@@ -24,10 +24,11 @@ from flywheel.evaluation.gate import (
     comparable,
     decide,
     enough,
+    gaps_not_wider,
     leaks,
     not_worse,
 )
-from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gate, Leaks
+from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gaps, Gate, Leaks
 from flywheel.loop.turn import Outcome
 from flywheel.model.contract import Contract, Contracts
 from flywheel.stages.gate import GateParams, main
@@ -44,6 +45,7 @@ GATE = Gate(
     cohort_min_share=0.02,
     cohort_min_positives=30,
     cohort_error=0.05,
+    gap_margin=0.1,
     behaviour_moved=0.2,
     behaviour_share=0.8,
     breaking={},
@@ -54,6 +56,7 @@ EVALUATE = Evaluate(
     costs=Costs(alert_right=1.0, alert_wrong=-0.4, missed=-0.5, quiet_right=0.0),
     bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7, block_days=3, check_block_days=7),
     leaks=Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={}),
+    gaps=Gaps(min_share=0.02, min_positives=30),
     cohorts={"origin": Cohort(column="origin")},
     behaviours={"late hub": Behaviour(column="late_rate", set=0.9, expect="higher")},
 )
@@ -81,6 +84,19 @@ def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
         "champion": {},
         "difference": both,
         "check": both,
+        "gaps": {"origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(0.02, 0.5)}}},
+    }
+
+
+def gap(change: float | None, p: float | None) -> dict[str, Any]:
+    """A gap between two cohorts that changed so much."""
+    return {
+        "candidate": 0.31,
+        "highest": "EWR",
+        "lowest": "JFK",
+        "reference": 0.29,
+        "change": None if change is None else interval(change - 0.01, change + 0.01),
+        "p_larger": p,
     }
 
 
@@ -138,10 +154,16 @@ def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
 
 def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
     """The verdict, and the rules that are not a pass."""
-    about = metrics["about"] | {"cohorts": [*cohorts], "behaviours": [*behaviours]}
-    found = decide(metrics | {"about": about}, cohorts, behaviours, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(about_these(metrics, cohorts, behaviours), cohorts, behaviours, FINE_PROBED, CONTRACTS, GATE)
     others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
     return {"verdict": found["verdict"], **others}
+
+
+def about_these(metrics: dict[str, Any], cohorts: Any, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, Any]:
+    """Metrics that say that these cohorts and behaviours were measured with them."""
+    about = metrics["about"] | {"cohorts": [*cohorts], "behaviours": [*behaviours]}
+    nothing: dict[str, Any] = {"cohorts": [], "gaps": {}}
+    return metrics | {"about": about, "gaps": {name: metrics["gaps"].get(name, nothing) for name in cohorts}}
 
 
 # One world of flights whose rates are known, and models that know more or less of them.
@@ -494,24 +516,54 @@ def test_a_cohort_among_many_needs_a_clearer_loss() -> None:
 def test_the_decision_lists_the_cohorts_that_are_too_small_to_judge() -> None:
     """By name, with their rows and those of the rarer class; the rule says how many there are."""
     cohorts = FINE_COHORTS | {"carrier": {"OO": cohort(0.1, 0.2, rows=3, positives=2), "AA": cohort(-0.1, 0.2)}}
-    found = decide(changed_cohorts(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    found = decide(about_these(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, GATE)
     assert [{"cohort": "carrier = OO", "rows": 3, "rarer": 1}] == found["too_small"]
     [reason] = [rule["reason"] for rule in found["rules"] if rule["rule"] == "cohorts"]
     assert reason == ("None of 3 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge.")
 
 
-def changed_cohorts(found: dict[str, Any], cohorts: Any) -> dict[str, Any]:
-    """The same evidence, of other groups of cohorts."""
-    return found | {"about": found["about"] | {"cohorts": [*cohorts]}}
+@pytest.mark.parametrize(
+    ("change", "p", "expected"),
+    [
+        pytest.param(0.11, 0.025, "inconclusive", id="wider by more than the margin, and hardly by chance"),
+        pytest.param(0.11, 0.0251, "pass", id="perhaps by chance: one of two gaps looks so"),
+        pytest.param(0.10, 0.0, "pass", id="wider by just the margin"),
+        pytest.param(-0.11, 1.0, "pass", id="narrower"),
+        pytest.param(None, None, "pass", id="nothing to compare it with"),
+    ],
+)
+def test_a_gap_that_grows_is_asked_about_and_never_a_fail(change: float | None, p: float | None, expected: str) -> None:
+    """By more than 0.1, with a p-value of at most 0.05 / 2 for two gaps."""
+    found: Any = {
+        "origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(change, p), "alert_rate": gap(0.0, 0.5)}}
+    }
+    assert expected == gaps_not_wider(found, "champion", GATE)["verdict"]
+
+
+def test_the_reason_names_the_gap_and_between_whom_it_is() -> None:
+    """What grew, of which group, how wide it is, by how much, and what to ask."""
+    found: Any = {
+        "origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(0.15, 0.001), "alert_rate": gap(0.0, 0.5)}}
+    }
+    assert gaps_not_wider(found, "champion", GATE)["reason"] == (
+        "A gap grows by more than 0.1 against champion: recall of alerts by origin (0.310 between EWR and JFK, "
+        "+0.1500 [+0.1400, +0.1600], p 0.002). Is that fair to those who get fewer right alerts? If so, "
+        "accept it with the reason."
+    )
+
+
+def test_metrics_without_the_gaps_of_a_group_are_no_evidence() -> None:
+    """A gap that is not there could not grow."""
+    with pytest.raises(DataError, match=r"metrics\.json is about nothing; .* that origin was measured"):
+        decide(evidence() | {"gaps": {}}, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, GATE)
 
 
 def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> None:
     """A project without cohorts can release; a reviewer reads that nothing was looked at."""
-    metrics = evidence()
-    metrics["about"]["cohorts"] = []
-    found = decide(metrics, {}, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(about_these(evidence(), {}), {}, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     reasons = {rule["rule"]: rule["reason"] for rule in found["rules"]}
-    assert ("pass", "Skipped: evaluate.cohorts is empty.") == (found["verdict"], reasons["cohorts"])
+    skipped = "Skipped: evaluate.cohorts is empty."
+    assert ("pass", skipped, skipped) == (found["verdict"], reasons["cohorts"], reasons["gaps between cohorts"])
 
 
 @pytest.mark.parametrize(
@@ -722,6 +774,7 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
     for kind in ("difference", "check"):
         first[kind] = {"served": first[kind]["champion"]}
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
+    first["gaps"]["origin"]["gaps"]["recall"] |= gap(None, None)
     found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     assert ("pass", "served", None) == (found["verdict"], found["reference"], found["champion"])
 
@@ -785,14 +838,14 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     equal = {name: {"value": 0.5, "low": 0.4, "high": 0.6} for name in IN_WORDS}
     whole = {name: equal | found.get(name, {}) for name in ("candidate", "champion", "served", "base_rate")}
     difference = {"champion": equal | found["difference"]["champion"], "served": equal}
-    about = found["about"] | {
+    these = about_these(found, cohorts, behaviours)
+    about = these["about"] | {
         "confidence": 0.95,
         "block_days": {"intervals": 3, "check": 7},
         "window": found["about"]["window"] | {"start": "2013-04-03", "end": "2013-05-01"},
-        "cohorts": [*cohorts],
-        "behaviours": [*behaviours],
     }
-    files.write_json(files.METRICS, {"about": about, **whole, "difference": difference, "check": difference})
+    measured = {"about": about, **whole, "difference": difference, "check": difference, "gaps": these["gaps"]}
+    files.write_json(files.METRICS, measured)
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behaviours)
     files.write_json(files.CANDIDATE / "contract.json", CONTRACT)

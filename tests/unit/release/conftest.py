@@ -210,6 +210,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         **models,
         "difference": {"champion": change, "served": change},
         "check": {"champion": change, "served": change},
+        "gaps": {"place": {"cohorts": ["north"], "gaps": {}}},
     }
     point = {name: dict.fromkeys(IN_WORDS, 0.5) for name in models}
     north = {

@@ -18,7 +18,18 @@ from flywheel.evaluation.evidence import IN_WORDS, read_decision, read_evidence
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
 from flywheel.report.markdown import escape, number
-from flywheel.report.page import cohorts, corrections, data_quality, drift, labels, leaks, render, service, verdict
+from flywheel.report.page import (
+    cohorts,
+    corrections,
+    data_quality,
+    drift,
+    gaps,
+    labels,
+    leaks,
+    render,
+    service,
+    verdict,
+)
 from flywheel.stages.report import ReportParams, main
 from tests.planted import settings
 
@@ -133,6 +144,21 @@ def evidence(champion: bool = True) -> Evidence:
             **{
                 kind: {name: metrics(0.03 * place - 0.07) for place, name in enumerate(others)}
                 for kind in ("difference", "check")
+            },
+            "gaps": {
+                "place": {
+                    "cohorts": ["north", "south"],
+                    "gaps": {
+                        "recall": {
+                            "candidate": 0.231,
+                            "highest": "north",
+                            "lowest": "south",
+                            "reference": 0.187,
+                            "change": triple(0.044),
+                            "p_larger": 0.21,
+                        }
+                    },
+                }
             },
         },
         "cohorts": {"place": {"north": cohort(907, -0.083, 0.71, others), "south": cohort(613, 0.002, 0.66, others)}},
@@ -304,6 +330,7 @@ NOT_IN_THE_TEXT = re.compile(
     r"|metrics\.difference\.served|metrics\.check|metrics\.about\.block_days\.check|cohorts\.place\.(north|south)\.(days|positives|served)"
     r"|cohorts\.place\.north\.(candidate|champion)\.(?!auc)|cohorts\.place\.north\.difference\.champion\.(?!log_loss)"
     r"|cohorts\.place\.north\.(difference\.served|p_worse)|cohorts\.place\.south"
+    r"|metrics\.gaps\.place\.gaps\.recall\.p_larger"
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
     r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
     r"|feedback\.ratings|monitor\.(recent|latest_day|new_labels)|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
@@ -391,6 +418,9 @@ def with_evil_names() -> Evidence:
     found = evidence()
     found["cohorts"] = {EVIL: {EVIL: found["cohorts"]["place"]["north"]}}
     found["decision"]["too_small"][0]["cohort"] = EVIL
+    gap = found["metrics"]["gaps"]["place"]
+    gap["gaps"]["recall"] |= {"highest": EVIL, "lowest": EVIL}
+    found["metrics"]["gaps"] = {EVIL: gap}
     found["leaks"]["inputs"] |= {EVIL: alone(0.9999, None, EVIL)}
     del found["leaks"]["inputs"]["code"]
     found["drift"]["by_column"][0]["column"] = EVIL
@@ -406,7 +436,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 13 == text.count(SAFE)  # the cohort twice, the input four times
+    assert 16 == text.count(SAFE)  # the cohort twice, the input four times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -429,6 +459,8 @@ NULLABLE = [
     "metrics.champion.precision",
     "metrics.difference.champion.auc",
     "metrics.base_rate.log_loss",
+    "metrics.gaps.place.gaps.recall.change",
+    "metrics.gaps.place.gaps.recall.reference",
     "cohorts.place.north.champion.auc",
     "cohorts.place.north.difference.champion.log_loss",
     "leaks.served_at.auc",
@@ -509,6 +541,17 @@ def test_no_cohort_that_moved_is_said_in_words() -> None:
         "## Cohorts\n\nIn 0 of 1 cohorts the log loss moved by more than chance (95% interval; lower is better).\n"
         == found
     )
+
+
+def test_gaps_between_cohorts_are_shown_with_their_change() -> None:
+    """Of each group with how many are compared; where none are, a sentence says so."""
+    found = evidence()["metrics"]
+    row = "| place (2) | recall of alerts | 0.187 | 0.231 | north / south | +0.044 [+0.033, +0.066] |"
+    assert row in gaps(found, "champion").splitlines()
+    found["gaps"]["place"]["gaps"]["recall"] |= {"reference": None, "change": None}
+    assert "| place (2) | recall of alerts | – | 0.231 | north / south | – |" in gaps(found, "champion").splitlines()
+    found["gaps"]["place"] = {"cohorts": ["north"], "gaps": {}}
+    assert "No group has two cohorts that are large enough to compare" in gaps(found, "champion")
 
 
 def test_the_strongest_inputs_are_listed_and_what_is_suspicious_or_odd() -> None:
