@@ -44,9 +44,9 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
         for value in sorted(groups.dropna().unique()):
             mine = (groups == value).to_numpy()
             rows = table[mine].reset_index(drop=True)
-            sampled = intervals.resample(rows, {one: scores[one][mine] for one in models}, params)
+            sampled = intervals.resample(rows, {one: scores[one][mine] for one in models}, params, is_cohort=True)
             measured = compared(sampled, scores, params)
-            difference, _ = measured.pop("difference"), measured.pop("check")
+            difference = measured.pop("difference")
             n_days = int(rows["served_at"].dt.date.nunique())
             found[name][value] = {
                 "rows": len(rows),

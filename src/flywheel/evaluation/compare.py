@@ -81,7 +81,7 @@ def compare(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, 
 
 
 def compared(found: Mapping[str, intervals.Resampled], scores: Scores, params: Evaluate) -> dict[str, Any]:
-    """The same, from models that have been resampled."""
+    """The same, from models that have been resampled; without `check` where they have no samples of it."""
     confidence = params.bootstrap.confidence
     mine = found["candidate"]
     measured: dict[str, Any] = {
@@ -93,10 +93,11 @@ def compared(found: Mapping[str, intervals.Resampled], scores: Scores, params: E
         name: {metric: intervals.of_difference(metric, mine, one, confidence) for metric in mine.estimates}
         for name, one in others.items()
     }
-    measured["check"] = {
-        name: {metric: intervals.of_difference_checked(metric, mine, one, confidence) for metric in mine.estimates}
-        for name, one in others.items()
-    }
+    if mine.check["log_loss"].size:
+        measured["check"] = {
+            name: {metric: intervals.of_difference_checked(metric, mine, one, confidence) for metric in mine.estimates}
+            for name, one in others.items()
+        }
     return measured
 
 

@@ -7,7 +7,7 @@ makes it inconclusive. What is not shown does not pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 from flywheel import files

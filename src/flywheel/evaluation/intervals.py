@@ -22,6 +22,7 @@ from flywheel.evaluation.settings import Bootstrap, Evaluate
 
 AT_ONCE = 64  # samples
 GROUPS = 2000  # of scores, for the average precision of a sample: with more it changes in the fifth digit
+FEWER_GROUPS = 500  # and in the fourth, which is enough for a cohort
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,25 @@ class Resampled:
     check: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def resample(table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Evaluate) -> dict[str, Resampled]:
+def resample(
+    table: pd.DataFrame, scores: Mapping[str, np.ndarray], params: Evaluate, is_cohort: bool = False
+) -> dict[str, Resampled]:
     """The metrics of every model on the rows of `table` (`served_at`, `label`), with bootstrap samples over their days.
 
     All models are resampled with the same days, so a difference of their samples is paired. Only days that have rows are
     drawn: a day without a row says nothing about a metric, and to draw it would only vary how much the sample holds.
+    In a cohort, of which there may be many, there are no samples of the check.
     """
     day, n_days = day_codes(table["served_at"])
     label = table["label"].to_numpy()
     settings = Settings(params.costs, params.ece_bins)
-    weights = np.vstack([day_weights(n_days, params.bootstrap), check_weights(n_days, params.bootstrap)])
+    weights = day_weights(n_days, params.bootstrap)
+    if not is_cohort:
+        weights = np.vstack([weights, check_weights(n_days, params.bootstrap)])
     n, found = params.bootstrap.samples, {}
     for name, score in scores.items():
         counted = count(score, label, day, n_days)
-        samples = bootstrap(counted, weights, settings)
+        samples = bootstrap(counted, weights, settings, FEWER_GROUPS if is_cohort else GROUPS)
         first, second = ({metric: one[part] for metric, one in samples.items()} for part in (slice(n), slice(n, None)))
         found[name] = Resampled(measure(counted, settings), first, second)
     return found
@@ -86,7 +92,7 @@ def check_weights(n_days: int, params: Bootstrap) -> np.ndarray:
     )
 
 
-def bootstrap(counts: Counts, weights: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
+def bootstrap(counts: Counts, weights: np.ndarray, settings: Settings, n_groups: int = GROUPS) -> dict[str, np.ndarray]:
     """The metrics of every bootstrap sample of days, because the rows of a day are not independent.
 
     The AUC counts ordered pairs, and these add up over pairs of days: so it follows from a small table, (days x days). Only
@@ -96,7 +102,7 @@ def bootstrap(counts: Counts, weights: np.ndarray, settings: Settings) -> dict[s
     of_days = sums(counts.scores, counts.positives, counts.negatives, settings)
     pairs = counts.positives @ negatives_below(counts.negatives).T
     ordered = ((weights @ pairs) * weights).sum(-1)
-    few = coarse(counts)
+    few = coarse(counts, n_groups)
     all_days, all_days_coarse = (average_precision(one.positives.sum(0), one.negatives.sum(0)) for one in (counts, few))
     batches = [
         weights[at : at + AT_ONCE] for at in range(0, len(weights), AT_ONCE)
