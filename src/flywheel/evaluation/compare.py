@@ -53,12 +53,17 @@ def check_unseen(model: artifact.Model, name: str, start: dt.date) -> None:
         )
 
 
-def disagreement(one: np.ndarray, other: np.ndarray) -> float | None:
-    """How far two models are apart on the same rows: the root of the mean squared difference of their log odds."""
-    if not len(one):
+def agreement(younger: np.ndarray, older: np.ndarray) -> dict[str, float] | None:
+    """How one model's scores follow another's on the same rows: by the line of its log odds on the other's, least squares.
+
+    `shift`: the mean difference in log odds. `slope`: 1 where both are as sure of themselves, less where the younger is less
+    sure. A model that learned from wrong labels is: they draw all scores to the middle. None where the older says one thing.
+    """
+    mine, other = (np.log(one / (1 - one)) for one in (np.clip(score, CLIP, 1 - CLIP) for score in (younger, older)))
+    spread = other - other.mean() if len(other) else other
+    if not len(other) or not spread.any():
         return None
-    odds = [np.log(score / (1 - score)) for score in (np.clip(one, CLIP, 1 - CLIP), np.clip(other, CLIP, 1 - CLIP))]
-    return float(np.sqrt(np.mean((odds[0] - odds[1]) ** 2)))
+    return {"shift": float((mine - other).mean()), "slope": float(spread @ mine / (spread @ spread))}
 
 
 def reference_of(scores: Scores) -> Reference:

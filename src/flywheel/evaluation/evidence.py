@@ -142,11 +142,17 @@ def shown(reference: Reference) -> str:
 MODELS = ("candidate", *REFERENCES)
 
 
+class Agreement(TypedDict):
+    """How a younger vintage follows an older one: mean difference of their log odds, and slope of the one on the other."""
+
+    shift: float
+    slope: float
+
+
 class WindowMeasured(Window):
     """One window: the metrics of each model, and the candidate's differences from the others with intervals.
 
-    `apart` is how far the vintage that is one window younger is from the candidate's stand-in, in log odds; null where there
-    is none.
+    `agreement` is how the vintage that is one window younger follows the candidate's stand-in; null where there is none.
     """
 
     candidate: ValueByMetric
@@ -155,7 +161,7 @@ class WindowMeasured(Window):
     base_rate: ValueByMetric
     difference: dict[Reference, ByMetric]
     check: dict[Reference, ByMetric]
-    apart: float | None
+    agreement: Agreement | None
 
 
 class AsItIs(Window):

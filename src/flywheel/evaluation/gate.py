@@ -38,13 +38,14 @@ from flywheel.evaluation.evidence import (
     shown,
     suspicions,
 )
+from flywheel.evaluation.evidence import Agreement as Agreed
 from flywheel.evaluation.holm import corrected
 from flywheel.evaluation.service import contract_kept
-from flywheel.evaluation.settings import Comparison, Gate
+from flywheel.evaluation.settings import Agreement, Comparison, Gate
 from flywheel.model.contract import Contracts
 
 POWER = 0.8
-FEWEST_APART = 2  # earlier windows that a limit may rest on
+FEWEST_EARLIER = 2  # earlier windows that a limit may rest on
 SIDE_IN_WORDS: dict[str, dict[Verdict, str]] = {
     "better": {
         "pass": "the whole interval is better",
@@ -73,7 +74,7 @@ def decide(
         comparable(metrics["about"], reference),
         enough(metrics["about"]["window"], params),
         *(compared(rule, metrics, cohorts, reference, params) for rule in params.rules(kind).values()),
-        agrees(metrics["windows"], params.max_apart),
+        agrees(metrics["windows"], params.agreement),
         calibrated(metrics["candidate"]["ece"], params.max_ece),
         gaps_not_wider(metrics["gaps"], reference, params),
         *(behaves(name, found, params) for name, found in behaviour.items()),
@@ -217,20 +218,29 @@ def detectable(difference: Interval, confidence: float) -> float:
     return (z + NormalDist().inv_cdf(POWER)) * (high - low) / (2 * z)
 
 
-def agrees(windows: Sequence[WindowMeasured], limit: float) -> Rule:
-    """The candidate must be as near to its latest stand-in as earlier vintages were to theirs.
+def agrees(windows: Sequence[WindowMeasured], params: Agreement) -> Rule:
+    """The candidate must follow its latest stand-in about as earlier vintages followed theirs.
 
     A broken last month moves the candidate, and no older window shows it.
     """
-    now, before = windows[0]["apart"], [one["apart"] for one in windows[1:] if one["apart"] is not None]
-    if now is None or len(before) < FEWEST_APART:
+    now, before = windows[0]["agreement"], [one["agreement"] for one in windows[1:] if one["agreement"]]
+    if now is None or len(before) < FEWEST_EARLIER:
         return _rule("agreement", "pass", "Skipped: too few windows tell how far vintages usually are from each other.")
-    most = limit * max(before)
+    usual = [max(sizes) for sizes in zip(*map(_sizes, before), strict=True)]
+    limits = [max(params.at_least, params.times * one) for one in usual]
+    stretch, widest = (math.exp(one) for one in (usual[1], limits[1]))
     said = (
-        f"The candidate is {now:.4f} log odds from its latest stand-in; earlier vintages were {min(before):.4f} to "
-        f"{max(before):.4f} from theirs, and {most:.4f} is the limit."
+        f"Against its latest stand-in the candidate's log odds are shifted by {now['shift']:+.3f} and stretched to "
+        f"{now['slope']:.3f}. Earlier vintages were shifted by {usual[0]:.3f} and stretched by {stretch:.3f} at most; the "
+        f"limits are {limits[0]:.3f}, and {1 / widest:.3f} to {widest:.3f}."
     )
-    return _rule("agreement", "pass" if now <= most else "fail", said)
+    is_near = all(size <= limit for size, limit in zip(_sizes(now), limits, strict=True))
+    return _rule("agreement", "pass" if is_near else "fail", said)
+
+
+def _sizes(found: Agreed) -> tuple[float, float]:
+    """How large shift and stretch are, whatever their direction; a slope that is not upward is infinitely far."""
+    return abs(found["shift"]), abs(math.log(found["slope"])) if found["slope"] > 0 else math.inf
 
 
 def _side(low: float | None, high: float | None, rule: Comparison) -> Verdict | None:

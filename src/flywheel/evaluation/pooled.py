@@ -16,9 +16,9 @@ from flywheel.data import tables
 from flywheel.errors import DataError
 from flywheel.evaluation.compare import (
     Scores,
+    agreement,
     check_unseen,
     compare,
-    disagreement,
     evaluation_rows,
     only_values,
     why_not_as_it_is,
@@ -150,18 +150,18 @@ def span(pooled: Pooled) -> dict[str, Any]:
 
 
 def by_window(pooled: Pooled, candidate: artifact.Model, params: Evaluate) -> list[dict[str, Any]]:
-    """The comparison in each window, and how far the vintage that is one window younger is from the candidate's stand-in."""
+    """The comparison in each window, and how the vintage that is one window younger follows the candidate's stand-in."""
     found = []
     younger, until = candidate, pooled.parts[0].end
     for one in pooled.parts:
         rows = pooled.table.iloc[one.places].reset_index(drop=True)
         mine = {name: score[one.places] for name, score in pooled.scores.items()}
-        apart = disagreement(artifact.predict(younger, rows), mine["candidate"]) if until == one.end else None
+        follows = agreement(artifact.predict(younger, rows), mine["candidate"]) if until == one.end else None
         found.append(
             {
                 **counts(one.start, one.end, one.predictions, rows),
                 **only_values(compare(rows, mine, params)),
-                "apart": apart,
+                "agreement": follows,
             }
         )
         younger, until = one.candidate, one.start

@@ -110,13 +110,20 @@ def _check_rules(rules: dict[str, Comparison]) -> dict[str, Comparison]:
 Comparisons = Annotated[dict[str, Comparison], AfterValidator(_check_rules)]
 
 
+class Agreement(Params):
+    """How far a candidate may be from its latest stand-in."""
+
+    times: Annotated[float, Field(ge=1)]
+    at_least: Annotated[float, Field(gt=0)]
+
+
 class Gate(Params):
     min_labelled_share: Share
     min_days: Count
     min_positives: Count
     refresh: Comparisons
     change: Comparisons
-    max_apart: Annotated[float, Field(ge=1)]
+    agreement: Agreement
     max_ece: Share
     cohort_min_share: Share
     cohort_min_positives: Count

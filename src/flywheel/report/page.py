@@ -136,7 +136,8 @@ def windows(measured: Measured, reference: Reference) -> str:
                 number(values[reference]["log_loss"], 4),
                 with_interval(difference["log_loss"], 4, sign=True),
                 with_interval(difference["auc"], 4, sign=True),
-                number(one["apart"], 3),
+                number(one["agreement"]["shift"] if one["agreement"] else None, 3, sign=True),
+                number(one["agreement"]["slope"] if one["agreement"] else None, 3),
             ]
         )
     header = [
@@ -147,7 +148,8 @@ def windows(measured: Measured, reference: Reference) -> str:
         f"log loss, {shown(reference)}",
         "difference",
         "difference in AUC",
-        "apart",
+        "shift",
+        "stretch",
     ]
     itself, about = measured["as_it_is"], measured["about"]
     if itself:
@@ -165,7 +167,7 @@ def windows(measured: Measured, reference: Reference) -> str:
     return (
         "## Window by window\n\n"
         f"In each window the candidate's recipe ({about['recipe']}), as of the window's first day, against what stands for "
-        f"{shown(reference)}. Apart: how far the vintage one window younger is from the candidate's stand-in, in log odds.\n\n"
+        f"{shown(reference)}. Shift and stretch: how the log odds of the vintage one window younger follow the stand-in's.\n\n"
         + table(header, rows)
         + told
         + (f"\nLeft out: {'; '.join(left)}.\n" if left else "")
