@@ -53,7 +53,8 @@ def prepare() -> None:
     collect = composed(ROOT)["collect"]
     if not collect["allow_demo_key"]:
         os.environ.setdefault(collect["hash_key_env"], "bench")  # what it hashes is deleted in the end
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the pipeline sets it, also for the plain script
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the pipeline sets them, also for the plain script
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ["DVC_NO_ANALYTICS"] = "1"
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
