@@ -77,7 +77,7 @@ def standing_of(content: bytes | None, decision: Decision, today: dt.date, may_b
     if content is None or decision["verdict"] == "pass":
         return Standing()
     path = path_of(decision)
-    found, about = _read(content, path)
+    found, about = read_acceptance(content, path)
     if about != evidence(decision) or decision["verdict"] != "inconclusive":
         advice = AGAIN if decision["verdict"] == "inconclusive" else "A fail cannot be accepted."
         return Standing(
@@ -91,7 +91,7 @@ def standing_of(content: bytes | None, decision: Decision, today: dt.date, may_b
     return Standing(found)
 
 
-def _read(content: bytes, path: Path) -> tuple[Acceptance, str]:
+def read_acceptance(content: bytes, path: Path) -> tuple[Acceptance, str]:
     """An acceptance, and the digest of the decision that it is about. ConfigError when the file is damaged."""
     try:
         found = from_yaml(content.decode("utf-8"))

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from flywheel import files, git
 from flywheel.model.card import CONTRACT, DOES, FILES, card_with_version, read_champion
+from flywheel.release import model_card
 from flywheel.release.commits import Commit
 from flywheel.release.tags import production, versions
 
 
 @dataclass(frozen=True)
 class Serving:
-    """The model that serves: its version, and the texts of its files, with the version on the card."""
+    """The model that serves: its version, and the texts of its files, with the version on the card, and its model card."""
 
     version: str
     texts: dict[str, str]
@@ -28,11 +29,12 @@ def read_serving(name: str) -> Serving | None:
     there = [*FILES, *([CONTRACT] if commit.has(f"{candidate}/{CONTRACT}") else [])]  # an older model has none
     texts = {file: git.text(commit.content(f"{candidate}/{file}")) for file in there}
     texts["card.json"] = card_with_version(texts["card.json"], serving.version)
+    texts[model_card.NAME] = model_card.model_card(commit, name, serving.version)
     return Serving(serving.version, texts)
 
 
 def take_over_champion(name: str) -> str | None:
-    """Copy the model that serves into `models/champion/`, with its version on the card; None if nothing serves."""
+    """Copy the model that serves into `models/champion/`, versioned, and with a model card; None if nothing serves."""
     serving = read_serving(name)
     if serving is None:
         return None
