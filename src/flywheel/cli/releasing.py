@@ -1,4 +1,4 @@
-"""Commands that decide what reaches production: gate, accept, release, rollback, audit."""
+"""Commands that decide what reaches production: gate, accept, release, rollback, audit, explain."""
 
 from __future__ import annotations
 
@@ -141,6 +141,21 @@ def audit(
     _refuse_if_broken(links)
 
 
+def explain(
+    version: Annotated[str | None, typer.Argument(help="Such as v0.2.0; by default the one that serves.")] = None,
+) -> None:
+    """Where a released model comes from: recipe, days, data, code, decision, and the commands that make it again."""
+    from flywheel.params import load
+    from flywheel.release.provenance import explain as provenance
+    from flywheel.release.settings import ReleaseParams
+
+    found = provenance(load(ReleaseParams).project.name, version)
+    show.table(["", ""], found.rows)
+    print("\nTo make it again, bit for bit; the last command fails if a byte is different:\n")
+    for command in found.commands:
+        print(command)
+
+
 def _refuse_if_broken(links: list[Link]) -> None:
     broken = [f"{link.name} ({link.found})" for link in links if not link.holds]
     if broken:
@@ -155,4 +170,4 @@ def _composed(params: str, conf: Path) -> dict[str, Any]:
     return compose(noted(params), conf)
 
 
-COMMANDS = (gate, accept, release, rollback, audit)
+COMMANDS = (gate, accept, release, rollback, audit, explain)

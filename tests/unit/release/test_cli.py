@@ -91,6 +91,20 @@ def test_an_acceptance_of_another_decision_is_told_where_it_is_asked_for(
     assert "is superseded: it accepts another decision" in said.err
 
 
+def test_a_release_is_explained_with_the_commands_that_make_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each thing that is known, then the commands as they stand; without a release, exit code 2."""
+    assert flywheel(monkeypatch, "explain") == 2
+    assert flywheel(monkeypatch, "release") == 0
+    capsys.readouterr()
+    assert flywheel(monkeypatch, "explain", "v0.2.0") == 0
+    rows, intro, commands = capsys.readouterr().out.split("\n\n")
+    assert "training window\t2029-01-01 to 2030-01-01" in rows.splitlines()
+    assert intro.startswith("To make it again")
+    assert commands.splitlines()[0] == f"git worktree add --detach ../{NAME}-v0.2.0 {git('rev-parse', 'HEAD')}"
+
+
 def test_a_torn_chain_is_shown_whole_and_exits_with_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
