@@ -213,6 +213,35 @@ Cohorts = dict[str, dict[str, CohortMeasured]]
 """`reports/cohorts.json`: each group of cohorts by name, and in it each cohort by its value."""
 
 
+class SliceRows(TypedDict):
+    """How many rows slices were looked for on, and how many they were tested on."""
+
+    looked: int
+    tested: int
+
+
+class SliceTested(TypedDict):
+    """A slice: its rows, log losses and their difference on days where it was not looked for, and whether it is confirmed."""
+
+    slice: str
+    rows: int
+    positives: int
+    candidate: float
+    reference: float
+    difference: Interval
+    p_worse: float | None
+    p_corrected: float | None
+    is_confirmed: bool
+
+
+class Slices(TypedDict):
+    """`reports/slices.json`: where the candidate loses most, looked for on every other block of days, tested on the others."""
+
+    block_days: int
+    rows: SliceRows
+    slices: list[SliceTested]
+
+
 class Shift(TypedDict):
     """How a model's scores respond to a changed input."""
 
@@ -382,6 +411,11 @@ def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed]:
         shapes.read(files.BEHAVIOUR, Behaviours),
         shapes.read(files.LEAKS, Probed),
     )
+
+
+def read_slices() -> Slices:
+    """The slices that `evaluate` found. DataError when the file is missing or has another shape."""
+    return shapes.read(files.SLICES, Slices)
 
 
 def read_decision() -> Decision:

@@ -65,6 +65,14 @@ class Gaps(Params):
     min_positives: Count
 
 
+class Slices(Params):
+    bins: Annotated[int, Field(ge=2)]
+    categories: Count
+    min_share: Annotated[float, Field(gt=0, le=0.5)]
+    tested: Count
+    max_overlap: Share
+
+
 class Leaks(Params):
     max_auc: Annotated[float, Field(gt=0.5, le=1)]
     max_candidate_auc: Annotated[float, Field(gt=0.5, le=1)]
@@ -78,6 +86,7 @@ class Evaluate(Params):
     bootstrap: Bootstrap
     leaks: Leaks
     gaps: Gaps
+    slices: Slices
     cohorts: dict[str, Cohort]
     behaviours: dict[str, Behaviour]
 

@@ -230,7 +230,9 @@ def _repository() -> Iterator[Any]:
     # Stages run `python`: it must be this one, even if the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads leave the cores to others
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its matrices are small, and its threads wait for each other at work
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # its matrices are small, and its threads wait for each other at work
     files.LOCAL.mkdir(exist_ok=True)
     os.environ[FAILURE] = str(FAILED.resolve())
     files.CHAMPION.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from flywheel.evaluation.evidence import (
     Measured,
     Probed,
     Reference,
+    Slices,
     TooSmall,
     by_model,
     shown,
@@ -43,6 +44,7 @@ class Evidence(TypedDict):
     metrics: Measured
     cohorts: Cohorts
     leaks: Probed
+    slices: Slices
     decision: Decision
     monitor: Health
     drift: Drift
@@ -61,6 +63,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
             evidence["decision"].get("too_small", []),
         ),
         gaps(evidence["metrics"], evidence["decision"]["reference"]),
+        slices(evidence["slices"], evidence["decision"]["reference"]),
         leaks(evidence["leaks"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
@@ -231,6 +234,34 @@ def gaps(measured: Measured, reference: Reference) -> str:
         "## Gaps between cohorts\n\nThe largest value of a cohort less the smallest, among those that are large enough to "
         "compare. A gap need not be wrong: where something happens more often, more alerts are right.\n\n"
         + table(header, rows, words=2)
+    )
+
+
+def slices(found: Slices, reference: Reference) -> str:
+    """Where the candidate loses most: the slices that were found, and whether other days confirm them."""
+    halves = found["rows"]
+    head = "## Where the candidate loses most\n\n"
+    if not found["slices"]:
+        return f"{head}No slice of one or two features with enough rows and days loses against {shown(reference)}.\n"
+    rows = [
+        [
+            one["slice"],
+            f"{one['rows']:,}",
+            f"{one['positives']:,}",
+            number(one["candidate"], 4),
+            number(one["reference"], 4),
+            with_interval(one["difference"], 4, sign=True),
+            f"{number(one['p_corrected'], 3)} ({number(one['p_worse'], 3)})",
+            "yes" if one["is_confirmed"] else "no",
+        ]
+        for one in found["slices"]
+    ]
+    confirmed = sum(one["is_confirmed"] for one in found["slices"])
+    header = ["slice", "rows", "positives", "log loss candidate", shown(reference), "difference", "p", "confirmed"]
+    return (
+        f"{head}Slices of up to two features, looked for on {halves['looked']:,} rows of every other block of "
+        f"{found['block_days']} days, and measured here on the {halves['tested']:,} between: {confirmed} of {len(rows)} are "
+        "confirmed. p is corrected for how many are tested, in brackets it is not.\n\n" + table(header, rows)
     )
 
 

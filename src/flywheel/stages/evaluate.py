@@ -16,6 +16,7 @@ from flywheel.evaluation.gaps import gaps
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.pooled import as_it_is, by_window, pool, span
 from flywheel.evaluation.settings import Evaluate
+from flywheel.evaluation.slices import find_slices
 from flywheel.model import artifact
 from flywheel.model.card import identity
 from flywheel.model.index import read_index
@@ -31,7 +32,7 @@ class EvaluateParams(Params):
 
 
 def main(params: EvaluateParams) -> str:
-    """Write `metrics.json`, `cohorts.json`, `behaviour.json`, `leaks.json` and the points of `curves/` into `reports/`."""
+    """Write metrics, cohorts, behaviour, leaks and slices as JSON, and the points of `curves/`, into `reports/`."""
     index, revisions = read_index(), files.read_parquet(files.LABELS)
     candidate, champion = artifact.load(files.CANDIDATE), artifact.load_if_there(files.CHAMPION)
     pooled = pool(index, params.clock.as_of, revisions, champion, params.evaluate)
@@ -72,6 +73,7 @@ def main(params: EvaluateParams) -> str:
     files.write_json(files.BEHAVIOUR, behave(pooled.latest, models, params.evaluate.behaviours))
     probed = probe(inputs, table["served_at"], table["label"].to_numpy(), params.evaluate.leaks)
     files.write_json(files.LEAKS, probed)
+    files.write_json(files.SLICES, find_slices(table, sorted(inputs.columns), scores, params.evaluate))
     files.empty_folder(files.CURVES)
     for name, found in curve_points(table, scores, params.evaluate).items():
         for curve, points in found.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flywheel import files
 from flywheel.data.evidence import read_quality
-from flywheel.evaluation.evidence import by_model, read_curves, read_decision, read_evidence
+from flywheel.evaluation.evidence import by_model, read_curves, read_decision, read_evidence, read_slices
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.params import Params, Project
@@ -34,6 +34,7 @@ def main(params: ReportParams) -> str:
         "metrics": metrics,
         "cohorts": cohorts,
         "leaks": leaks,
+        "slices": read_slices(),
         "decision": read_decision(),
         "monitor": read_health(),
         "drift": read_drift(),

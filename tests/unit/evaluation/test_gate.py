@@ -28,7 +28,7 @@ from flywheel.evaluation.gate import (
     leaks,
     not_worse,
 )
-from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gaps, Gate, Leaks
+from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gaps, Gate, Leaks, Slices
 from flywheel.loop.turn import Outcome
 from flywheel.model.contract import Contract, Contracts
 from flywheel.stages.gate import GateParams, main
@@ -57,6 +57,7 @@ EVALUATE = Evaluate(
     bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7, block_days=3, check_block_days=7),
     leaks=Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={}),
     gaps=Gaps(min_share=0.02, min_positives=30),
+    slices=Slices(bins=4, categories=8, min_share=0.02, tested=10, max_overlap=0.5),
     cohorts={"origin": Cohort(column="origin")},
     behaviours={"late hub": Behaviour(column="late_rate", set=0.9, expect="higher")},
 )

@@ -28,6 +28,7 @@ from flywheel.report.page import (
     leaks,
     render,
     service,
+    slices,
     verdict,
 )
 from flywheel.stages.report import ReportParams, main
@@ -177,6 +178,23 @@ def evidence(champion: bool = True) -> Evidence:
                 "code": alone(0.5011, None, "like an id"),
                 "speed": alone(0.4871),
             },
+        },
+        "slices": {
+            "block_days": 13,
+            "rows": {"looked": 871, "tested": 941},
+            "slices": [
+                {
+                    "slice": "size from 3.3 and place = north",
+                    "rows": 128,
+                    "positives": 51,
+                    "candidate": 0.6113,
+                    "reference": 0.5887,
+                    "difference": triple(0.0226),
+                    "p_worse": 0.0171,
+                    "p_corrected": 0.1714,
+                    "is_confirmed": False,
+                }
+            ],
         },
         "decision": {
             "verdict": "pass",
@@ -372,7 +390,7 @@ def test_no_number_in_the_text_comes_from_elsewhere() -> None:
         if told == now
     ]
     names = {"1,000", "20"}  # utility per 1,000 predictions, 20 or more reports
-    counted = {"1", "2"}  # how many cohorts the evidence has, and how many of them moved
+    counted = {"0", "1", "2", "3.3"}  # how many cohorts moved, slices are confirmed and there are; an edge in a name
     gate = {"0.0314"}  # words of the gate, which reads its own evidence
     assert set() == set(stayed) - names - counted - gate
 
@@ -421,6 +439,7 @@ def with_evil_names() -> Evidence:
     gap = found["metrics"]["gaps"]["place"]
     gap["gaps"]["recall"] |= {"highest": EVIL, "lowest": EVIL}
     found["metrics"]["gaps"] = {EVIL: gap}
+    found["slices"]["slices"][0]["slice"] = EVIL
     found["leaks"]["inputs"] |= {EVIL: alone(0.9999, None, EVIL)}
     del found["leaks"]["inputs"]["code"]
     found["drift"]["by_column"][0]["column"] = EVIL
@@ -436,7 +455,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 16 == text.count(SAFE)  # the cohort twice, the input four times
+    assert 17 == text.count(SAFE)  # the cohort twice, the input four times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -466,6 +485,9 @@ NULLABLE = [
     "leaks.served_at.auc",
     "leaks.inputs.size.auc",
     "leaks.inputs.age.one_class",
+    "slices.slices.0.difference",
+    "slices.slices.0.p_worse",
+    "slices.slices.0.p_corrected",
     "drift.by_column.0.distance",
     "labels.median_hours_to_label",
     "labels.agreement.with_outcome.report.share",
@@ -552,6 +574,17 @@ def test_gaps_between_cohorts_are_shown_with_their_change() -> None:
     assert "| place (2) | recall of alerts | – | 0.231 | north / south | – |" in gaps(found, "champion").splitlines()
     found["gaps"]["place"] = {"cohorts": ["north"], "gaps": {}}
     assert "No group has two cohorts that are large enough to compare" in gaps(found, "champion")
+
+
+def test_slices_are_shown_with_what_other_days_say() -> None:
+    """Where there are none, a sentence says so."""
+    found = evidence()["slices"]
+    row = "| size from 3.3 and place = north | 128 | 51 | 0.6113 | 0.5887 | +0.0226 [+0.0116, +0.0446] | 0.171 (0.017) | no |"
+    assert row in slices(found, "champion").splitlines()
+    assert "0 of 1 are confirmed" in slices(found, "champion")
+    found["slices"][0]["is_confirmed"] = True
+    assert "1 of 1 are confirmed" in slices(found, "champion")
+    assert "No slice of one or two features" in slices(found | {"slices": []}, "champion")
 
 
 def test_the_strongest_inputs_are_listed_and_what_is_suspicious_or_odd() -> None:
