@@ -9,6 +9,7 @@ import pandas as pd
 
 from flywheel.errors import ConfigError
 from flywheel.evaluation import intervals
+from flywheel.evaluation.calibration import calibration
 from flywheel.evaluation.compare import Scores, compared, others_of
 from flywheel.evaluation.harm import p_worse
 from flywheel.evaluation.settings import Cohort, Evaluate
@@ -58,5 +59,6 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
                     other: p_worse(sampled["candidate"], sampled[other], n_days, params.bootstrap)
                     for other in difference
                 },
+                "calibration": calibration(rows, {one: scores[one][mine] for one in models}, params),
             }
     return found

@@ -127,6 +127,13 @@ class GroupGaps(TypedDict):
     gaps: dict[GapMetric, Gap]
 
 
+class Recalibrated(TypedDict):
+    """The line that would put a score right, in log odds: 0 and 1 where it is right as it is."""
+
+    intercept: Interval
+    slope: Interval
+
+
 def _with_something(value: dict[str, Any]) -> dict[str, Any]:
     """A validator for differences: the candidate was compared with something."""
     if not value:
@@ -177,7 +184,7 @@ class Measured(TypedDict):
     The rows are those of all windows, on which the vintages that stand in for candidate and champion are measured. `check` has
     the differences with intervals from blocks of days of another length, `windows` each window by itself, the latest first.
     `as_it_is` is null where there is no such day, and where the champion itself is what all is about. `gaps` is how far apart
-    the cohorts of each group are.
+    the cohorts of each group are; `calibration` the line that would put each model's score right.
     """
 
     about: About
@@ -190,6 +197,7 @@ class Measured(TypedDict):
     windows: Annotated[list[WindowMeasured], Field(min_length=1)]
     as_it_is: AsItIs | None
     gaps: dict[str, GroupGaps]
+    calibration: dict[str, Recalibrated]
 
 
 class CohortMeasured(TypedDict):
@@ -207,6 +215,7 @@ class CohortMeasured(TypedDict):
     base_rate: NotRequired[ValueByMetric]
     difference: dict[Reference, ByMetric]
     p_worse: dict[Reference, dict[str, float | None]]
+    calibration: dict[str, Recalibrated]
 
 
 Cohorts = dict[str, dict[str, CohortMeasured]]
@@ -371,10 +380,12 @@ class Score(TypedDict):
 
 
 class Reliable(TypedDict):
-    """A point of the reliability curve: mean score, share of positives and rows of a bin."""
+    """A point of the reliability curve: mean score, share of positives with its interval, and rows of a bin."""
 
     score: float
     rate: float
+    low: float | None
+    high: float | None
     n: int
 
 

@@ -137,7 +137,7 @@ def measure(counts: Counts, settings: Settings) -> dict[str, float]:
 
 
 def curves(counts: Counts, bins: int) -> dict[str, list[dict[str, float]]]:
-    """Points of the ROC, precision-recall and reliability curves and of the score histogram."""
+    """Points of the ROC and precision-recall curves and of the score histogram."""
     positives, negatives = counts.positives.sum(0), counts.negatives.sum(0)
     hits = np.concatenate(([0.0], np.cumsum(positives[::-1])))
     false_alerts = np.concatenate(([0.0], np.cumsum(negatives[::-1])))
@@ -145,16 +145,10 @@ def curves(counts: Counts, bins: int) -> dict[str, list[dict[str, float]]]:
     recall, fall_out = hits / max(hits[-1], 1), false_alerts / max(false_alerts[-1], 1)
     precision = np.divide(hits, hits + false_alerts, out=np.ones_like(hits), where=hits + false_alerts > 0)
     in_bin = _bins(counts.scores, bins)
-    n, n_pos = (positives + negatives) @ in_bin, positives @ in_bin
-    mean_score = ((positives + negatives) * counts.scores) @ in_bin / np.maximum(n, 1)
+    n = (positives + negatives) @ in_bin
     return {
         "roc": [{"fall_out": float(fall_out[i]), "recall": float(recall[i])} for i in chosen],
         "precision_recall": [{"recall": float(recall[i]), "precision": float(precision[i])} for i in chosen if i],
-        "reliability": [
-            {"score": float(mean_score[b]), "rate": float(n_pos[b] / n[b]), "n": int(n[b])}
-            for b in range(bins)
-            if n[b] > 0
-        ],
         "scores": [{"score": (b + 0.5) / bins, "share": float(n[b] / n.sum())} for b in range(bins)],
     }
 

@@ -13,12 +13,14 @@ from flywheel.evaluation.evidence import (
     REFERENCE_IN_WORDS,
     Cohorts,
     Decision,
+    Interval,
     Measured,
     Probed,
     Reference,
     Slices,
     TooSmall,
     by_model,
+    named,
     shown,
     suspicions,
     values_by_model,
@@ -62,6 +64,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
             evidence["metrics"]["about"]["confidence"],
             evidence["decision"].get("too_small", []),
         ),
+        calibration(evidence["metrics"], evidence["cohorts"], evidence["decision"].get("too_small", [])),
         gaps(evidence["metrics"], evidence["decision"]["reference"]),
         slices(evidence["slices"], evidence["decision"]["reference"]),
         leaks(evidence["leaks"]),
@@ -209,6 +212,34 @@ def cohorts(found: Cohorts, reference: Reference, confidence: float, too_small: 
         return f"## Cohorts\n\n{said}\n"
     header = ["cohort", "rows", "AUC candidate", f"AUC {shown(reference)}", "log loss difference"]
     return f"## Cohorts that moved\n\n{said}\n\n" + table(header, [row for _, row in rows])
+
+
+def calibration(measured: Measured, found: Cohorts, too_small: Iterable[TooSmall] = ()) -> str:
+    """The line that would put each score right, and the cohorts that are large enough in which the candidate's is off."""
+    rows = [
+        [name, with_interval(one["slope"], 3), with_interval(one["intercept"], 3, sign=True)]
+        for name, one in measured["calibration"].items()
+    ]
+    small = {one["cohort"] for one in too_small}
+    large = {name: one["calibration"]["candidate"] for name, one in named(found).items() if name not in small}
+    off = [
+        [name, with_interval(one["slope"], 3), with_interval(one["intercept"], 3, sign=True)]
+        for name, one in large.items()
+        if _excludes(one["slope"], 1) or _excludes(one["intercept"], 0)
+    ]
+    said = f"\nIn {len(off)} of {len(large)} cohorts the candidate is off by more than chance.\n" if large else ""
+    return (
+        "## Calibration\n\nThe line that would put the score right, in log odds: with a slope of 1 and an intercept of 0 it is "
+        "right as it is. A slope below 1: too extreme; an intercept above 0: too little is promised.\n\n"
+        + table(["model", "slope", "intercept"], rows)
+        + said
+        + ("\n" + table(["cohort", "slope", "intercept"], off) if off else "")
+    )
+
+
+def _excludes(found: Interval, ideal: float) -> bool:
+    low, high = found["low"], found["high"]
+    return low is not None and high is not None and not low <= ideal <= high
 
 
 def gaps(measured: Measured, reference: Reference) -> str:

@@ -56,7 +56,7 @@ def png(figure: Figure) -> bytes:
 
 
 def roc_and_reliability(curves: Mapping[str, Curves]) -> Figure:
-    """ROC, reliability and the scores of each model."""
+    """ROC, reliability (with the interval of each point) and the scores of each model."""
     with plt.rc_context(RC):
         figure, (roc, reliability, scores) = plt.subplots(1, 3, figsize=(12, 4))
         for axes in (roc, reliability):
@@ -68,6 +68,15 @@ def roc_and_reliability(curves: Mapping[str, Curves]) -> Figure:
             roc.plot(_get(found["roc"], "fall_out"), _get(found["roc"], "recall"), **line)
             points = found["reliability"]
             reliability.plot(_get(points, "score"), _get(points, "rate"), marker=style["marker"], markersize=4, **line)
+            sure = [one for one in points if one["low"] is not None]
+            reliability.vlines(
+                _get(sure, "score"),
+                _get(sure, "low"),
+                _get(sure, "high"),
+                color=style["color"],
+                alpha=0.5,
+                linewidth=1.5,
+            )
             scores.plot(_get(found["scores"], "score"), _get(found["scores"], "share"), drawstyle="steps-mid", **line)
         roc.set(
             title="ROC: nearer the upper left is better", xlabel="false alerts / all that went well", ylabel="recall"

@@ -9,6 +9,7 @@ from typing import Any
 
 from flywheel import files
 from flywheel.evaluation.behaviour import behave
+from flywheel.evaluation.calibration import calibration, reliability
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare, curve_points, reference_of
 from flywheel.evaluation.evidence import shown
@@ -65,6 +66,7 @@ def main(params: EvaluateParams) -> str:
         "about": about,
         **compare(table, scores, params.evaluate),
         "gaps": gaps(table, scores, params.evaluate),
+        "calibration": calibration(table, scores, params.evaluate),
         "windows": by_window(pooled, candidate, params.evaluate),
         "as_it_is": as_it_is(index, pooled, revisions, champion, params.clock.as_of, params.evaluate),
     }
@@ -76,7 +78,7 @@ def main(params: EvaluateParams) -> str:
     files.write_json(files.SLICES, find_slices(table, sorted(inputs.columns), scores, params.evaluate))
     files.empty_folder(files.CURVES)
     for name, found in curve_points(table, scores, params.evaluate).items():
-        for curve, points in found.items():
+        for curve, points in {**found, "reliability": reliability(table, scores[name], params.evaluate)}.items():
             files.write_json(files.CURVES / name / f"{curve}.json", points, digits=5)
     n = len(index["windows"])
     return f"{len(table):,} rows of {n} {'window' if n == 1 else 'windows'}, against {shown(reference_of(scores))}"

@@ -184,7 +184,17 @@ def test_every_metric_is_there_for_every_model_and_difference() -> None:
     plant()
     evaluate()
     found = measured()
-    assert {"about", "candidate", "champion", "served", "base_rate", "difference", "check", "gaps"} == set(found)
+    assert {
+        "about",
+        "candidate",
+        "champion",
+        "served",
+        "base_rate",
+        "difference",
+        "check",
+        "gaps",
+        "calibration",
+    } == set(found)
     assert {"champion", "served"} == set(found["difference"])
     for one in (
         *(found[name] for name in ("candidate", "champion", "served", "base_rate")),

@@ -845,7 +845,8 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
         "block_days": {"intervals": 3, "check": 7},
         "window": found["about"]["window"] | {"start": "2013-04-03", "end": "2013-05-01"},
     }
-    measured = {"about": about, **whole, "difference": difference, "check": difference, "gaps": these["gaps"]}
+    measured = {"about": about, **whole, "difference": difference, "check": difference}
+    measured |= {"gaps": these["gaps"], "calibration": {}}
     files.write_json(files.METRICS, measured)
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behaviours)

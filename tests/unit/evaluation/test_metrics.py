@@ -415,13 +415,6 @@ def test_the_precision_recall_curve_has_every_corner() -> None:
     assert expected == [pytest.approx((point["recall"], point["precision"])) for point in found]
 
 
-def test_the_reliability_curve_has_mean_score_and_rate_of_each_bin_with_rows() -> None:
-    """Two bins of five have no row and no point."""
-    found = curves(counts_of([0.05, 0.15, 0.5, 0.9], [0, 1, 1, 1]), 5)["reliability"]
-    expected = [((0.05 + 0.15) / 2, 1 / 2, 2), (0.5, 1 / 1, 1), (0.9, 1 / 1, 1)]
-    assert expected == [pytest.approx((point["score"], point["rate"], point["n"])) for point in found]
-
-
 def test_the_score_histogram_has_the_share_of_rows_in_each_bin() -> None:
     """Each row is in one bin, and empty bins are listed with 0."""
     found = curves(counts_of([0.25, 0.45, 0.65, 0.65, 0.85], [0, 1, 0, 1, 1]), 5)["scores"]

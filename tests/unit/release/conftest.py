@@ -211,6 +211,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         "difference": {"champion": change, "served": change},
         "check": {"champion": change, "served": change},
         "gaps": {"place": {"cohorts": ["north"], "gaps": {}}},
+        "calibration": {},
     }
     point = {name: dict.fromkeys(IN_WORDS, 0.5) for name in models}
     north = {
@@ -219,6 +220,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         "positives": 3000,
         **point,
         "difference": {"champion": change, "served": change},
+        "calibration": {},
         "p_worse": {name: dict.fromkeys(IN_WORDS, 0.5) for name in ("champion", "served")},
     }
     if champion is None:

@@ -19,6 +19,7 @@ from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
 from flywheel.report.markdown import escape, number
 from flywheel.report.page import (
+    calibration,
     cohorts,
     corrections,
     data_quality,
@@ -58,7 +59,20 @@ def cohort(rows: int, gap: float, auc: float, others: list[str]) -> Evidence:
     }
     difference = {name: {metric: triple(gap) for metric in IN_WORDS} for name in others}
     p_worse = {name: dict.fromkeys(IN_WORDS, 0.37) for name in others}
-    return {"rows": rows, "days": 9, "positives": 77, **measured, "difference": difference, "p_worse": p_worse}
+    return {
+        "rows": rows,
+        "days": 9,
+        "positives": 77,
+        **measured,
+        "difference": difference,
+        "p_worse": p_worse,
+        "calibration": {name: recalibrated(auc) for name in ("candidate", *others)},
+    }
+
+
+def recalibrated(first: float) -> Evidence:
+    """A line that would put a score right, which is off for sure."""
+    return {"slope": triple(first + 0.113), "intercept": triple(first + 0.217)}
 
 
 def week(name: str, first: int) -> Evidence:
@@ -146,6 +160,7 @@ def evidence(champion: bool = True) -> Evidence:
                 kind: {name: metrics(0.03 * place - 0.07) for place, name in enumerate(others)}
                 for kind in ("difference", "check")
             },
+            "calibration": {name: recalibrated(0.3 * place + 0.2) for place, name in enumerate(["candidate", *others])},
             "gaps": {
                 "place": {
                     "cohorts": ["north", "south"],
@@ -348,7 +363,7 @@ NOT_IN_THE_TEXT = re.compile(
     r"|metrics\.difference\.served|metrics\.check|metrics\.about\.block_days\.check|cohorts\.place\.(north|south)\.(days|positives|served)"
     r"|cohorts\.place\.north\.(candidate|champion)\.(?!auc)|cohorts\.place\.north\.difference\.champion\.(?!log_loss)"
     r"|cohorts\.place\.north\.(difference\.served|p_worse)|cohorts\.place\.south"
-    r"|metrics\.gaps\.place\.gaps\.recall\.p_larger"
+    r"|cohorts\.place\.north\.calibration\.(champion|served)|metrics\.gaps\.place\.gaps\.recall\.p_larger"
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
     r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
     r"|feedback\.ratings|monitor\.(recent|latest_day|new_labels)|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
@@ -434,7 +449,10 @@ SAFE = "x\\|y&lt;b>&#64;who next"
 def with_evil_names() -> Evidence:
     """The evidence with a hostile name wherever data or conf may put one."""
     found = evidence()
-    found["cohorts"] = {EVIL: {EVIL: found["cohorts"]["place"]["north"]}}
+    found["cohorts"] = {
+        EVIL: {EVIL: found["cohorts"]["place"]["north"]},
+        "place": {"south": found["cohorts"]["place"]["south"]},
+    }
     found["decision"]["too_small"][0]["cohort"] = EVIL
     gap = found["metrics"]["gaps"]["place"]
     gap["gaps"]["recall"] |= {"highest": EVIL, "lowest": EVIL}
@@ -455,7 +473,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 17 == text.count(SAFE)  # the cohort twice, the input four times
+    assert 19 == text.count(SAFE)  # the cohort four times, the input four times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -485,6 +503,8 @@ NULLABLE = [
     "leaks.served_at.auc",
     "leaks.inputs.size.auc",
     "leaks.inputs.age.one_class",
+    "metrics.calibration.champion.slope",
+    "cohorts.place.north.calibration.candidate.intercept",
     "slices.slices.0.difference",
     "slices.slices.0.p_worse",
     "slices.slices.0.p_corrected",
@@ -576,6 +596,28 @@ def test_gaps_between_cohorts_are_shown_with_their_change() -> None:
     assert "No group has two cohorts that are large enough to compare" in gaps(found, "champion")
 
 
+def test_a_calibration_that_is_off_is_shown_for_large_cohorts() -> None:
+    """Two cohorts are off; of a small one, and of one that may be right, nothing is said."""
+    found = evidence()
+    for member, one in found["cohorts"]["place"].items():
+        one["calibration"]["candidate"] = {"slope": triple(0.8), "intercept": triple(0.0)} | {"name": member}
+    text = calibration(found["metrics"], found["cohorts"])
+    assert "| champion | 0.613 [0.602, 0.635] | +0.717 [+0.706, +0.739] |" in text.splitlines()
+    assert "In 2 of 2 cohorts the candidate is off by more than chance." in text
+    assert "| place = north | 0.800 [0.789, 0.822] | +0.000 [-0.011, +0.022] |" in text.splitlines()
+    small = [{"cohort": "place = north", "rows": 9, "rarer": 1}]
+    found["cohorts"]["place"]["south"]["calibration"]["candidate"]["slope"] = triple(1.0)
+    assert "In 0 of 1 cohorts the candidate is off" in calibration(found["metrics"], found["cohorts"], small)
+
+
+def test_the_interval_of_a_point_of_the_reliability_curve_is_drawn() -> None:
+    """A vertical line from its low to its high end, for each point that has one."""
+    curves = copy.deepcopy(CURVES)
+    curves["served"]["reliability"][0] |= {"low": None, "high": None}
+    bars = [bar for line in plots.roc_and_reliability(curves).axes[1].collections for bar in line.get_segments()]
+    assert [[0.2, 0.25, 0.2, 0.3], [0.2, 0.15, 0.2, 0.3]] == [pytest.approx(bar.ravel().tolist()) for bar in bars]
+
+
 def test_slices_are_shown_with_what_other_days_say() -> None:
     """Where there are none, a sentence says so."""
     found = evidence()["slices"]
@@ -657,7 +699,7 @@ CURVES = {
             {"fall_out": 0.3, "recall": 0.6 + add},
             {"fall_out": 1.0, "recall": 1.0},
         ],
-        "reliability": [{"score": 0.2, "rate": 0.1 + add, "n": 5}],
+        "reliability": [{"score": 0.2, "rate": 0.1 + add, "low": 0.05 + add, "high": 0.3, "n": 5}],
         "scores": [{"score": 0.25, "share": 0.4}, {"score": 0.75, "share": 0.6}],
     }
     for name, add in (("candidate", 0.2), ("champion", 0.1), ("served", 0.0))
