@@ -21,7 +21,7 @@ def coerce(raw: pd.DataFrame, columns: dict[str, Column]) -> tuple[pd.DataFrame,
         found = raw[name]
         typed: pd.Series[Any]
         if column.type == "string":
-            typed = found.astype("str")
+            typed = words(found)
         elif column.type == "datetime":
             typed = moments(found)
         else:
@@ -33,6 +33,13 @@ def coerce(raw: pd.DataFrame, columns: dict[str, Column]) -> tuple[pd.DataFrame,
         broken.append(breaks(found.index[is_wrong], name, f"not of type {column.type}"))
         rows[name] = typed
     return pd.DataFrame(rows, index=raw.index), pd.concat(broken)
+
+
+def words(found: pd.Series) -> pd.Series:
+    """Values as texts; a truth is `true` or `false`, as `flywheel init` and the databases write it, not Python's `True`."""
+    if pd.api.types.infer_dtype(found, skipna=True) == "boolean":
+        found = found.map({True: "true", False: "false"})
+    return found.astype("str")
 
 
 def moments(found: pd.Series) -> pd.Series:

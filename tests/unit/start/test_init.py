@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import subprocess
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from flywheel import files as store
+from flywheel.data.collection import storable
+from flywheel.data.contract import broken_rules, coerce
 from flywheel.data.settings import Contract
 from flywheel.data.sources import files
 from flywheel.data.sources.files import open_source
@@ -182,6 +186,41 @@ def test_what_is_written_opens_the_same_tables() -> None:
     assert DAYS * 40 == sum(len(source.predictions(day)) for day in days)
     values = pd.concat([source.feedback(day)["value"] for day in days])
     assert values.mean() == pytest.approx((served()["late"] == "LATE").mean())
+
+
+def _some(*values: Any) -> list[Any]:
+    """Values in turn, one for each row that is served."""
+    return [values[k % len(values)] for k in range(DAYS * 40)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        _some(True, False),
+        _some(True, None, False),
+        _some(1, 2, 3),
+        _some(0.5, None, 7.25),
+        _some(Decimal("0.50"), Decimal("7.25")),
+        _some(["a"], ["a", "b"], None),
+        _some({"a": 1}, {"a": 2}),
+        _some(b"gl\xfchwein", b"tea"),
+        _some(dt.timedelta(hours=1), dt.timedelta(hours=2)),
+        _some(dt.time(12), dt.time(13)),
+        pd.Categorical(_some("x", "y", None)),
+    ],
+    ids=lambda values: type(values[0]).__name__ + ("?" if values[1] is None else ""),
+)
+def test_the_rows_that_were_looked_at_keep_the_contract(values: Any) -> None:
+    """Of any type that Parquet knows: what is proposed for a column lets its own values pass, once they are stored."""
+    served().assign(odd=values).to_parquet("p.parquet")
+    found = proposed("p.parquet", time="time", label="late", known_at="known")
+    assert "odd" in [*found.numeric, *found.categorical]
+    source = open_source(found.options)
+    stored = storable(source.predictions(source.first_day))
+    store.write_parquet(Path("day.parquet"), stored)
+    contract = parse(Contract, found.contract).predictions
+    rows, broken = coerce(store.read_parquet(Path("day.parquet")), contract)
+    assert (len(rows) > 0, [*broken["rule"], *broken_rules(rows, contract)["rule"]]) == (True, [])
 
 
 def test_the_same_column_twice_an_id_and_a_constant_are_left_out() -> None:

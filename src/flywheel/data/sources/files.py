@@ -168,7 +168,7 @@ def batches(where: Where, columns: list[str]) -> Iterator[pa.Table]:
             return open_file(filesystem, name)
 
         try:
-            yield from READERS[kind](opened, name, where, columns)
+            yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
         except (OSError, EOFError) as error:
             raise DataError(f"{name} cannot be read: {error}. Mend it and run again.") from error
 

@@ -232,7 +232,24 @@ def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
         column = column.cast("int64") if whole is not False else column
     if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
         return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], "string")])
+    if _is_bytes(column.type):
+        words = [None if v is None else v.decode("utf-8", "backslashreplace") for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(words, "string")])
     return column.cast("string")
+
+
+def simple(raw: pa.Table) -> pa.Table:
+    """Rows in which what is no number, truth, text or moment is a text: lists, objects, bytes, lengths of time."""
+    for at, one in enumerate(raw.schema):
+        is_odd = pa.types.is_nested(one.type) or pa.types.is_duration(one.type) or pa.types.is_time(one.type)
+        if is_odd or _is_bytes(one.type):
+            raw = raw.set_column(at, one.name, texts(raw[one.name]))
+    return raw
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    found: bool = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return found
 
 
 def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray, np.ndarray]:
