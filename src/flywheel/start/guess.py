@@ -122,7 +122,7 @@ def find_value(table: Profile, given: str | None, taken: set[str], option: str =
         raise ConfigError(
             f"{name} of {table.where.path} is always {values[0]!r}: a model has nothing to learn from one class."
         )
-    if column.n_values > 2 and set(values) != {"-1", "0", "1"}:
+    if column.n_values > 2 and set(map(plain_number, values)) != {"-1", "0", "1"}:
         shown = ", ".join(repr(one) for one in values[:4]) or "many values"
         raise ConfigError(
             f"{name} of {table.where.path} has {column.n_values} values ({shown}…); a label has two. Make it two in the table, "

@@ -538,6 +538,24 @@ def test_minus_one_in_the_predictions_is_an_outcome_by_its_sign() -> None:
     assert {"1": 1, "-1": 0} == proposed("one.csv").options["outcome"]["values"]
 
 
+def test_feedback_of_all_channels_in_one_table_is_understood() -> None:
+    """As the contract has it: 0 and 1, -1 and 1, and nothing for a ticket, which is a gap that makes the numbers floats."""
+    p, _ = tables()
+    frame = served()
+    channel = np.resize(["outcome", "report", "rating", "ticket"], len(frame))
+    late = (frame["late"] == "LATE").astype("float64")
+    value = np.select([channel == "rating", channel == "ticket"], [2 * late - 1, np.nan], late)
+    pd.DataFrame({"id": frame["id"], "received_at": frame["known"], "channel": channel, "value": value}).to_csv(
+        "f.csv", index=False
+    )
+    found = proposed(p, "f.csv")
+    [table] = found.options["feedback"]
+    assert (table["columns"]["value"], "values" in table) == ("value", False)
+    value_of = found.contract["feedback"]["value"]
+    assert value_of == {"type": "number", "allowed": [-1, 0, 1], "nullable": True}
+    assert found.contract["feedback"]["channel"]["allowed"] == ["outcome", "report", "rating", "ticket"]
+
+
 def test_an_outcome_without_a_label_is_not_blamed_on_another_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is none; another column may say what happened."""
     served().to_csv("one.csv", index=False)
