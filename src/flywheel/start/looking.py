@@ -70,7 +70,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
     roles = _roles(served, {*ids, at.name, *label, *([known_at] if known_at else [])}, OPTIONAL["predictions"])
     columns |= roles
     guesses = [
-        ("served_at", f"{at.name}" + (f", {at.time} since 1970" if at.time in mapping.UNITS else "")),
+        ("served_at", f"{at.name}{written(at)}"),
         ("prediction_id", " + ".join(ids) + (": together they name each row" if len(ids) > 1 else "")),
         *roles.items(),
     ]
@@ -166,6 +166,13 @@ def _written(table: Profile, columns: dict[str, Any], at: Column, zone: str) -> 
     return said | _times(at, zone) | {"columns": columns}
 
 
+def written(at: Column) -> str:
+    """How a column writes its times, for a person to see; nothing where that is as ISO 8601 has it."""
+    if at.time == "iso":
+        return ""
+    return f", {at.time} since 1970" if at.time in mapping.UNITS else f", written as {at.time}"
+
+
 def _times(at: Column, zone: str) -> dict[str, str]:
     said = {"time": at.time} if at.time != "iso" else {}
     return said | ({"timezone": zone} if zone != "UTC" and not at.has_offset else {})
@@ -236,7 +243,7 @@ def _feedback(
     if words:
         table["values"] = words
     guesses = [
-        ("feedback", f"{about} names the prediction, {at.name} says when it was known; {joined.text}"),
+        ("feedback", f"{about} names the prediction, {at.name} says when it was known{written(at)}; {joined.text}"),
         ("channel", ", ".join(channels) + how),
         ("value", f"{value.name}, {why}"),
     ]

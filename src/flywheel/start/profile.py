@@ -43,8 +43,10 @@ ADVICE = {
 }
 DELIMITERS = ",;\t|"
 STANDS_FOR_NOTHING = ("NA", "N/A", "#N/A", "n/a", "?", "-", "None", "none")
-TIMES = ("iso", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y",
-         "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y", "%Y%m%d%H%M%S")  # fmt: skip
+DATES = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y")
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+TIMES = ("iso", *(date + clock for date in DATES for clock in CLOCKS), "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S %Z",
+         "%Y-%m-%d %H:%M:%S.%f %Z")  # fmt: skip
 EPOCHS = {"s": (1e9, 4e9), "ms": (1e12, 4e12), "us": (1e15, 4e15)}
 TIMELY = re.compile(r"(?i)time|date|_at$|^at$|when|stamp|^ts$|day|hour|known|since|created|received|served")
 
@@ -56,8 +58,10 @@ class Column:
     name: str
     # time, integer, number, boolean, text or empty
     kind: str = "empty"
-    # how its times are written: iso, s, ms, us, or a format
+    # how its times are written: iso, s, ms, us, or a format; and the same column as if they were written in other ways that
+    # fit the first rows, such as the day before the month
     time: str = "iso"
+    rivals: list[Column] = field(default_factory=list)
     has_offset: bool = False
     rows: int = 0
     nulls: int = 0
@@ -298,8 +302,11 @@ def guessed(name: str, column: pa.ChunkedArray) -> Column:
         if n_wrong <= FEW_WRONG * len(words) and numbers.notna().any():
             found.kind = "number"  # whole numbers are told apart in the end
         else:
-            found.time, found.has_offset, is_time = time_of(words[~is_nothing])
-            found.kind = "time" if is_time else "text"
+            styles = times_of(words[~is_nothing])
+            found.kind = "time" if styles else "text"
+            found.time = styles[0] if styles else "iso"
+            found.has_offset = has_offsets(words[~is_nothing], found.time) if styles else False
+            found.rivals = [Column(name, "time", one, counts=None, is_unique=False) for one in styles[1:]]
     if found.kind in ("integer", "number") and TIMELY.search(name) and len(there):
         numbers = pd.to_numeric(mapping.texts(there).to_pandas(), errors="coerce").dropna()
         for unit, (low, high) in EPOCHS.items():
@@ -308,21 +315,29 @@ def guessed(name: str, column: pa.ChunkedArray) -> Column:
     return found
 
 
-def time_of(words: pd.Series) -> tuple[str, bool, bool]:
-    """How times are written, whether they say their offset, and whether they are times at all."""
-    some = words.head(2_000)
-    for style in TIMES:
-        at = pd.to_datetime(some, format="ISO8601" if style == "iso" else style, errors="coerce", utc=True)
-        if len(some) and at.notna().mean() > 1 - FEW_WRONG:
-            has_offset = style == "iso" and has_offsets(some)
-            return style, has_offset, True
-    return "iso", False, False
+def times_of(words: pd.Series) -> list[str]:
+    """The ways in which times may be written, the likeliest first; none where these are no times."""
+    found = []
+    for style in TIMES if len(words) else ():
+        if all(share_of(words.head(n), style) > least for n, least in ((20, 0), (2_000, 1 - FEW_WRONG))):
+            found.append(style)
+            if style == "iso":
+                break
+    return found
 
 
-def has_offsets(words: pd.Series) -> bool:
+def share_of(words: pd.Series, style: str) -> float:
+    """Which share of some texts are times, written in one way."""
+    at = pd.to_datetime(words, format="ISO8601" if style == "iso" else style, errors="coerce", utc=True)
+    return float(at.notna().mean())
+
+
+def has_offsets(words: pd.Series, style: str) -> bool:
     """Whether most times say how far they are from UTC; the end of a date does not."""
-    says = pa.compute.match_substring_regex(pa.array(words, "string"), mapping.OFFSET).to_pandas()
-    return bool(says.mean() > 0.5 and words.str.len().max() > len("2013-01-01"))
+    some = words.head(2_000)
+    says = pa.compute.match_substring_regex(pa.array(some, "string"), mapping.OFFSET).to_pandas()
+    is_iso = style == "iso" and bool(says.mean() > 0.5 and some.str.len().max() > len("2013-01-01"))
+    return is_iso or style.endswith("%Z")
 
 
 def count(found: Column, column: pa.ChunkedArray) -> None:
@@ -357,6 +372,8 @@ def count(found: Column, column: pa.ChunkedArray) -> None:
         note_wrong(found, moments.isna(), came, column, before)
         seconds = moments.dropna().astype("datetime64[us, UTC]").astype("int64") / 1e6
         widen(found, seconds)
+        for rival in found.rivals:
+            count(rival, column)
     elif found.kind == "text":
         is_number = pd.to_numeric(words, errors="coerce").notna()
         found.numbers += int((is_number | words.str.fullmatch(WRITTEN)).sum())
@@ -384,5 +401,10 @@ def settle(found: Column) -> None:
     found.repeats = len(hashes) - len(np.unique(hashes))
     found.is_unique = len(hashes) > 0 and found.nulls == 0 and not found.repeats
     found.seen = []
+    best = min(found.rivals, key=lambda one: one.wrong, default=found)
+    if best.wrong < found.wrong:  # in the first rows, no day was above 12
+        for name in ("time", "low", "high", "wrong", "wrong_example", "wrong_row"):
+            setattr(found, name, getattr(best, name))
+    found.rivals = []
     if found.kind in NUMERIC:
         found.kind = "number" if found.has_points else "integer"

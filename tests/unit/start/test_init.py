@@ -607,6 +607,26 @@ def test_how_a_csv_is_written_is_found_out(text: str, kinds: dict[str, str]) -> 
     assert kinds == {name: one.kind for name, one in profile("t.csv").columns.items()}
 
 
+@pytest.mark.parametrize(
+    "style",
+    ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%y %H:%M", "%d-%m-%Y %H:%M:%S", "%m/%d/%y %I:%M %p",
+     "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S.%f UTC"],
+)  # fmt: skip
+def test_how_times_are_written_is_found_out_and_told(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though in the first rows no day is above 12: the whole column decides which is the month."""
+    monkeypatch.setattr("flywheel.start.profile.HEAD", 400)
+    frame = served()
+    for name in ("time", "known"):
+        frame[name] = pd.to_datetime(frame[name]).dt.strftime(style)
+    found = proposed(*tables(frame))
+    source = open_source(found.options)
+    assert (source.first_day, source.last_day) == (dt.date(2031, 1, 1), dt.date(2031, 3, 1))
+    shown = style.replace("UTC", "%Z")
+    assert f"time, written as {shown}" == dict(found.guesses)["served_at"]
+    assert f"known says when it was known, written as {shown}; " in dict(found.guesses)["feedback"]
+    assert ("time zone" in dict(found.guesses)) == ("UTC" not in style)
+
+
 def test_latin_letters_in_one_byte_are_found_out() -> None:
     """The encoding is written into the options, so the source reads the same."""
     Path("t.csv").write_bytes("a,b\n1,ä\n".encode("latin-1"))

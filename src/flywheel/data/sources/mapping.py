@@ -312,7 +312,7 @@ def _parsed(column: pa.ChunkedArray, options: Moments) -> tuple[pd.Series, np.nd
         words = column.to_pandas()
         style = "ISO8601" if options.time == "iso" else options.time
         at = pd.to_datetime(words, format=style, utc=True, errors="coerce")
-        is_local = "%z" not in options.time
+        is_local = "%z" not in options.time.lower()  # %z is an offset, %Z is UTC
         if options.time == "iso":  # the end of a date is no offset
             says = pc.match_substring_regex(column, OFFSET).to_numpy()
             is_local = ~((says == True) & (words.str.len() > len("2013-01-01")).to_numpy())  # noqa: E712 null is not true
