@@ -21,6 +21,7 @@ from flywheel.data.sources import files as source
 from flywheel.data.sources import mapping
 from flywheel.data.sources.files import Where
 from flywheel.data.sources.part import is_in_share
+from flywheel.data.sources.spool import together
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import parse
 
@@ -111,12 +112,8 @@ class Profile:
         share = min(1.0, SAMPLE / max(self.rows, 1))
         parts = []
         for raw in source.batches(self.where, list(dict.fromkeys([*columns, *ids]))):
-            frame = raw.to_pandas()
-            if share < 1:
-                names = mapping.joined(raw, tuple(ids)).to_pandas()
-                frame = frame[is_in_share(names, share).to_numpy()]
-            parts.append(frame)
-        found: pd.DataFrame = pd.concat(parts, ignore_index=True)
+            parts.append(raw if share == 1 else of_share(raw, ids, share))
+        found: pd.DataFrame = together(parts).to_pandas()
         return found
 
     def hashes(self, several: Sequence[Sequence[str]], share: float = 1.0) -> list[np.ndarray]:
@@ -131,6 +128,12 @@ class Profile:
                 hashed = pd.util.hash_array(words.to_numpy(dtype=object))
                 mine.append(hashed[hashed <= np.uint64(share * LARGEST)] if share < 1 else hashed)
         return [np.concatenate([np.array([], dtype="uint64"), *mine]) for mine in found]
+
+
+def of_share(raw: pa.Table, ids: list[str], share: float) -> pa.Table:
+    """The rows whose ids are in a share."""
+    names = mapping.joined(raw, tuple(ids)).to_pandas()
+    return raw.filter(pa.array(is_in_share(names, share).to_numpy()))
 
 
 @contextmanager
@@ -167,13 +170,17 @@ def looked_at(where: Where) -> Profile:
         if not columns:
             columns = {name: guessed(name, raw[name].slice(0, HEAD)) for name in names}
         for name in names:
+            if columns[name].kind == "empty" and raw[name].null_count < len(raw):  # its values begin here
+                known = columns[name]
+                columns[name] = guessed(name, raw[name].drop_null().slice(0, HEAD))
+                columns[name].rows, columns[name].nulls = known.rows, known.nulls
             count(columns[name], raw[name])
     rows = max((one.rows for one in columns.values()), default=0)
     if not rows:
         raise DataError(f"{where.path} has no row. Give a table with rows to look at; feedback may be left out.")
     for column in columns.values():
         settle(column)
-    return Profile(where, columns, rows, pa.concat_tables(head, promote_options="permissive").to_pandas())
+    return Profile(where, columns, rows, together(head).to_pandas())
 
 
 def nothings(found: Profile) -> list[str]:

@@ -768,6 +768,43 @@ def test_few_numbers_in_a_wrong_form_are_a_category_that_is_told() -> None:
     assert "what price is: not all of its values are numbers" in found.unknown
 
 
+@pytest.mark.parametrize(
+    ("column", "later", "kind"),
+    [
+        ("weight", lambda weight: weight.astype("str"), "number"),
+        ("weight", lambda weight: weight.round(), "number"),
+        ("id", lambda ids: ids.str[1:].astype("int64"), "text"),
+        ("time", pd.to_datetime, "time"),
+    ],
+)
+def test_a_column_may_have_another_type_in_another_file(
+    column: str, later: Callable[[pd.Series], pd.Series], kind: str
+) -> None:
+    """And another order, as two exports have it: the files are looked at together, and what is proposed opens them."""
+    Path("months").mkdir()
+    first, second = served().iloc[:1000], served().iloc[1000:]
+    first.to_parquet("months/1.parquet")
+    second.assign(**{column: later(second[column])}).iloc[:, ::-1].to_parquet("months/2.parquet")
+    assert profile("months").columns[column].kind == kind
+    found = proposed("months", time="time", label="late", known_at="known")
+    source = open_source(found.options)
+    assert len(source.predictions(source.last_day)) > 0
+
+
+def test_a_column_whose_values_begin_later_is_not_empty() -> None:
+    """The first file may have none of them."""
+    Path("months").mkdir()
+    first, second = served().iloc[:1000], served().iloc[1000:]
+    first.assign(weight=None, depot=None).to_csv("months/1.csv", index=False)
+    second.to_csv("months/2.csv", index=False)
+    kinds = {name: one.kind for name, one in profile("months").columns.items()}
+    assert (kinds["weight"], kinds["depot"]) == ("number", "text")
+    found = proposed("months", time="time", label="late", known_at="known")
+    assert found.contract["predictions"]["in_depot"] == {
+        "type": "string", "nullable": True, "allowed": ["east", "north", "south"],
+    }  # fmt: skip
+
+
 def test_a_table_is_looked_at_in_parts() -> None:
     """Counts, ranges and uniqueness are of all rows; a value that comes twice far apart is no id."""
     column = Column("x", kind="text")

@@ -118,7 +118,7 @@ def together(parts: list[pa.Table]) -> pa.Table:
     for name in names:
         kinds = {part.schema.field(name).type for part in parts}
         if len(kinds - {pa.null()}) > 1 and not all(pa.types.is_integer(k) or pa.types.is_floating(k) for k in kinds):
-            parts = [part.set_column(names.index(name), name, part[name].cast("string")) for part in parts]
+            parts = [part.set_column(part.column_names.index(name), name, part[name].cast("string")) for part in parts]
     return pa.concat_tables(parts, promote_options="permissive")
 
 
