@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from flywheel.params import MAX_DAYS, Names, Params, TimeZone
+
+# Columns that stand beside the features at some time: what is known of a row, and what a model says of it.
+RESERVED = (
+    "prediction_id",
+    "served_at",
+    "served_score",
+    "label",
+    "label_confidence",
+    "known_at",
+    "until",
+    "champion_score",
+)
 
 
 class Calendar(Params):
@@ -35,11 +48,27 @@ class History(Params):
     windows: Annotated[tuple[Annotated[str, AfterValidator(_check_window)], ...], Field(strict=False, min_length=1)]
 
 
+def is_feature_of_the_loop(name: str) -> bool:
+    """Whether the loop calls a feature of its own so, or a column beside them: a part of the calendar, or a history."""
+    return name in RESERVED or re.fullmatch(r"served_(hour|weekday|month)|.+_(rate|count)_\d+[hd]", name) is not None
+
+
 class Features(Params):
     numeric: Names
     categorical: Names
     calendar: Calendar
     history: Annotated[tuple[History, ...], Field(strict=False)]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Features:
+        twice = sorted(name for name, n in Counter([*self.columns, *RESERVED]).items() if n > 1)
+        if twice:
+            raise ValueError(
+                f"features: found {', '.join(twice)}, each of which is there twice, or is a name of the loop's own "
+                f"({', '.join(RESERVED)}). Give the input another name, such as {twice[0]}_2, also under contract and "
+                "source.options, as in_…, and wherever else its name is"
+            )
+        return self
 
     @property
     def columns(self) -> list[str]:

@@ -11,7 +11,7 @@ from flywheel import files
 from flywheel.data import tables
 from flywheel.errors import ConfigError
 from flywheel.features.history import history, window_length
-from flywheel.features.settings import Calendar, Features
+from flywheel.features.settings import RESERVED, Calendar, Features
 from flywheel.labels.revisions import spans
 from flywheel.project import load_function
 
@@ -31,7 +31,7 @@ def compute_days(new: list[dt.date], params: Features, derive: str | None) -> li
     table = featurize(predictions, known, params)
     if derive:
         derived = load_function(derive, "project.derive")(predictions)
-        check_derived(derived, predictions, derive, set(table.columns))
+        check_derived(derived, predictions, derive, {*table.columns, *RESERVED})
         table = pd.concat([table, derived], axis=1)
     by_day = dict(list(table.groupby(table["served_at"].dt.date)))
     return [(day, by_day.get(day, table.iloc[:0])) for day in new]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.errors import ConfigError
+from flywheel.features.settings import is_feature_of_the_loop
 from flywheel.labels.conclude import VOTES
 from flywheel.start import guess
 from flywheel.start.guess import Ask, Usual
@@ -215,11 +216,11 @@ def _twins(table: Profile, columns: list[Column]) -> dict[str, str]:
 
 
 def _renamed(names: Sequence[str]) -> dict[str, str]:
-    """The loop's names of inputs; where two would be the same, the second has a number."""
+    """The loop's names of inputs; where two would be the same, or one the loop's own, the second has a number."""
     found: dict[str, str] = {}
     for name in names:
         mine, n = guess.input_name(name), 2
-        while mine in found.values():
+        while mine in found.values() or is_feature_of_the_loop(mine.removeprefix("in_")):
             mine, n = f"{guess.input_name(name)}_{n}", n + 1
         found[name] = mine
     return found

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from flywheel import files
 from flywheel.errors import ConfigError, DataError
 from flywheel.features.days import read_features
-from flywheel.features.settings import Calendar
+from flywheel.features.settings import Calendar, Features
 from flywheel.features.table import calendar
+from flywheel.params import parse
 from flywheel.stages.featurize import FeaturizeParams, main
 from tests.planted import ON_DISK, at, contents, day, feedback, furnish, prediction, settings, write_valid
 
@@ -50,6 +51,28 @@ def test_the_declared_features_are_the_columns() -> None:
     history = ["place_rate_3h", "place_count_3h", "place_rate_2d", "place_count_2d"]
     expected = ["prediction_id", "served_at", "served_score", "size", "place", "served_hour", *history]
     assert expected == list(features(1))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"numeric": ["size", "label"]},
+        {"numeric": ["size", "served_at"]},
+        {"categorical": ["champion_score"]},
+        {"numeric": ["size", "served_hour"]},
+        {"numeric": ["size", "place_rate_3h"]},
+        {"numeric": ["size", "size"]},
+    ],
+)
+def test_a_feature_may_not_be_called_as_another_or_as_a_column_of_the_loop_s_own(changes: dict[str, Any]) -> None:
+    """Else one would be taken for the other, far from here."""
+    whole = {
+        "numeric": ["size"], "categorical": ["place"], "calendar": {"timezone": "UTC", "parts": ["hour"]},
+        "history": [{"key": ["place"], "windows": ["3h"]}],
+    }  # fmt: skip
+    assert parse(Features, whole).columns == ["size", "place", "served_hour", "place_rate_3h", "place_count_3h"]
+    with pytest.raises(ConfigError, match=r"^features: found \w+, each .* Give the input another name"):
+        parse(Features, whole | changes)
 
 
 def test_the_settings_know_the_names_of_the_declared_features() -> None:

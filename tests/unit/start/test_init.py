@@ -22,6 +22,7 @@ from flywheel.data.settings import Contract
 from flywheel.data.sources import files
 from flywheel.data.sources.files import open_source
 from flywheel.errors import ConfigError, DataError
+from flywheel.features.settings import RESERVED, Features
 from flywheel.params import parse
 from flywheel.start import beginning, guess, joining, replacing
 from flywheel.start.looking import Answers
@@ -766,6 +767,16 @@ def test_few_numbers_in_a_wrong_form_are_a_category_that_is_told() -> None:
     found = proposed(*tables(frame.assign(price=whole.where(frame.index % 2 == 0, whole + " EUR"))))
     assert dict(found.guesses)["price"].startswith("a category: 50% of its values are numbers")
     assert "what price is: not all of its values are numbers" in found.unknown
+
+
+@pytest.mark.parametrize("name", [*RESERVED, "served_hour", "depot_rate_3d", "all_count_12h"])
+def test_an_input_is_not_called_as_what_the_loop_makes(name: str) -> None:
+    """A column with such a name has a number behind it, and the features can be declared."""
+    frame = served().assign(**{name: np.resize([0.5, 7.25, 2.125, 3.0], DAYS * 40)})
+    frame.to_csv("p.csv", index=False)
+    found = proposed("p.csv", id="id", time="time", label="late", known_at="known")
+    assert f"{name}_2" in found.numeric
+    parse(Features, yaml.safe_load(as_yaml(found, "late_parcels"))["features"])
 
 
 @pytest.mark.parametrize(
