@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +67,10 @@ def named(role: str, names: Sequence[str]) -> str | None:
 
 
 def input_name(column: str) -> str:
-    """The loop's name of an input: in_ and the column's own, in small letters."""
-    return "in_" + (re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_") or "column")
+    """The loop's name of an input: in_ and the column's own, in small letters, of any alphabet, without accents."""
+    parts = unicodedata.normalize("NFKD", column.casefold())
+    letters = unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", parts))
+    return "in_" + (re.sub(r"[\W_]+", "_", letters).strip("_") or "column")
 
 
 def find_time(table: Profile, role: str, given: str | None, ask: Ask, option: str) -> Column:
@@ -97,7 +101,8 @@ def find_time(table: Profile, role: str, given: str | None, ask: Ask, option: st
     said = ask(question, names, best) or best
     if said is None or said not in names:
         raise ConfigError(
-            f"{table.where.path} has several columns with times ({', '.join(names)}). Say which one it is: {option} {names[0]}"
+            f"{table.where.path} has several columns with times ({', '.join(names)}). Say which one it is: {option} "
+            + shlex.quote(names[0])
         )
     return table.columns[said]
 
@@ -114,7 +119,7 @@ def find_value(table: Profile, given: str | None, taken: set[str], option: str =
     if name is None:
         raise ConfigError(
             f"{table.where.path}: no column says what happened ({'several have' if two else 'none has'} two values). "
-            f"Say which one does: {option} {(two or free or ['COLUMN'])[0]}"
+            f"Say which one does: {option} {shlex.quote((two or free or ['COLUMN'])[0])}"
         )
     column = table.columns[name]
     values = sorted(column.counts or {})

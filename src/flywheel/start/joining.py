@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -68,7 +69,7 @@ def check_repeats(table: Profile, other: Profile) -> None:
         if is_near and _is_joined(table, one.name, other):
             raise ConfigError(
                 f"{one.name} of {table.where.path} is named by {other.where.path}, but {in_repeats(one.repeats, table.rows)}. "
-                f"An id names one row. Correct the table, or go on with: --id {one.name}"
+                f"An id names one row. Correct the table, or go on with: --id {shlex.quote(one.name)}"
             )
 
 

@@ -81,7 +81,7 @@ def propose(
     keys = {named[one.name]: one.n_values for one in by_size if one.n_values <= guess.CATEGORY_VALUES}
     unknown = []
     event = guess.plain(looked.value.name)
-    if event in guess.NAMELESS:
+    if not event or event in guess.NAMELESS:
         event = next(
             (word for word, number in looked.words.items() if number == 1 and word not in ("0", "1")), "positive"
         )

@@ -311,6 +311,17 @@ def test_of_two_times_somebody_says_which() -> None:
     assert PLACEHOLDER not in as_yaml(found, "x")
 
 
+def test_a_name_with_a_space_is_quoted_where_it_is_to_be_copied() -> None:
+    """What a message says to type works as it stands."""
+    frame = served().rename(columns={"time": "began at", "known": "known at", "late": "is late"})
+    frame.to_csv("one.csv", index=False)
+    with pytest.raises(ConfigError, match=r"--time 'began at'$"):
+        proposed("one.csv")
+    frame.assign(**{"is big": frame["weight"] > 9}).to_csv("one.csv", index=False)
+    with pytest.raises(ConfigError, match=r"--label 'is late'$"):
+        proposed("one.csv", time="began at", known_at="known at", id="id")
+
+
 def test_feedback_about_other_predictions_is_refused() -> None:
     """No id of one table is in the other."""
     names = tables()
@@ -767,6 +778,31 @@ def test_few_numbers_in_a_wrong_form_are_a_category_that_is_told() -> None:
     found = proposed(*tables(frame.assign(price=whole.where(frame.index % 2 == 0, whole + " EUR"))))
     assert dict(found.guesses)["price"].startswith("a category: 50% of its values are numbers")
     assert "what price is: not all of its values are numbers" in found.unknown
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("Größe (cm)", "in_grosse_cm"),
+        ("Prénom", "in_prenom"),
+        ("unit.price", "in_unit_price"),
+        ("1st item", "in_1st_item"),
+        ("价格", "in_价格"),
+        ("がく", "in_がく"),
+        ("Цена, ₽", "in_цена"),
+        ("__x__", "in_x"),
+        ("%", "in_column"),
+    ],
+)
+def test_an_input_is_named_after_its_column(column: str, name: str) -> None:
+    """In any alphabet: a report about `column` and `column_2` would say nothing."""
+    assert name == guess.input_name(column)
+
+
+def test_a_label_whose_name_has_no_latin_letter_has_a_word_for_a_1() -> None:
+    """`event` is part of sentences."""
+    served().rename(columns={"late": "结果"}).to_csv("p.csv", index=False)
+    assert "LATE" == proposed("p.csv", time="time", label="结果", known_at="known").event
 
 
 @pytest.mark.parametrize("name", [*RESERVED, "served_hour", "depot_rate_3d", "all_count_12h"])
