@@ -143,9 +143,11 @@ def _on_main(commit: Commit) -> Link:
         return Link("main", f"{commit.sha[:10]} is on {shown}", True)
     if git.run("rev-parse", "--is-shallow-repository").strip() == "true":
         return Link("main", "this clone is shallow, so it does not know. Run: git fetch --unshallow --tags", False)
-    return Link(
-        "main", f"{commit.sha[:10]} is not on {shown}. Merge it first; a merge elsewhere comes with: git fetch", False
+    is_remote = main.startswith("refs/remotes/")
+    todo = (
+        "Merge it and push (git push) first; a merge elsewhere comes with: git fetch" if is_remote else "Merge it first"
     )
+    return Link("main", f"{commit.sha[:10]} is not on {shown}. {todo}", False)
 
 
 def _decision(commit: Commit, evidence: Evidence) -> Link:

@@ -330,7 +330,7 @@ def test_a_version_is_on_main() -> None:
     git("checkout", "--quiet", "-b", "other")
     write("README.md", "other\n")
     commit()
-    with pytest.raises(DataError, match=r"main: \w+ is not on main"):
+    with pytest.raises(DataError, match=r"main: \w+ is not on main\. Merge it first\."):
         serve.release(NAME, compose)
     git("tag", "-a", f"{NAME}@v0.2.0", "-m", "v0.2.0: gate: pass, as of 2030-02-01")
     assert list(broken("v0.2.0")) == ["main"]
@@ -345,7 +345,7 @@ def test_main_is_the_one_of_origin_where_there_is_one(tmp_path: Path) -> None:
     git("push", "--quiet", "origin", "main")
     write("README.md", "other\n")
     commit()
-    with pytest.raises(DataError, match="is not on origin/main"):
+    with pytest.raises(DataError, match=r"is not on origin/main\. Merge it and push \(git push\) first"):
         serve.release(NAME, compose)
     git("push", "--quiet", "origin", "main")
     assert serve.release(NAME, compose) == "v0.2.0"
