@@ -281,6 +281,17 @@ class Volume:
         return min(self.positives, self.labels - self.positives)
 
 
+def n_columns(history: Sequence[Mapping[str, Any]]) -> int:
+    """How many features history makes: a rate and a count for each key and window."""
+    return 2 * sum(len(one["windows"]) for one in history)
+
+
+def training_events(volume: Volume, usual: int) -> float:
+    """How many rows of the rarer class the training window will have, if they are the same each day."""
+    training = volume.days - evaluation_days(volume, usual) - volume.lag
+    return volume.rarer * training / max(volume.days, 1)
+
+
 def evaluation_days(volume: Volume, usual: int) -> int:
     """Days of the evaluation window: usual ones, or more where labels come late, so that its first part is labelled.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ HISTORY_KEYS = 3
 COHORTS = 3
 RECENT = dt.timedelta(days=3)  # data that ends further back is over: the clock replays it
 ROWS_OF_TINY, DAYS_OF_TINY = 20_000, 42
+FEW_FAR, FAR = 0.01, pd.Timedelta("60D")  # so few rows that are so far from the others, or further, are a mistake
 
 
 @dataclass
@@ -96,9 +97,14 @@ def propose(
         wrong = guess.cost(said_wrong)
     history = guess.history_of(dict(list(keys.items())[:HISTORY_KEYS]), labels / days)
     parts = guess.local_hours(looked.rows[SERVED])
-    n_features = len(used) + len(parts) + 2 * sum(len(one["windows"]) for one in history)
+    n_plain = len(used) + len(parts)
     lag = lag_of(looked.labelled)
-    volume = guess.Volume((clock - first.date()).days, served.rows, labels, positives, n_features, lag)
+    volume = guess.Volume(
+        (clock - first.date()).days, served.rows, labels, positives, n_plain + guess.n_columns(history), lag
+    )
+    events = guess.training_events(volume, usual["windows"]["evaluation_days"])
+    if events < volume.features:  # train would stop: it wants one for each feature
+        history, volume = [], replace(volume, features=n_plain)
     found = Proposal(
         name=name,
         event=said_event or event,
@@ -125,7 +131,13 @@ def propose(
         left_out=left_out,
     )
     late = _late(lag, guess.evaluation_days(volume, usual["windows"]["evaluation_days"]))
-    found.guesses = [*looked.said, *_said(found, looked, used, (first.date(), last.date(), days, rate)), *late]
+    found.guesses = [
+        *looked.said,
+        *_said(found, looked, used, (first.date(), last.date(), days, rate)),
+        *late,
+        *_few(events, n_plain, labels),
+        *_far(looked.rows[SERVED], first, last),
+    ]
     odd = [one for one in looked.served.columns.values() if one.is_mixed and one.name not in looked.taken]
     found.unknown = [*unknown, *(f"what {one.name} is: not all of its values are numbers" for one in odd)]
     return found, _inputs(looked, used, renamed), looked.labelled[LABEL].to_numpy()
@@ -175,6 +187,38 @@ def _said(
             (one.name, f"{one.wrong:,} values are no {one.kind}, such as {one.wrong_example!r}: they will be rejected")
             for one in wrong
         ),
+    ]
+
+
+def _few(events: float, n_features: int, labels: float) -> list[tuple[str, str]]:
+    """A warning, where a run will stop at `train` for lack of rows."""
+    if not labels or events >= n_features:
+        return []
+    return [
+        (
+            "careful",
+            f"the training window has about {events:.0f} labels of the rarer class, and there are {n_features} features: "
+            "train wants one for each, and will stop. Give tables of more rows, or take inputs out of features",
+        )
+    ]
+
+
+def _far(served_at: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> list[tuple[str, str]]:
+    """A warning, where a few rows are of other years than the rest."""
+    low, high = (pd.Timestamp(served_at.quantile(share)) for share in (FEW_FAR, 1 - FEW_FAR))  # type: ignore[arg-type]
+    slack = max(high - low, FAR)
+    if first >= low - slack and last <= high + slack:
+        return []
+    odd, todo = (
+        (first, f"a run makes files for each day in between; correct them, or set source.first_day to {low.date()}")
+        if first < low - slack
+        else (last, "the clock may stand after the end of the others; correct them")
+    )
+    return [
+        (
+            "careful",
+            f"nearly all rows are of {low.date()} to {high.date()}, but there are some of {odd.date()}: {todo}, and run again",
+        )
     ]
 
 

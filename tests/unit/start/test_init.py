@@ -451,6 +451,38 @@ def test_two_columns_that_repeat_below_the_first_rows_are_no_id(monkeypatch: pyt
         joining.find_id(profile("p.parquet"), "time", None, None)
 
 
+@pytest.mark.parametrize(
+    ("each", "has_history", "warnings"),
+    [(1, True, []), (70, False, []), (100, False, ["the training window has about"])],
+)
+def test_few_labels_are_too_few_for_history_and_fewer_for_a_run(
+    each: int, has_history: bool, warnings: list[str]
+) -> None:
+    """Train wants a row of the rarer class for each feature: history goes first, and then somebody must know."""
+    frame = served()
+    found = proposed(*tables(frame.iloc[::each]))
+    assert (bool(found.history), [text[:29] for name, text in found.guesses if name == "careful"]) == (
+        has_history,
+        warnings,
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "moment", "said"),
+    [
+        (0, "1970-01-01T00:00:00Z", "some of 1970-01-01: a run makes files for each day in between"),
+        (-1, "2099-01-01T00:00:00Z", "some of 2099-01-01: the clock may stand after the end of the others"),
+        (0, "2030-12-30T00:00:00Z", None),
+    ],
+)
+def test_a_few_rows_of_another_year_are_a_warning(row: int, moment: str, said: str | None) -> None:
+    """A clock that was not set, or a mistyped year."""
+    frame = served()
+    frame.loc[frame.index[row], "time"] = moment
+    warned = [text for name, text in proposed(*tables(frame)).guesses if name == "careful" and "some of" in text]
+    assert [said in text for text in warned] == [True] * (said is not None)
+
+
 def test_labels_that_were_known_too_early_are_a_warning() -> None:
     """Half of the feedback is from before its prediction: a time zone, or two clocks that differ."""
     late = pd.to_datetime(served()["known"]) - pd.to_timedelta(np.where(np.arange(DAYS * 40) % 2, 9, 0), unit="h")
