@@ -38,7 +38,8 @@ FEW_WRONG = 0.02  # a column of numbers may have so many values that are none
 # What to do about an option of a source that is wrong, while there is no conf file.
 ADVICE = {
     "path": "Give the path of a table: flywheel init PREDICTIONS [FEEDBACK]",
-    "format": "Move it away, or name the others with a glob such as 'tables/*.csv'.",
+    "format": "Move it away, or name the others with a glob such as 'tables/*.csv'. How a database is read is in "
+    "docs/your-data.md.",
     "delimiter": "Say what is between two values, such as --delimiter ';', or correct the file.",
     "encoding": "Say how its letters are written, such as --encoding cp1252, or correct the file.",
 }

@@ -135,6 +135,7 @@ def propose(
         *looked.said,
         *_said(found, looked, used, (first.date(), last.date(), days, rate)),
         *late,
+        *_people(looked, usual["collect"]["hash_key_env"]),
         *_few(events, n_plain, labels),
         *_far(looked.rows[SERVED], first, last),
     ]
@@ -188,6 +189,19 @@ def _said(
             for one in wrong
         ),
     ]
+
+
+def _people(looked: Looked, env: str) -> list[tuple[str, str]]:
+    """What a person must do before a run where the tables name people."""
+    named = [looked.columns["user_id"]] if "user_id" in looked.columns else []
+    if set(looked.channels) - {"outcome", "annotation"}:  # these come from systems and annotators, who keep their names
+        named += [
+            one["columns"]["source_id"] for one in looked.options.get("feedback", []) if "source_id" in one["columns"]
+        ]
+    if not named:
+        return []
+    text = f"{' and '.join(dict.fromkeys(named))} names people: set the environment variable {env} to a secret before a run"
+    return [("people", f"{text}; their ids are hashed with it")]
 
 
 def _few(events: float, n_features: int, labels: float) -> list[tuple[str, str]]:

@@ -39,6 +39,7 @@ USUAL = {
     "gate": {"min_labelled_share": 0.3, "min_days": 14, "min_positives": 200},
     "monitor": {"min_labelled_share": 0.3},
     "trigger": {"max_age_days": 28},
+    "collect": {"hash_key_env": "SECRET"},
 }
 
 
@@ -530,6 +531,23 @@ def test_reports_of_people_need_a_vote_each_if_there_is_only_one() -> None:
     assert found.contract["feedback"]["source_id"] == {"type": "string", "nullable": True}
 
 
+@pytest.mark.parametrize(
+    ("served_by", "said_by", "people"),
+    [(None, None, None), ("user", None, "user"), (None, "annotator", None), ("user", "reporter", "user and reporter")],
+)
+def test_where_there_are_people_the_key_is_asked_for(
+    served_by: str | None, said_by: str | None, people: str | None
+) -> None:
+    """Before the first run, which would stop without it; annotators keep their names."""
+    p, f = tables()
+    for path, name in ((p, served_by), (f, said_by)):
+        if name is not None:
+            pd.read_csv(path).assign(**{name: [f"u{k % 9}" for k in range(DAYS * 40)]}).to_csv(path, index=False)
+    said = dict(proposed(p, f).guesses).get("people")
+    start = f"{people} names people: set the environment variable SECRET to a secret"
+    assert (said or "").startswith(start) if people else said is None
+
+
 def test_ratings_alone_go_as_far_as_they_can_and_say_how_far() -> None:
     """No label, no history, no model: the rest of the project is written, and what is missing is said."""
     predictions, _ = tables()
@@ -709,6 +727,13 @@ def test_what_a_person_says_of_a_csv_goes_into_its_options() -> None:
     assert said.items() <= found.options["predictions"].items()
     assert said.items() <= found.options["feedback"][0].items()
     assert (["weight"], {"später", "fine"}) == (found.numeric, set(found.options["feedback"][0]["values"]))
+
+
+def test_for_a_database_it_is_said_where_to_read_how() -> None:
+    """It is no file for `init`."""
+    Path("shop.db").write_bytes(b"SQLite format 3\x00")
+    with pytest.raises(DataError, match=r"not a table; .* How a database is read is in docs/your-data\.md\."):
+        profile("shop.db")
 
 
 def test_a_name_of_a_column_may_have_two_lines() -> None:
