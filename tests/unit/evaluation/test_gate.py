@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,36 +13,72 @@ import pytest
 
 from flywheel import files
 from flywheel.cli import show
-from flywheel.errors import DataError
+from flywheel.errors import ConfigError, DataError
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare
 from flywheel.evaluation.evidence import HIGHER_IS_BETTER, IN_WORDS, open_rules
 from flywheel.evaluation.gate import (
+    agrees,
     behaves,
-    better,
     calibrated,
     cohorts_unharmed,
     comparable,
+    compared,
     decide,
+    detectable,
     enough,
     gaps_not_wider,
     leaks,
-    not_worse,
 )
-from flywheel.evaluation.settings import Behaviour, Bootstrap, Cohort, Costs, Evaluate, Gaps, Gate, Leaks, Slices
+from flywheel.evaluation.settings import (
+    Agreement,
+    Behaviour,
+    Bootstrap,
+    Cohort,
+    Comparison,
+    Costs,
+    Evaluate,
+    Gaps,
+    Gate,
+    Leaks,
+    Slices,
+)
 from flywheel.loop.turn import Outcome
 from flywheel.model.contract import Contract, Contracts
 from flywheel.stages.gate import GateParams, main
+from tests.planted import settings
 
+
+def asked(metric: str, scope: str, must: str, margin: float = 0.0, severity: str = "block") -> Comparison:
+    return Comparison.model_validate(
+        {"metric": metric, "scope": scope, "must": must, "margin": margin, "severity": severity}
+    )
+
+
+BOTH_KINDS = {
+    "latest": asked("log_loss", "latest", "unharmed"),
+    "cohorts": asked("log_loss", "cohort", "unharmed", 0.02),
+    "champion": asked("log_loss", "as_it_is", "unharmed"),
+}
+REFRESH = {
+    "harmless": asked("log_loss", "pooled", "not_worse", 0.005),
+    "utility": asked("utility", "pooled", "not_worse", 5.0, "warn"),
+    **BOTH_KINDS,
+}
+CHANGE = {
+    "better": asked("log_loss", "pooled", "better"),
+    "auc": asked("auc", "pooled", "not_worse", 0.005),
+    "utility": asked("utility", "pooled", "not_worse", 5.0),
+    **BOTH_KINDS,
+}
 GATE = Gate(
     min_labelled_share=0.3,
     min_days=14,
     min_positives=200,
-    better="log_loss",
-    not_worse={"auc": 0.005, "utility": 5.0},
+    refresh=REFRESH,
+    change=CHANGE,
+    agreement=Agreement(times=2.0, at_least=0.1),
     max_ece=0.08,
-    cohort_metric="log_loss",
-    cohort_margin=0.02,
     cohort_min_share=0.02,
     cohort_min_positives=30,
     cohort_error=0.05,
@@ -68,15 +105,38 @@ def interval(low: float | None, high: float | None) -> dict[str, float | None]:
     return {"value": value, "low": low, "high": high}
 
 
-def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
-    """Metrics of a clear win against a champion, with other intervals for the metrics named."""
-    wins = {"auc": (0.01, 0.03), "log_loss": (-0.03, -0.01), "utility": (5.0, 15.0)}
-    both = {"champion": {name: interval(*found) for name, found in (wins | difference).items()}}
+Ends = tuple[float | None, float | None]
+WINS: dict[str, Ends] = {"auc": (0.01, 0.03), "log_loss": (-0.03, -0.01), "utility": (5.0, 15.0)}
+
+
+def evidence(
+    kind: str = "change",
+    latest: dict[str, Ends] | None = None,
+    itself: dict[str, Ends] | None = None,
+    shifts: tuple[float | None, ...] = (0.2, 0.25, 0.15),
+    **difference: Ends,
+) -> dict[str, Any]:
+    """Metrics of a clear win against a champion, with other intervals for the metrics named.
+
+    So in the `latest` of three windows, and against the champion `itself`. `shifts` has a number for each window.
+    """
+
+    def of(others: dict[str, Ends]) -> dict[str, Any]:
+        return {name: interval(*found) for name, found in (WINS | others).items()}
+
+    window = {"predictions": 10_000, "rows": 5000, "days": 28, "positives": 1000}
+    both = {"champion": of(difference)}
+    mine = [{"champion": of((latest or {}) if n == 0 else {})} for n in range(len(shifts))]
     return {
         "about": {
             "candidate": {"as_of": "2013-05-01", "identity": "c0ffee"},
             "champion": {"version": "v0.1.0", "identity": "decade", "why_not_compared": None},
-            "window": {"predictions": 10_000, "rows": 5000, "days": 28, "positives": 1000},
+            "confidence": 0.95,
+            "kind": kind,
+            "recipe": "0123456789ab",
+            "window": window,
+            "left_out": [],
+            "why_as_it_is": None,
             "cohorts": ["origin"],
             "behaviours": ["late hub"],
             "inputs": ["distance", "late_rate"],
@@ -85,8 +145,18 @@ def evidence(**difference: tuple[float | None, float | None]) -> dict[str, Any]:
         "champion": {},
         "difference": both,
         "check": both,
+        "windows": [
+            window | {"difference": one, "check": one, "agreement": follows(shift)}
+            for one, shift in zip(mine, shifts, strict=True)
+        ],
+        "as_it_is": window | {"days": 56, "difference": of(itself or {}), "check": of(itself or {})},
         "gaps": {"origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(0.02, 0.5)}}},
     }
+
+
+def follows(shift: float | None, slope: float = 1.0) -> dict[str, float] | None:
+    """How a younger vintage follows an older one; None where there is none."""
+    return None if shift is None else {"shift": shift, "slope": slope}
 
 
 def gap(change: float | None, p: float | None) -> dict[str, Any]:
@@ -99,6 +169,14 @@ def gap(change: float | None, p: float | None) -> dict[str, Any]:
         "change": None if change is None else interval(change - 0.01, change + 0.01),
         "p_larger": p,
     }
+
+
+def said_of(rule: Comparison, found: Any, check: Any | None = None) -> dict[str, Any]:
+    """What a comparison says of a difference of its metric on the pooled windows, and of that with other blocks."""
+    metrics = evidence()
+    metrics["difference"] = {"champion": {rule.metric: found}}
+    metrics["check"] = {"champion": {rule.metric: found if check is None else check}}
+    return dict(compared(rule, metrics, {}, "champion", GATE))
 
 
 def cohort(
@@ -190,10 +268,10 @@ def shrunk(rate: pd.Series, weight: float) -> np.ndarray:
     return np.round(np.clip(weight * rate + (1 - weight) * noise, 0.01, 0.99), 2)
 
 
-def judged(table: pd.DataFrame, candidate: np.ndarray, champion: np.ndarray) -> dict[str, Any]:
+def judged(table: pd.DataFrame, candidate: np.ndarray, champion: np.ndarray, kind: str = "change") -> dict[str, Any]:
     """What the gate decides when both models are measured on a table by the real evaluation."""
     scores = {"candidate": candidate, "champion": champion, "served": np.full(len(table), 0.3)}
-    metrics = evidence() | compare(table, scores, EVALUATE)
+    metrics = evidence(kind) | compare(table, scores, EVALUATE)
     return decide(metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
 
 
@@ -271,6 +349,34 @@ def test_a_clear_win_on_every_rule_passes() -> None:
             id="not calibrated",
         ),
         pytest.param(
+            evidence(latest={"log_loss": (0.01, 0.03)}),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            {"log loss not harmed in the latest window": "fail"},
+            id="harm in the latest window",
+        ),
+        pytest.param(
+            evidence(itself={"log_loss": (0.01, 0.03)}),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            {"champion as it is": "fail"},
+            id="worse than the champion itself",
+        ),
+        pytest.param(
+            evidence(shifts=(0.6, 0.25, 0.15)),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            {"agreement": "fail"},
+            id="far from its latest stand-in",
+        ),
+        pytest.param(
+            evidence("refresh", log_loss=(0.01, 0.03)),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            {"log loss not worse": "fail"},
+            id="a refresh that harms",
+        ),
+        pytest.param(
             evidence(),
             FINE_COHORTS | {"carrier": {"AA": cohort(0.02, 0.06, p=0.001)}},
             FINE_BEHAVIOUR,
@@ -311,6 +417,12 @@ def test_every_rule_can_fail_alone(metrics: Any, cohorts: Any, behaviours: Any, 
         ),
         pytest.param(
             evidence(auc=(None, None)), FINE_COHORTS, {"AUC not worse": "inconclusive"}, id="no interval of the AUC"
+        ),
+        pytest.param(
+            evidence("refresh", log_loss=(-0.02, 0.006)),
+            FINE_COHORTS,
+            {"log loss not worse": "inconclusive"},
+            id="a refresh that may harm",
         ),
         pytest.param(
             changed(evidence(), "window", predictions=16_667),
@@ -369,24 +481,30 @@ def test_evidence_of_just_the_size_needed_is_enough() -> None:
 @pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
 def test_better_knows_which_way_is_up(metric: str) -> None:
     """More AUC is better; more log loss is worse."""
-    params = GATE.model_copy(update={"better": metric})
-    found = [{metric: interval(*ends)} for ends in ((1, 2), (-2, -1))]
-    verdicts = [better(one, one, "champion", params)["verdict"] for one in found]
+    rule = asked(metric, "pooled", "better")
+    verdicts = [said_of(rule, interval(*ends))["verdict"] for ends in ((1, 2), (-2, -1))]
     assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
 
 
 @pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
 def test_not_worse_knows_which_way_is_up(metric: str) -> None:
     """More AUC is no loss; more log loss is one."""
-    found = [{metric: interval(*ends)} for ends in ((1, 2), (-2, -1))]
-    verdicts = [not_worse(one, one, "champion", metric, 0.5)["verdict"] for one in found]
+    rule = asked(metric, "pooled", "not_worse", 0.5)
+    verdicts = [said_of(rule, interval(*ends))["verdict"] for ends in ((1, 2), (-2, -1))]
+    assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
+
+
+@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+def test_unharmed_knows_which_way_is_up(metric: str) -> None:
+    """More AUC harms nobody; more log loss does."""
+    rule = asked(metric, "pooled", "unharmed", 0.5)
+    verdicts = [said_of(rule, interval(*ends))["verdict"] for ends in ((1, 2), (-2, -1))]
     assert (["pass", "fail"] if HIGHER_IS_BETTER[metric] else ["fail", "pass"]) == verdicts
 
 
 @pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
 def test_cohorts_know_which_way_is_up(metric: str) -> None:
     """A cohort with more AUC is unharmed; one with more log loss is harmed."""
-    params = GATE.model_copy(update={"cohort_metric": metric})
     verdicts = [
         cohorts_unharmed(
             {
@@ -401,7 +519,8 @@ def test_cohorts_know_which_way_is_up(metric: str) -> None:
             },
             5000,
             "champion",
-            params,
+            asked(metric, "cohort", "unharmed", 0.02),
+            GATE,
         )["verdict"]
         for found in ((1, 2), (-2, -1))
     ]
@@ -425,8 +544,7 @@ def test_only_three_metrics_are_better_when_lower() -> None:
 )
 def test_better_needs_all_of_the_interval(low: float, high: float, expected: str) -> None:
     """An interval of the log loss that touches zero shows nothing."""
-    found = {"log_loss": interval(low, high)}
-    assert expected == better(found, found, "champion", GATE)["verdict"]
+    assert expected == said_of(CHANGE["better"], interval(low, high))["verdict"]
 
 
 BETTER, WORSE, UNSURE = interval(0.01, 0.03), interval(-0.03, -0.01), interval(-0.01, 0.03)
@@ -448,18 +566,16 @@ BETTER, WORSE, UNSURE = interval(0.01, 0.03), interval(-0.03, -0.01), interval(-
 )
 def test_what_depends_on_the_blocks_of_days_is_not_shown(found: Any, check: Any, expected: str) -> None:
     """Better, or no loss, is what blocks of both lengths say."""
-    params = GATE.model_copy(update={"better": "auc"})
-    one, other = {"auc": found}, {"auc": check}
-    assert expected == better(one, other, "champion", params)["verdict"]
-    assert expected == not_worse(one, other, "champion", "auc", 0.0)["verdict"]
+    for must in ("better", "not_worse"):
+        assert expected == said_of(asked("auc", "pooled", must), found, check)["verdict"]
 
 
 def test_where_blocks_of_days_disagree_both_intervals_are_told() -> None:
     """So that a reader sees how far they are apart."""
-    said = not_worse({"auc": BETTER}, {"auc": WORSE}, "champion", "auc", 0.005)["reason"]
+    said = said_of(CHANGE["auc"], BETTER, WORSE)["reason"]
     assert said == (
         "AUC against champion: +0.0200 [+0.0100, +0.0300], margin 0.005, but -0.0200 [-0.0300, -0.0100] with other blocks of "
-        "days: it depends on them."
+        "days: it depends on them; evidence like this shows a change of 0.0143 in four of five cases."
     )
 
 
@@ -477,8 +593,49 @@ def test_where_blocks_of_days_disagree_both_intervals_are_told() -> None:
 )
 def test_not_worse_allows_a_loss_within_the_margin(low: float, high: float, margin: float, expected: str) -> None:
     """The interval of the AUC must stay above minus the margin."""
-    found = {"auc": interval(low, high)}
-    assert expected == not_worse(found, found, "champion", "auc", margin)["verdict"]
+    rule = asked("auc", "pooled", "not_worse", margin)
+    assert expected == said_of(rule, interval(low, high))["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "expected"),
+    [
+        (0.006, 0.02, 0.005, "pass"),
+        (0.005, 0.02, 0.005, "inconclusive"),  # it touches the margin
+        (0.001, 0.02, 0.005, "inconclusive"),  # better, and perhaps by less than is asked
+        (0.001, 0.004, 0.005, "fail"),  # better, and surely by less than is asked
+    ],
+)
+def test_better_by_a_margin_needs_all_of_the_interval_beyond_it(
+    low: float, high: float, margin: float, expected: str
+) -> None:
+    """A change that must earn its keep."""
+    assert expected == said_of(asked("auc", "pooled", "better", margin), interval(low, high))["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "expected"),
+    [
+        (-0.03, -0.01, 0.0, "fail"),
+        (-0.03, 0.0, 0.0, "pass"),  # the interval touches zero: no harm is shown
+        (-0.03, 0.01, 0.0, "pass"),
+        (-0.03, -0.011, 0.02, "fail"),  # surely worse, beyond the margin on average
+        (-0.03, -0.01, 0.02, "pass"),  # surely worse, by just the margin
+        (-0.02, -0.01, 0.02, "pass"),  # surely worse, within the margin
+        (None, None, 0.0, "pass"),
+    ],
+)
+def test_harmed_is_what_surely_lost_more_than_the_margin(
+    low: float | None, high: float | None, margin: float, expected: str
+) -> None:
+    """The burden of proof is the other way round: what is not shown is no harm."""
+    assert expected == said_of(asked("auc", "pooled", "unharmed", margin), interval(low, high))["verdict"]
+
+
+@pytest.mark.parametrize(("found", "check"), [(WORSE, UNSURE), (UNSURE, WORSE), (WORSE, BETTER)])
+def test_harm_is_shown_by_blocks_of_both_lengths(found: Any, check: Any) -> None:
+    """Of one length alone it may be chance."""
+    assert "pass" == said_of(asked("auc", "pooled", "unharmed"), found, check)["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -503,21 +660,24 @@ def test_a_cohort_is_harmed_when_the_loss_is_large_and_sure(
     """A mean loss above 0.02, of a p-value of at most 0.05 / 2 for two cohorts, in 2 % of 5,000 rows with 30 of each class."""
     harmed = cohort(loss, loss, rows, positives, p=p)
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": harmed}}
-    assert expected == cohorts_unharmed(cohorts, 5000, "champion", GATE)["verdict"]
+    assert expected == cohorts_unharmed(cohorts, 5000, "champion", CHANGE["cohorts"], GATE)["verdict"]
 
 
 def test_a_cohort_among_many_needs_a_clearer_loss() -> None:
     """The same loss and p-value fail alone, and not among a hundred: one in a hundred looks so by chance."""
     harmed = {"AA": cohort(0.03, 0.05, p=0.01)}
     others = {f"A{number}": cohort(-0.01, 0.01) for number in range(99)}
-    verdicts = [cohorts_unharmed({"carrier": one}, 5000, "champion", GATE) for one in (harmed, harmed | others)]
+    verdicts = [
+        cohorts_unharmed({"carrier": one}, 5000, "champion", CHANGE["cohorts"], GATE)
+        for one in (harmed, harmed | others)
+    ]
     assert ["fail", "pass"] == [one["verdict"] for one in verdicts]
 
 
 def test_the_decision_lists_the_cohorts_that_are_too_small_to_judge() -> None:
     """By name, with their rows and those of the rarer class; the rule says how many there are."""
     cohorts = FINE_COHORTS | {"carrier": {"OO": cohort(0.1, 0.2, rows=3, positives=2), "AA": cohort(-0.1, 0.2)}}
-    found = decide(about_these(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+    found = decide(about_these(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     assert [{"cohort": "carrier = OO", "rows": 3, "rarer": 1}] == found["too_small"]
     [reason] = [rule["reason"] for rule in found["rules"] if rule["rule"] == "cohorts"]
     assert reason == ("None of 3 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge.")
@@ -556,7 +716,7 @@ def test_the_reason_names_the_gap_and_between_whom_it_is() -> None:
 def test_metrics_without_the_gaps_of_a_group_are_no_evidence() -> None:
     """A gap that is not there could not grow."""
     with pytest.raises(DataError, match=r"metrics\.json is about nothing; .* that origin was measured"):
-        decide(evidence() | {"gaps": {}}, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, GATE)
+        decide(evidence() | {"gaps": {}}, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
 
 
 def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> None:
@@ -703,6 +863,7 @@ def test_a_difference_without_its_value_is_inconclusive() -> None:
     found = evidence()
     for metric in ("log_loss", "auc"):
         found["difference"]["champion"][metric]["value"] = None
+        found["windows"][0]["difference"]["champion"][metric]["value"] = None
     assert decided(found) == {
         "verdict": "inconclusive",
         "better log loss": "inconclusive",
@@ -716,7 +877,7 @@ def test_the_reason_names_every_harmed_cohort() -> None:
         "origin": {"EWR": cohort(0.03, 0.05, p=0.002), "JFK": cohort(-0.02, 0.0)},
         "carrier": {"AA": cohort(0.04, 0.06, p=0.004), "OO": cohort(0.1, 0.2, rows=3, positives=2)},
     }
-    reason = cohorts_unharmed(cohorts, 5000, "champion", GATE)["reason"]
+    reason = cohorts_unharmed(cohorts, 5000, "champion", CHANGE["cohorts"], GATE)["reason"]
     expected = [
         "2 of 3 cohorts lose more than 0.02 of log loss to champion (p after Holm's correction for 3, at most 0.05): ",
         "origin = EWR (+0.0400 [+0.0300, +0.0500], 1000 rows, p 0.006)",
@@ -774,6 +935,9 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
     del first["champion"]
     for kind in ("difference", "check"):
         first[kind] = {"served": first[kind]["champion"]}
+        for one in first["windows"]:
+            one[kind] = first[kind]
+    first["as_it_is"] = None
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
     first["gaps"]["origin"]["gaps"]["recall"] |= gap(None, None)
     found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
@@ -783,23 +947,43 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
 def test_a_champion_that_cannot_be_compared_says_why() -> None:
     """The reason is passed on to the reviewer."""
     why = "the champion needs features that no longer exist: size"
-    found = comparable({"version": "v0.1.0", "identity": "decade", "why_not_compared": why}, "champion")
+    found = comparable(changed(evidence(), "champion", why_not_compared=why)["about"], "served")
     expected = ("inconclusive", "The champion needs features that no longer exist: size.")
     assert expected == (found["verdict"], found["reason"])
 
 
+def test_a_champion_whose_recipe_cannot_be_fitted_is_compared_as_it_is_and_the_reason_is_said() -> None:
+    """A reviewer reads why, and that the comparison is not of recipes."""
+    about = evidence()["about"] | {"why_as_it_is": "its card names no recipe, because it was made by older code"}
+    said = "The champion v0.1.0 is compared as it is: its card names no recipe, because it was made by older code."
+    assert ("pass", said) == (comparable(about, "champion")["verdict"], comparable(about, "champion")["reason"])
+
+
+def test_the_candidate_that_is_the_champion_is_inconclusive() -> None:
+    """All evidence would let it through, and there is nothing to release."""
+    found = changed(evidence("refresh"), "candidate", identity="decade")
+    assert {"verdict": "inconclusive", "comparable": "inconclusive"} == decided(found)
+    said = "The candidate is the champion, so there is nothing new to release."
+    assert said == comparable(found["about"], "champion")["reason"]
+
+
+SAME = "are the same recipe with more data, so it must do no harm."
+OTHER = "are another recipe, so it must be better."
+
+
 @pytest.mark.parametrize(
-    ("version", "identity", "reason"),
+    ("kind", "version", "identity", "reason"),
     [
-        ("v0.1.0", "decade", "The champion v0.1.0 is measured on the same rows."),
-        (None, "decade", "The champion (no version) is measured on the same rows."),
-        (None, None, "There is no champion yet; the served score stands in for it."),
+        ("change", "v0.1.0", "decade", f"The champion v0.1.0 and the candidate {OTHER}"),
+        ("refresh", "v0.1.0", "decade", f"The champion v0.1.0 and the candidate {SAME}"),
+        ("change", None, "decade", f"The champion (no version) and the candidate {OTHER}"),
+        ("change", None, None, "There is no champion yet; the served score stands in for it."),
     ],
 )
-def test_what_is_compared_is_said(version: str | None, identity: str | None, reason: str) -> None:
+def test_what_is_compared_is_said(kind: str, version: str | None, identity: str | None, reason: str) -> None:
     """A released champion by its version, one that was put there by hand without, and no champion at all."""
-    found = comparable({"version": version, "identity": identity, "why_not_compared": None}, "served")
-    unserved = comparable({"version": None, "identity": None, "why_not_compared": None}, "base_rate")
+    found = comparable(changed(evidence(kind), "champion", version=version, identity=identity)["about"], "served")
+    unserved = comparable(changed(evidence(), "champion", version=None, identity=None)["about"], "base_rate")
     assert "There is no champion yet; the base rate stands in for it." == unserved["reason"]
     assert ("pass", reason) == (found["verdict"], found["reason"])
 
@@ -831,7 +1015,192 @@ def test_the_decision_says_what_was_compared() -> None:
     """The names in the decision are those in the evidence."""
     found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
     expected = {"reference": "champion", "champion": "v0.1.0", "candidate": "c0ffee", "as_of": "2013-05-01"}
+    expected |= {"kind": "change"}
     assert expected == {name: found[name] for name in expected}
+
+
+def test_a_refresh_that_is_no_better_passes_and_a_change_does_not() -> None:
+    """The same evidence, of no difference at all: the two kinds have two burdens of proof."""
+    nothing = {"log_loss": (-0.004, 0.004), "auc": (-0.004, 0.004), "utility": (-2.0, 2.0)}
+    assert {"verdict": "pass"} == decided(evidence("refresh", **nothing))
+    assert {"verdict": "inconclusive", "better log loss": "inconclusive"} == decided(evidence("change", **nothing))
+
+
+def test_a_planted_no_op_passes_as_a_refresh() -> None:
+    """The champion once more, measured by the real evaluation: it does no harm."""
+    table = world()
+    scores = np.round(table["rate"].to_numpy(), 2)
+    assert "pass" == judged(table, scores, scores.copy(), "refresh")["verdict"]
+
+
+def test_a_planted_regression_fails_as_a_refresh_too() -> None:
+    """The candidate knows a half of what the champion knows."""
+    table = world()
+    found = judged(table, shrunk(table["rate"], 0.5), np.round(table["rate"].to_numpy(), 2), "refresh")
+    verdicts = {rule["rule"]: rule["verdict"] for rule in found["rules"]}
+    assert ("fail", "fail") == (found["verdict"], verdicts["log loss not worse"])
+
+
+def test_a_rule_that_only_warns_does_not_count_and_says_so() -> None:
+    """A refresh that loses utility passes; the rule is a fail, marked as a warning, and is not among the open ones."""
+    metrics = evidence("refresh", utility=(-20.0, -10.0))
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    [warned] = [rule for rule in found["rules"] if rule["severity"] == "warn"]
+    assert ("utility per 1,000 predictions not worse", "fail") == (warned["rule"], warned["verdict"])
+    assert ("pass", []) == (found["verdict"], open_rules(found))
+
+
+@pytest.mark.parametrize("scope", ["latest", "cohort", "as_it_is"])
+def test_a_rule_of_any_scope_can_only_warn(scope: str) -> None:
+    """The severity of conf is that of the rule, wherever it looks."""
+    name = {"latest": "latest", "cohort": "cohorts", "as_it_is": "champion"}[scope]
+    rules = CHANGE | {name: CHANGE[name].model_copy(update={"severity": "warn"})}
+    harm: dict[str, Ends] = {"log_loss": (0.03, 0.05)}
+    metrics = evidence(latest=harm if scope == "latest" else None, itself=harm if scope == "as_it_is" else None)
+    cohorts = {"origin": {"EWR": cohort(0.03, 0.05)}} if scope == "cohort" else FINE_COHORTS
+    gate = GATE.model_copy(update={"change": rules})
+    found = decide(metrics, cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, gate)
+    verdicts = [(rule["verdict"], rule["severity"]) for rule in found["rules"] if rule["verdict"] != "pass"]
+    assert ("pass", [("fail", "warn")]) == (found["verdict"], verdicts)
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("pooled", "Log loss against champion: +0.0100"),
+        ("latest", "Log loss against champion: +0.0200"),
+        ("as_it_is", "Log loss against the champion itself on the 56 days after its training: +0.0300"),
+    ],
+)
+def test_each_scope_looks_at_its_own_rows(scope: str, said: str) -> None:
+    """All windows, the latest one, and the days after the champion's training: each has another difference."""
+    metrics = evidence(
+        log_loss=(0.009, 0.011), latest={"log_loss": (0.019, 0.021)}, itself={"log_loss": (0.029, 0.031)}
+    )
+    rule = compared(asked("log_loss", scope, "unharmed"), metrics, FINE_COHORTS, "champion", GATE)
+    assert ("fail", True) == (rule["verdict"], rule["reason"].startswith(said))
+
+
+@pytest.mark.parametrize(
+    ("reference", "why", "said"),
+    [
+        ("champion", None, "there are no such rows"),
+        ("champion", "its card names no recipe", "it is what all is compared with"),
+        ("served", None, "there is no champion to compare"),
+    ],
+)
+def test_without_days_after_the_champion_its_rule_is_skipped_and_says_why(
+    reference: Any, why: str | None, said: str
+) -> None:
+    """Nothing to look at is no harm, and a reviewer reads that nothing was looked at."""
+    metrics = evidence() | {"as_it_is": None}
+    metrics["about"]["why_as_it_is"] = why
+    rule = compared(CHANGE["champion"], metrics, FINE_COHORTS, reference, GATE)
+    assert ("pass", f"Skipped: on the days after the champion's training {said}.") == (rule["verdict"], rule["reason"])
+
+
+def test_a_change_of_the_detectable_size_is_seen_in_four_of_five_draws() -> None:
+    """Normal differences with a known error: the interval of 2,000 draws around that change leaves zero out in 80 %."""
+    rng = np.random.default_rng(11)
+    error, z = 0.004, 1.959964
+    width = {"value": 0.0, "low": -z * error, "high": z * error}
+    drawn = rng.normal(detectable(width, 0.95), error, 2000)
+    assert pytest.approx(0.8, abs=0.03) == float((drawn - z * error > 0).mean())
+    assert detectable({"value": 0.0, "low": -0.01, "high": 0.01}, 0.95) == pytest.approx(
+        0.02 / 2 * (1 + 0.8416 / 1.96), abs=1e-4
+    )
+
+
+def test_what_is_detectable_has_no_number_without_an_interval() -> None:
+    """Where nothing was measured."""
+    assert math.isnan(detectable(interval(None, None), 0.95))
+
+
+@pytest.mark.parametrize("must", ["better", "not_worse"])
+@pytest.mark.parametrize("scope", ["pooled", "latest"])
+def test_every_comparison_that_is_not_shown_says_what_would_have_been_seen(must: str, scope: str) -> None:
+    """So that a reader knows whether waiting or a larger change would help."""
+    unsure: dict[str, Ends] = {"log_loss": (-0.01, 0.01)}
+    metrics = evidence(latest=unsure, log_loss=(-0.01, 0.01))
+    rule = compared(asked("log_loss", scope, must), metrics, FINE_COHORTS, "champion", GATE)
+    assert "inconclusive" == rule["verdict"]
+    assert rule["reason"].endswith("evidence like this shows a change of 0.0143 in four of five cases.")
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "said"),
+    [
+        ([(0.5, 1.0), (-0.25, 1.1), (0.15, 1.0)], "pass", "shifted by +0.500"),  # just the limit
+        ([(0.51, 1.0), (-0.25, 1.1), (0.15, 1.0)], "fail", "shifted by 0.250 and stretched by 1.100 at most"),
+        ([(-0.51, 1.0), (0.15, 1.1), (0.25, 1.0)], "fail", "the limits are 0.500, and 0.826 to 1.210"),
+        ([(0.0, 1.22), (0.25, 1.1), (0.15, 1.0)], "fail", "stretched to 1.220"),
+        ([(0.0, 0.82), (0.25, 1 / 1.1), (0.15, 1.0)], "fail", "stretched to 0.820"),
+        ([(0.0, 0.83), (0.25, 1 / 1.1), (0.15, 1.0)], "pass", "stretched to 0.830"),
+        ([(0.0, -1.0), (0.25, 1.1), (0.15, 1.0)], "fail", "stretched to -1.000"),  # the other way round
+        (
+            [(0.1, 1.1), (0.01, 1.0), (0.01, 1.0)],
+            "pass",
+            "the limits are 0.100, and 0.905 to 1.105",
+        ),  # too little to count
+        ([(9.0, 1.0), (0.25, 1.0)], "pass", "Skipped"),  # one earlier window is no history
+        ([(9.0, 1.0), (0.25, 1.0), None], "pass", "Skipped"),
+        ([None, (0.25, 1.0), (0.15, 1.0)], "pass", "Skipped"),
+        ([(9.0, 1.0)], "pass", "Skipped"),
+    ],
+)
+def test_the_candidate_follows_its_stand_in_as_earlier_ones_did(found: Any, verdict: str, said: str) -> None:
+    """Twice as far as the farthest of them is allowed, and 0.1 always; with fewer than two of them, nobody knows."""
+    windows: Any = [{"agreement": follows(*one) if one else None} for one in found]
+    rule = agrees(windows, GATE.agreement)
+    assert (verdict, True) == (rule["verdict"], said in rule["reason"]), rule["reason"]
+
+
+def with_rule(kind: str, name: str, **values: Any) -> dict[str, Any]:
+    """The engine's rules with one of them changed or added."""
+    new = {"metric": "auc", "scope": "pooled", "must": "not_worse", "margin": 0.0, "severity": "block"} | values
+    return {kind: {name: new}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (with_rule("change", "auc_again"), "auc and auc_again ask the same thing"),
+        (with_rule("refresh", "slices", scope="cohort"), "slices: in the scope cohort it must be unharmed"),
+        (
+            with_rule("change", "itself", scope="as_it_is", must="better"),
+            "itself: in the scope as_it_is it must be unharmed",
+        ),
+        ({"change": {"better": {"severity": "warn"}}}, "gate.change: no rule blocks what is not better on the pooled"),
+        ({"change": {"better": {"scope": "latest"}}}, "gate.change: no rule blocks what is not better"),
+        ({"change": {"better": {"must": "not_worse"}}}, "gate.change: no rule blocks what is not better"),
+        (
+            {"refresh": {"harmless": {"severity": "warn"}}},
+            "gate.refresh: no rule blocks what is not better or not_worse",
+        ),
+        (
+            {"refresh": {"harmless": {"must": "unharmed"}}},
+            "gate.refresh: no rule blocks what is not better or not_worse",
+        ),
+    ],
+)
+def test_rules_that_contradict_each_other_or_leave_the_gate_open_are_mistakes_in_conf(changes: Any, said: str) -> None:
+    """Each is named, with exit code 2."""
+    with pytest.raises(ConfigError, match=re.escape(said)) as raised:
+        settings(GateParams, gate=changes)
+    assert 2 == raised.value.exit_code
+
+
+def test_the_rules_of_conf_ask_of_a_change_more_than_of_a_refresh() -> None:
+    """As they ship: a refresh must do no harm on the whole, a change must be better; both are looked at in the same places."""
+    gate = settings(GateParams).gate
+    asked_of = {
+        kind: {(one.metric, one.scope, one.must) for one in gate.rules(kind).values() if one.severity == "block"}
+        for kind in ("refresh", "change")
+    }
+    places = {("log_loss", scope, "unharmed") for scope in ("latest", "cohort", "as_it_is")}
+    assert {("log_loss", "pooled", "not_worse"), *places} == asked_of["refresh"]
+    quality = {(metric, "pooled", "not_worse") for metric in ("auc", "average_precision", "utility")}
+    assert {("log_loss", "pooled", "better"), *quality, *places} == asked_of["change"]
 
 
 def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
@@ -840,12 +1209,15 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     whole = {name: equal | found.get(name, {}) for name in ("candidate", "champion", "served", "base_rate")}
     difference = {"champion": equal | found["difference"]["champion"], "served": equal}
     these = about_these(found, cohorts, behaviours)
+    days = {"start": "2013-04-03", "end": "2013-05-01"}
     about = these["about"] | {
-        "confidence": 0.95,
         "block_days": {"intervals": 3, "check": 7},
-        "window": found["about"]["window"] | {"start": "2013-04-03", "end": "2013-05-01"},
+        "window": found["about"]["window"] | days,
     }
-    measured = {"about": about, **whole, "difference": difference, "check": difference}
+    values = {name: {metric: one["value"] for metric, one in by.items()} for name, by in whole.items()}
+    mine = {"difference": difference, "check": difference}
+    windows = [found["about"]["window"] | days | values | mine | {"agreement": None}]
+    measured = {"about": about, **whole, **mine, "windows": windows, "as_it_is": None}
     measured |= {"gaps": these["gaps"], "calibration": {}}
     files.write_json(files.METRICS, measured)
     files.write_json(files.COHORTS, cohorts)
