@@ -182,7 +182,7 @@ def plan(
     age = as_of - since if since else dt.timedelta(0)
     if theirs and age < dt.timedelta(0):
         theirs, why = None, f"it was trained on days up to {since}, after the clock"
-    left_out: list[LeftOut] = []
+    problems: dict[Days, str] = {}
 
     def possible(found: Sequence[tuple[dt.date, dt.date]], way: Way, back: dt.timedelta, whose: str) -> list[Days]:
         """Those for which a recipe can be fitted as of so many days before they start; the others are noted."""
@@ -190,9 +190,7 @@ def plan(
         for start, end in found:
             problem = _too_short(made, way, start - back, as_of - back)
             if problem:
-                left_out.append(
-                    {"start": start.isoformat(), "end": end.isoformat(), "why": f"{whose} stand-in {problem}"}
-                )
+                problems[start, end] = f"{whose} stand-in {problem}"
             else:
                 kept.append((start, end))
         return kept
@@ -209,6 +207,7 @@ def plan(
     taken = both if theirs else can
     if why and unseen:
         taken = unseen
+        problems |= dict.fromkeys(can, f"the champion, which is compared as it is, was trained on days up to {since}")
     elif why:
         obstacle = f"the champion cannot be compared: {why}, and there are no days after its training to compare it on"
     needed: dict[str, tuple[Way, dt.date]] = {}
@@ -223,6 +222,11 @@ def plan(
             "champion": folder_of(other, days[0] - age) if other else None,
         }
 
+    left_out: list[LeftOut] = [
+        {"start": start.isoformat(), "end": end.isoformat(), "why": problems[start, end]}
+        for start, end in windows
+        if (start, end) not in taken
+    ]
     index: Index = {
         "kind": "refresh" if is_refresh else "change",
         "recipe": hash_of(mine.recipe),
