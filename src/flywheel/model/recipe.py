@@ -37,6 +37,11 @@ class Fit(Params):
     train_days: Days
     step_days: Days
 
+    @property
+    def reach(self) -> int:
+        """How many days before the day as of which it is made a fit looks at, its earlier fits included."""
+        return self.train_days + self.step_days * self.train.earlier_fits
+
 
 def recipe(
     features: Features,

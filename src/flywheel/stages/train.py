@@ -43,15 +43,16 @@ def main(params: TrainParams) -> str:
         raise without_labels()
     champion = read_champion()
     since = dt.date.fromisoformat(champion["labels_known_before"]) if champion else as_of
-    reach = windows.evaluation_days * (windows.evaluation_windows + params.train.earlier_fits)
-    served = read_features(min(as_of, since) - dt.timedelta(days=windows.train_days + reach), as_of)
+    how = Fit(train=params.train, model=params.model, train_days=windows.train_days, step_days=windows.evaluation_days)
+    again = how_to_fit(champion["recipe"]) if champion and "recipe" in champion else None
+    reach = windows.evaluation_days * windows.evaluation_windows + max(one.reach for one in (how, again) if one)
+    served = read_features(min(as_of, since) - dt.timedelta(days=reach), as_of)
     memo = Memo()
     made = vintages.Vintages(params.project.name, served, revisions, memo)
     own = recipe(
         params.features, params.project.derive, derived_by(), params.label, params.model, params.train, windows
     )
     numeric, categorical = feature_names(served, params.features.categorical)
-    how = Fit(train=params.train, model=params.model, train_days=windows.train_days, step_days=windows.evaluation_days)
     mine = vintages.Way(own, how, numeric, categorical)
     theirs, why = None, None
     if champion:
@@ -59,8 +60,7 @@ def main(params: TrainParams) -> str:
         why = why_not_fitted(
             champion.get("recipe"), own, [*read["numeric"], *read["categorical"]], list(served.columns)
         )
-        again = how_to_fit(champion["recipe"]) if not why else None
-        if again:
+        if again and not why:
             theirs = vintages.Way(champion["recipe"], again, tuple(read["numeric"]), tuple(read["categorical"]))
     candidate, earlier = made.vintage(mine, as_of)
     index, needed = vintages.plan(made, as_of, windows.evaluations(as_of), mine, champion, theirs, why)
