@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.collection import storable
+from flywheel.features.days import LEDGER
 from flywheel.labels.conclude import conclude
 from flywheel.model import artifact, contract
 from flywheel.model.fit import Rows, describe_features, fit, importance, straight
@@ -272,7 +273,8 @@ def write_revisions(frame: pd.DataFrame) -> None:
 
 
 def write_features(frame: pd.DataFrame) -> None:
-    """Write `data/features/`, one file a day of `served_at`."""
+    """Write `data/features/`, one file a day of `served_at`, and what `featurize` notes of the project's own code: none."""
+    files.write_json(LEDGER, {"derived_by": None})
     for date, rows in frame.groupby(frame["served_at"].dt.date):
         files.write_parquet(files.FEATURES / f"{date}.parquet", rows)
 
