@@ -146,9 +146,9 @@ def test_a_missing_key_is_named_with_the_file(key: str, file: str) -> None:
         ("label/min_votes", True, "valid integer"),
         ("label/min_votes", None, "valid integer"),
         ("gate/max_ece", "0.08", "valid number"),
-        ("gate/better", 1, METRICS),
+        ("gate/change/better/metric", 1, METRICS),
         ("validate", 1, "valid dictionary"),
-        ("gate/not_worse", ["auc"], "valid dictionary"),
+        ("gate/refresh", ["auc"], "valid dictionary"),
     ],
 )
 def test_a_value_of_another_type_is_never_converted(key: str, value: object, allowed: str) -> None:
@@ -173,8 +173,14 @@ def test_a_value_of_another_type_is_never_converted(key: str, value: object, all
         ("evaluate/bootstrap/samples", 49, "greater than or equal to 50"),
         ("evaluate/bootstrap/confidence", 1.0, "less than 1"),
         ("evaluate/min_confidence", 0.49, "greater than or equal to 0.5"),
-        ("gate/not_worse/auc", -0.001, "greater than or equal to 0"),
-        ("gate/better", "acu", METRICS),
+        ("gate/change/auc/margin", -0.001, "greater than or equal to 0"),
+        ("gate/change/better/metric", "acu", METRICS),
+        ("gate/change/better/scope", "all", "'pooled', 'latest', 'cohort' or 'as_it_is'"),
+        ("gate/refresh/latest/must", "best", "'better', 'not_worse' or 'unharmed'"),
+        ("gate/refresh/latest/severity", "stop", "'block' or 'warn'"),
+        ("gate/max_apart", 0.99, "greater than or equal to 1"),
+        ("windows/evaluation_windows", 0, "greater than or equal to 1"),
+        ("windows/evaluation_windows", 101, "less than or equal to 100"),
         ("monitor/drift/sample_rows", 1000, "greater than or equal to 1001"),
         ("monitor/drift/numeric_method", "ks", "'wasserstein', 'psi', 'jensenshannon' or 'hellinger'"),
         ("gate/max_ece", math.nan, "a finite number"),
@@ -187,7 +193,7 @@ def test_a_value_out_of_range_is_named_with_what_is_allowed(key: str, value: obj
     assert found.endswith(f"{allowed}. Fix conf/config.yaml.")
 
 
-@pytest.mark.parametrize("key", ["model/lambda_l2", "evaluate/costs/alert_right", "gate/not_worse/utility"])
+@pytest.mark.parametrize("key", ["model/lambda_l2", "evaluate/costs/alert_right", "gate/change/utility/margin"])
 def test_an_infinite_number_is_refused(key: str) -> None:
     """A margin or a cost without end would make a rule that decides nothing."""
     assert complaint(key, math.inf).startswith(f"{key.replace('/', '.')}: found inf; ")

@@ -188,38 +188,46 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
     low, high = gain
     more, less = ({"value": (a + b) / 2, "low": a, "high": b} for a, b in ((low, high), (-high, -low)))
     change = {name: less if name in ("log_loss", "brier", "ece") else more for name in IN_WORDS}
+    both = {"champion": change, "served": change}
+    window = {
+        "start": "2030-01-04",
+        "end": "2030-02-01",
+        "predictions": 9000,
+        "rows": 9000,
+        "days": 28,
+        "positives": 3000,
+    }
     models = {name: dict.fromkeys(IN_WORDS, value) for name in ("candidate", "champion", "served", "base_rate")}
-    metrics = {
+    point = {name: dict.fromkeys(IN_WORDS, 0.5) for name in models}
+    metrics: dict[str, Any] = {
         "about": {
             "candidate": {"as_of": "2030-02-01", "identity": candidate},
             "champion": {"version": version, "identity": champion, "why_not_compared": None},
             "confidence": 0.95,
             "block_days": {"intervals": 3, "check": 7},
-            "window": {
-                "start": "2030-01-04",
-                "end": "2030-02-01",
-                "predictions": 9000,
-                "rows": 9000,
-                "days": 28,
-                "positives": 3000,
-            },
+            "kind": "change",
+            "recipe": "0123456789ab",
+            "window": window,
+            "left_out": [],
+            "why_as_it_is": None,
             "cohorts": ["place"],
             "behaviours": [],
             "inputs": ["size"],
         },
         **models,
-        "difference": {"champion": change, "served": change},
-        "check": {"champion": change, "served": change},
+        "difference": both,
+        "check": both,
+        "windows": [window | point | {"difference": both, "check": both, "agreement": None}],
+        "as_it_is": None,
         "gaps": {"place": {"cohorts": ["north"], "gaps": {}}},
         "calibration": {},
     }
-    point = {name: dict.fromkeys(IN_WORDS, 0.5) for name in models}
     north = {
         "rows": 9000,
         "days": 28,
         "positives": 3000,
         **point,
-        "difference": {"champion": change, "served": change},
+        "difference": both,
         "calibration": {},
         "p_worse": {name: dict.fromkeys(IN_WORDS, 0.5) for name in ("champion", "served")},
     }
