@@ -50,15 +50,16 @@ class Memo:
             try:
                 kept = shapes.read(path, Entry)
                 if kept["key"] == key and kept["sha256"] == _digest(kept["text"]):
-                    os.utime(path)
+                    with contextlib.suppress(OSError):  # gone since, or somebody else's
+                        os.utime(path)
                     self.spared += 1
                     return kept["text"]
                 self.broken += 1
-            except (DataError, OSError):  # half of it, or gone since
+            except DataError:  # half of it, or gone since
                 self.broken += 1
         text = make()
-        with contextlib.suppress(DataError):  # a disk that takes no more costs time, not the run
-            files.write_json(path, {"key": dict(key), "text": text, "sha256": _digest(text)})
+        with contextlib.suppress(DataError, OSError):  # a disk that takes no more costs time, not the run
+            files.write_text(path, json.dumps({"key": dict(key), "text": text, "sha256": _digest(text)}))  # unrounded
             _drop_oldest()
         return text
 
