@@ -172,6 +172,13 @@ def test_a_stand_in_of_just_half_the_days_is_enough() -> None:
     assert [24, 17] == [start for start, *_ in told(planned(None, None, of=made(4)))[0]]
 
 
+def test_a_stand_in_is_measured_by_the_model_that_it_speaks_for() -> None:
+    """The champion of the 21st learned from all 20 days there were: the 13 of its stand-in as of the 14th are enough."""
+    mine, theirs = way(windows={"train_days": 60}), way(windows={"train_days": 60}, model={"num_leaves": 5})
+    index, _ = plan(made(), AS_OF, WINDOWS, mine, champion(day(21), theirs.recipe), theirs, None)
+    assert ([(24, "2030-01-24", "2030-01-14")], [17, 10]) == told(index)
+
+
 def test_a_champion_whose_recipe_cannot_be_fitted_is_compared_as_it_is_on_windows_it_has_not_seen() -> None:
     """It was trained up to the 17th: on two windows it is new; the third is left out, because it has seen it."""
     found = planned(day(17), None, NO_MEMO)
