@@ -125,7 +125,7 @@ def test_an_unknown_key_is_named_with_its_value_and_the_file(key: str, value: ob
 @pytest.mark.parametrize(
     ("key", "file"),
     [
-        ("gate/better", "conf/config.yaml"),
+        ("gate/max_apart", "conf/config.yaml"),
         ("evaluate/bootstrap/seed", "conf/config.yaml"),
         ("clock/as_of", "conf/state.yaml"),
         ("evaluate/costs/missed", "conf/project/parcels.yaml"),
@@ -342,12 +342,12 @@ def test_lists_become_tuples() -> None:
     assert {tuple} == {type(found.numeric), type(found.history), type(found.history[0].windows)}
 
 
-def test_the_evaluation_window_ends_at_the_clock_and_the_training_window_where_it_starts() -> None:
-    """Four weeks, and ten days before them; the last two weeks are the current ones."""
-    windows = Windows(train_days=10, evaluation_days=28, current_days=14)
+def test_training_and_the_latest_evaluation_window_end_at_the_clock() -> None:
+    """A model learns from the ten days before; windows of four weeks follow each other back; two weeks are the current ones."""
+    windows = Windows(train_days=10, evaluation_days=28, evaluation_windows=2, current_days=14)
     as_of = dt.date(2013, 3, 31)
-    assert (dt.date(2013, 3, 3), as_of) == windows.evaluation(as_of)
-    assert (dt.date(2013, 2, 21), dt.date(2013, 3, 3)) == windows.training(as_of)
+    assert [(dt.date(2013, 3, 3), as_of), (dt.date(2013, 2, 3), dt.date(2013, 3, 3))] == windows.evaluations(as_of)
+    assert (dt.date(2013, 3, 21), as_of) == windows.training(as_of)
     assert (dt.date(2013, 3, 17), as_of) == windows.current(as_of)
 
 

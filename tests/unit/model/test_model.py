@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,7 +22,18 @@ from threadpoolctl import threadpool_limits
 from flywheel.errors import DataError
 from flywheel.model import artifact
 from flywheel.model.card import FILES, Card, Features, card_with_version, identity
-from flywheel.model.fit import Rows, describe_features, fit, importance, libraries, losses, straight
+from flywheel.model.fit import (
+    ROWS_AT_ONCE,
+    Rows,
+    describe_features,
+    first_trees,
+    fit,
+    importance,
+    libraries,
+    losses,
+    straight,
+)
+from flywheel.model.memo import Memo
 from flywheel.model.settings import Model
 
 ROOT = Path(__file__).parents[3]
@@ -118,16 +130,79 @@ def test_a_saved_model_is_three_files_of_text() -> None:
     assert all(path.read_bytes().decode("utf-8") for path in FOLDER.iterdir())
 
 
-def test_the_losses_on_later_rows_are_those_of_the_fits_with_as_many_trees() -> None:
-    """One growing of all trees tells what a fit of five, or of forty, would lose on the later rows."""
-    mine, later = rows(1000), rows(1000, seed=2)
+@cache
+def grown() -> tuple[Rows, Features, lgb.Booster]:
+    """Rows, their features, and a fit with all the trees that are allowed."""
+    mine = rows(1000)
     features = describe_features(mine.features, ("origin",))
-    found = losses(mine, later, features, PARAMS, 1)
+    return mine, features, fit(mine, features, PARAMS, 1, PARAMS.max_trees)
+
+
+def test_the_losses_on_later_rows_are_those_of_the_fits_with_as_many_trees() -> None:
+    """One growing of all trees tells what a fit of one, of five, or of forty, would lose on the later rows."""
+    mine, features, booster = grown()
+    later = rows(1000, seed=2)
+    found = losses(booster, later, features)
     assert PARAMS.max_trees == len(found)
-    for n in (5, 40):
+    for n in (1, 5, 40):
         raw = artifact.predict_raw(fit(mine, features, PARAMS, 1, n), artifact.matrix(later.features, features))
         loss = -np.average(np.where(later.label == 1, np.log(raw), np.log1p(-raw)), weights=later.weight)
         assert found[n - 1] == pytest.approx(loss, abs=2e-6)
+
+
+def test_the_losses_are_those_of_predictions_with_as_many_trees() -> None:
+    """For every number of trees, as LightGBM itself predicts with the first of them; and rows beyond one portion count."""
+    _, features, booster = grown()
+    later = rows(ROWS_AT_ONCE + 7, seed=2)
+    table = artifact.matrix(later.features, features)
+    expected = []
+    for n in range(1, booster.num_trees() + 1):
+        raw = np.asarray(booster.predict(table, num_iteration=n))
+        loss = np.where(later.label == 1, -np.log(raw), -np.log1p(-raw))
+        expected.append(np.average(loss, weights=later.weight))
+    assert losses(booster, later, features).tolist() == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.parametrize("n", [1, 7, 40])
+def test_the_first_trees_are_the_fit_of_so_many_trees(n: int) -> None:
+    """Every score on other rows is the same, to the last bit."""
+    mine, features, booster = grown()
+    table = artifact.matrix(rows(500, seed=2).features, features)
+    few = first_trees(booster, n)
+    assert n == few.num_trees()
+    assert artifact.predict_raw(fit(mine, features, PARAMS, 1, n), table).tolist() == few.predict(table).tolist()
+
+
+def test_a_fit_from_the_memo_is_the_same_to_the_byte() -> None:
+    """The first one is kept, the second one is found: both, and the first trees of both, have the same text."""
+    mine, features, booster = grown()
+    memo = Memo()
+    made, found = (fit(mine, features, PARAMS, 1, PARAMS.max_trees, memo) for _ in range(2))
+    assert 1 == memo.spared
+    assert {booster.model_to_string()} == {made.model_to_string(), found.model_to_string()}
+    assert 1 == len({first_trees(one, 9).model_to_string() for one in (booster, made, found)})
+    assert losses(made, mine, features).tolist() == losses(found, mine, features).tolist()
+
+
+@pytest.mark.parametrize(
+    "what", ["a label", "a weight", "a number", "the seed", "a setting", "the trees", "a category"]
+)
+def test_a_fit_of_anything_else_is_not_taken_from_the_memo(what: str) -> None:
+    """Everything that a fit depends on is in the key; the second fit is made, and a third of the same is spared."""
+    mine, features, _ = grown()
+    memo = Memo()
+    label, weight, table = mine.label.copy(), mine.weight.copy(), mine.features.copy()
+    label[3], weight[3] = 1 - label[3] if what == "a label" else label[3], 0.5 if what == "a weight" else weight[3]
+    if what == "a number":
+        table.loc[3, "number_1"] += 1e-9
+    other = features | {"categorical": {"origin": ["EWR", "JFK", "LGA", "PHL"]}} if what == "a category" else features
+    params = PARAMS.model_copy(update={"lambda_l2": 5.0000001}) if what == "a setting" else PARAMS
+    asked = Rows(table, label, weight), other, params, 2 if what == "the seed" else 1, 4 if what == "the trees" else 5
+    fit(mine, features, PARAMS, 1, 5, memo)
+    fit(*asked, memo)
+    assert (0, 0) == (memo.spared, memo.broken)
+    fit(*asked, memo)
+    assert (1, 0) == (memo.spared, memo.broken)
 
 
 def test_saving_replaces_what_was_there() -> None:
