@@ -18,7 +18,8 @@ from flywheel.evaluation.compare import compare, evaluation_rows
 from flywheel.evaluation.evidence import read_decision, read_evidence
 from flywheel.evaluation.gate import behaves
 from flywheel.evaluation.settings import Behaviour, Cohort
-from flywheel.model import artifact
+from flywheel.model import artifact, vintages
+from flywheel.model.index import Index
 from flywheel.stages.evaluate import EvaluateParams, main
 from flywheel.stages.gate import GateParams
 from flywheel.stages.gate import main as stage_gate
@@ -35,10 +36,9 @@ from tests.planted import (
     write_revisions,
 )
 
-# Thirty days; the last fifteen are the evaluation window.
+# Thirty days; the last fifteen are the only evaluation window.
 SMALL: dict[str, Any] = {
     "clock": {"as_of": "2030-01-31"},
-    "windows": {"evaluation_days": 15},
     "evaluate": {"min_confidence": 0.9, "ece_bins": 5, "bootstrap": {"samples": 50}},
 }
 EVALUATE = settings(EvaluateParams, **SMALL).evaluate
@@ -57,7 +57,10 @@ def evaluate(**changes: Any) -> str:
 
 @functools.cache
 def models() -> dict[str, artifact.Model]:
-    """A candidate that learned from the first 15 days, and a champion that learned from fewer of them."""
+    """A candidate that learned from the first 15 days, and a champion that learned from fewer of them.
+
+    Each stands in for itself too.
+    """
     features, labels = world(range(1, 16), 40)
     return {"candidate": learn(features, labels, version=None), "champion": learn(features[:200], labels[:200])}
 
@@ -65,13 +68,30 @@ def models() -> dict[str, artifact.Model]:
 def plant(
     features: pd.DataFrame | None = None, labels: pd.DataFrame | None = None, champion: str | None = "champion"
 ) -> None:
-    """Put features, labels and models on disk."""
+    """Put features, labels, models and their stand-ins on disk."""
     some_features, some_labels = world(range(1, 31), 10, seed=2)
     write_features(some_features if features is None else features)
     write_revisions(some_labels if labels is None else labels)
-    artifact.save(models()["candidate"], files.CANDIDATE)
+    plant_models(models()["candidate"], models()[champion] if champion else None)
+
+
+def plant_models(candidate: artifact.Model, champion: artifact.Model | None, why: str | None = None) -> None:
+    """Put candidate, champion and stand-ins that are just like them on disk; for the reason `why` the champion has none."""
+    has_stand_in = champion is not None and why is None
+    window = {"start": "2030-01-16", "end": "2030-01-31", "candidate": "mine"}
+    index: Index = {
+        "kind": "change",
+        "recipe": "0123456789ab",
+        "windows": [window | {"champion": "theirs" if has_stand_in else None}],  # type: ignore[typeddict-item]
+        "left_out": [],
+        "why_as_it_is": why,
+        "why_not_compared": None,
+        "as_it_is": [],
+    }
+    vintages.write(index, {"mine": candidate} | ({"theirs": champion} if champion and has_stand_in else {}))
+    artifact.save(candidate, files.CANDIDATE)
     if champion:
-        artifact.save(models()[champion], files.CHAMPION)
+        artifact.save(champion, files.CHAMPION)
 
 
 def measured() -> dict[str, Any]:
@@ -194,6 +214,8 @@ def test_every_metric_is_there_for_every_model_and_difference() -> None:
         "check",
         "gaps",
         "calibration",
+        "windows",
+        "as_it_is",
     } == set(found)
     assert {"champion", "served"} == set(found["difference"])
     for one in (
@@ -425,7 +447,7 @@ def plant_delay(written_at: str) -> dict[str, str]:
     delays = [noise.normal(labels["label"] * (1.0 if written_at == "outcome" else 0.0), 0.05) for _, labels in worlds]
     (old, old_labels), (new, new_labels) = worlds
     plant(new.assign(delay=delays[1]), new_labels, champion=None)
-    artifact.save(learn(old.assign(delay=delays[0]), old_labels, version=None), files.CANDIDATE)
+    plant_models(learn(old.assign(delay=delays[0]), old_labels, version=None), None)
     evaluate()
     stage_gate(settings(GateParams))
     return {rule["rule"]: f"{rule['verdict']}: {rule['reason']}" for rule in read_decision()["rules"]}
@@ -464,41 +486,39 @@ def test_an_acceptance_of_no_input_is_a_mistake_in_conf() -> None:
         evaluate(leaks=EVALUATE.leaks.model_copy(update={"accepted": {"served_score": "It is what we said."}}))
 
 
-def test_a_champion_that_learned_from_evaluation_days_is_not_compared() -> None:
+WHY = "its card names no recipe, because it was made by older code"
+
+
+def trained_until(name: str, until: str) -> artifact.Model:
+    """One of the models, with a card that says up to which day it was trained."""
+    one = models()[name]
+    return artifact.Model(one.booster, one.calibration, one.card | {"labels_known_before": until})  # type: ignore[typeddict-item]
+
+
+def test_a_champion_as_it_is_that_learned_from_evaluation_days_is_not_compared() -> None:
     """It was trained until one day into the window: the reason is given, and the served score stands in."""
-    plant(champion=None)
-    artifact.save(
-        artifact.Model(*parts("champion"), models()["champion"].card | {"labels_known_before": "2030-01-17"}),
-        files.CHAMPION,
-    )
-    assert "150 rows over 15 days, against served" == evaluate()
+    plant()
+    plant_models(models()["candidate"], trained_until("champion", "2030-01-17"), WHY)
+    assert "150 rows of 1 window, against served" == evaluate()
     said = "the champion was trained on days up to 2030-01-17, and the evaluation window starts on 2030-01-16"
     assert said == measured()["about"]["champion"]["why_not_compared"]
     assert ("champion" in measured(), "champion" in measured()["difference"]) == (False, False)
 
 
-def test_a_champion_that_learned_up_to_the_evaluation_window_is_compared() -> None:
-    """The end of its training is the start of the evaluation: not a day in common."""
-    plant(champion=None)
-    artifact.save(
-        artifact.Model(*parts("champion"), models()["champion"].card | {"labels_known_before": "2030-01-16"}),
-        files.CHAMPION,
-    )
-    assert "150 rows over 15 days, against champion" == evaluate()
-    assert measured()["about"]["champion"]["why_not_compared"] is None
+def test_a_champion_as_it_is_that_learned_up_to_the_evaluation_window_is_compared() -> None:
+    """The end of its training is the start of the evaluation: not a day in common; the reason is kept for the report."""
+    plant()
+    plant_models(models()["candidate"], trained_until("champion", "2030-01-16"), WHY)
+    assert "150 rows of 1 window, against champion" == evaluate()
+    about = measured()["about"]
+    assert (None, WHY) == (about["champion"]["why_not_compared"], about["why_as_it_is"])
 
 
-def parts(name: str) -> tuple[Any, Any]:
-    one = models()[name]
-    return one.booster, one.calibration
-
-
-def test_a_champion_that_needs_features_that_are_gone_is_not_compared() -> None:
+def test_a_champion_as_it_is_that_needs_features_that_are_gone_is_not_compared() -> None:
     """The candidate did not learn from the place: the champion, who did, cannot score these rows."""
     features, labels = world(range(1, 31), 10, seed=2)
     plant(features, labels)
-    without_place = learn(features.drop(columns="place"), labels)
-    artifact.save(without_place, files.CANDIDATE)
+    plant_models(learn(features.drop(columns="place"), labels), models()["champion"], WHY)
     for path in files.FEATURES.glob("*.parquet"):
         files.write_parquet(path, files.read_parquet(path).drop(columns="place"))
     evaluate(cohorts={})
@@ -510,7 +530,7 @@ def test_a_champion_that_needs_features_that_are_gone_is_not_compared() -> None:
 def test_without_a_champion_the_served_score_stands_in() -> None:
     """There is no champion yet: no reason is needed, and its version and identity are null."""
     plant(champion=None)
-    assert "150 rows over 15 days, against served" == evaluate()
+    assert "150 rows of 1 window, against served" == evaluate()
     assert {"version": None, "identity": None, "why_not_compared": None} == measured()["about"]["champion"]
     assert {"served"} == set(measured()["difference"])
 
@@ -531,7 +551,9 @@ def test_an_evaluation_window_without_both_classes_stops_the_run_and_says_what_t
     features, labels = world(range(1, 31), 10, seed=2)
     is_new = labels["known_at"] >= at("16")
     plant(features, labels[~is_new] if label is None else labels.assign(label=labels["label"].where(~is_new, label)))
-    said = r"the evaluation window 2030-01-16 to 2030-01-31 has (0|150) labelled rows .* windows\.evaluation_days"
+    said = (
+        r"the evaluation windows from 2030-01-16 to 2030-01-31 have (0|150) labelled rows .* windows\.evaluation_days"
+    )
     with pytest.raises(DataError, match=said):
         evaluate()
 
@@ -564,7 +586,7 @@ def test_where_nothing_was_ever_served_the_base_rate_stands_in() -> None:
     """All labelled rows are measured; no file speaks of a served score, and cohorts have the same reference."""
     features, labels = world(range(1, 31), 10, seed=2)
     plant(features.assign(served_score=float("nan")), labels, champion=None)
-    assert "150 rows over 15 days, against base rate" == evaluate()
+    assert "150 rows of 1 window, against base rate" == evaluate()
     assert ({"base_rate"}, False) == (set(measured()["difference"]), "served" in measured())
     read_evidence()
     groups = files.read_json(files.COHORTS).values()

@@ -1057,7 +1057,7 @@ def test_a_rule_of_any_scope_can_only_warn(scope: str) -> None:
     rules = CHANGE | {name: CHANGE[name].model_copy(update={"severity": "warn"})}
     harm: dict[str, Ends] = {"log_loss": (0.03, 0.05)}
     metrics = evidence(latest=harm if scope == "latest" else None, itself=harm if scope == "as_it_is" else None)
-    cohorts = {"origin": {"EWR": cohort(0.03, 0.05)}} if scope == "cohort" else FINE_COHORTS
+    cohorts = {"origin": {"EWR": cohort(0.03, 0.05, p=0.001)}} if scope == "cohort" else FINE_COHORTS
     gate = GATE.model_copy(update={"change": rules})
     found = decide(metrics, cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, gate)
     verdicts = [(rule["verdict"], rule["severity"]) for rule in found["rules"] if rule["verdict"] != "pass"]
