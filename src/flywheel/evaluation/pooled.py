@@ -26,7 +26,7 @@ from flywheel.evaluation.compare import (
 from flywheel.evaluation.settings import Evaluate
 from flywheel.features.days import read_features
 from flywheel.model import artifact
-from flywheel.model.index import Index, Window
+from flywheel.model.index import Index, LeftOut, Window
 from flywheel.model.vintages import read_vintage
 
 
@@ -45,13 +45,14 @@ class Part:
 class Pooled:
     """The rows of all windows in order of time, each model's scores on them, and the windows, the latest first.
 
-    `obstacle` says why the champion is not among the models though there is one.
+    `obstacle` says why the champion is not among the models though there is one, `left_out` which windows have no labelled row.
     """
 
     table: pd.DataFrame
     scores: Scores
     parts: list[Part]
     obstacle: str | None
+    left_out: list[LeftOut]
 
     @property
     def latest(self) -> pd.DataFrame:
@@ -90,9 +91,13 @@ def pool(
         obstacle = why_not_as_it_is(champion, table, min(days)[0])
     names = ["candidate", "base_rate", *(["champion"] if champion and not obstacle else [])]
     scores = {name: np.empty(len(table)) for name in names}
-    parts = []
+    parts: list[Part] = []
+    left_out: list[LeftOut] = []
     for one, (start, end) in zip(index["windows"], days, strict=True):
         places = np.flatnonzero(_between(table, start, end))
+        if not len(places):
+            left_out.append({"start": one["start"], "end": one["end"], "why": "it has no labelled row"})
+            continue
         rows = table.iloc[places]
         mine = _stand_in(one["candidate"], start)
         scores["candidate"][places] = artifact.predict(mine, rows)
@@ -103,7 +108,7 @@ def pool(
         parts.append(Part(start, end, int(_between(features, start, end).sum()), places, mine))
     if table["served_score"].notna().any():
         scores["served"] = table["served_score"].to_numpy()
-    return Pooled(table, scores, parts, obstacle)
+    return Pooled(table, scores, parts, obstacle, left_out)
 
 
 def _named(window: Window) -> str:
@@ -149,10 +154,13 @@ def span(pooled: Pooled) -> dict[str, Any]:
     return counts(first, last, sum(one.predictions for one in pooled.parts), pooled.table)
 
 
-def by_window(pooled: Pooled, candidate: artifact.Model, params: Evaluate) -> list[dict[str, Any]]:
-    """The comparison in each window, and how the vintage that is one window younger follows the candidate's stand-in."""
+def by_window(pooled: Pooled, candidate: artifact.Model, as_of: dt.date, params: Evaluate) -> list[dict[str, Any]]:
+    """The comparison in each window, and how the vintage that is one window younger follows the candidate's stand-in.
+
+    Where a window in between was left out, that vintage does not exist. `as_of` is the candidate's own day.
+    """
     found = []
-    younger, until = candidate, pooled.parts[0].end
+    younger, until = candidate, as_of
     for one in pooled.parts:
         rows = pooled.table.iloc[one.places].reset_index(drop=True)
         mine = {name: score[one.places] for name, score in pooled.scores.items()}

@@ -56,7 +56,7 @@ def main(params: EvaluateParams) -> str:
         "kind": index["kind"],
         "recipe": index["recipe"],
         "window": span(pooled),
-        "left_out": index["left_out"],
+        "left_out": [*pooled.left_out, *index["left_out"]],
         "why_as_it_is": index["why_as_it_is"],
         "cohorts": sorted(params.evaluate.cohorts),
         "behaviours": sorted(params.evaluate.behaviours),
@@ -67,7 +67,7 @@ def main(params: EvaluateParams) -> str:
         **compare(table, scores, params.evaluate),
         "gaps": gaps(table, scores, params.evaluate),
         "calibration": calibration(table, scores, params.evaluate),
-        "windows": by_window(pooled, candidate, params.evaluate),
+        "windows": by_window(pooled, candidate, params.clock.as_of, params.evaluate),
         "as_it_is": as_it_is(index, pooled, revisions, champion, params.clock.as_of, params.evaluate),
     }
     files.write_json(files.METRICS, measured)
@@ -80,7 +80,7 @@ def main(params: EvaluateParams) -> str:
     for name, found in curve_points(table, scores, params.evaluate).items():
         for curve, points in {**found, "reliability": reliability(table, scores[name], params.evaluate)}.items():
             files.write_json(files.CURVES / name / f"{curve}.json", points, digits=5)
-    n = len(index["windows"])
+    n = len(pooled.parts)
     return f"{len(table):,} rows of {n} {'window' if n == 1 else 'windows'}, against {shown(reference_of(scores))}"
 
 
