@@ -67,7 +67,8 @@ def status(decision: Decision, why_accepted: str | None, problem: str | None) ->
     if problem:
         return "failure", problem
     if decision["verdict"] == "pass":
-        told = next((rule["reason"] for rule in decision["rules"] if is_main(rule["rule"])), "")
+        blocking = (rule for rule in decision["rules"] if rule["severity"] == "block")
+        told = next((rule["reason"] for rule in blocking if is_main(rule["rule"])), "")
         return "success", f"pass: {told}"
     if why_accepted:
         return "success", f"inconclusive, accepted: {why_accepted}"
