@@ -14,15 +14,23 @@ from flywheel.report.comment import Changes, changed_days, fenced, render, short
 from flywheel.report.markdown import MARKS
 from flywheel.report.page import verdict
 
-PASS = {"rule": "better log loss", "verdict": "pass", "reason": "Log loss is better."}
-OPEN = {"rule": "AUC not worse", "verdict": "inconclusive", "reason": "AUC may be worse."}
-WORSE = {"rule": "cohorts", "verdict": "fail", "reason": "JFK is worse."}
+
+def rule(name: str, verdict: str, reason: str, severity: str = "block") -> dict[str, str]:
+    return {"rule": name, "verdict": verdict, "severity": severity, "reason": reason}
+
+
+PASS = rule("better log loss", "pass", "Log loss is better.")
+HARMLESS = rule("log loss not worse", "pass", "Log loss is no worse.")
+OPEN = rule("AUC not worse", "inconclusive", "AUC may be worse.")
+WORSE = rule("cohorts", "fail", "JFK is worse.")
+WARNED = rule("utility per 1,000 predictions not worse", "fail", "Utility is worse.", "warn")
+UNSURE = rule("utility per 1,000 predictions not worse", "inconclusive", "Utility may be worse.", "warn")
 
 
 def decision(*rules: dict[str, str]) -> dict[str, Any]:
-    verdicts = [rule["verdict"] for rule in rules]
+    verdicts = [one["verdict"] for one in rules if one["severity"] == "block"]
     worst = next((one for one in ("fail", "inconclusive") if one in verdicts), "pass")
-    return {"verdict": worst, "rules": list(rules)}
+    return {"verdict": worst, "kind": "change", "rules": list(rules)}
 
 
 def quality(*days: tuple[str, int]) -> dict[str, Any]:
@@ -60,6 +68,10 @@ def test_a_base_without_data_is_said() -> None:
         ([PASS, OPEN], None, None, "failure", "inconclusive: AUC may be worse."),
         ([PASS, OPEN], "cheaper", None, "success", "inconclusive, accepted: cheaper"),
         ([PASS, OPEN, WORSE], None, None, "failure", "fail: JFK is worse."),
+        ([HARMLESS], None, None, "success", "pass: Log loss is no worse."),
+        ([WARNED, HARMLESS], None, None, "success", "pass: Log loss is no worse."),
+        ([WORSE, WARNED], None, None, "failure", "fail: JFK is worse."),
+        ([OPEN, UNSURE], None, None, "failure", "inconclusive: AUC may be worse."),
         ([PASS], None, "the loop is halted: x", "failure", "the loop is halted: x"),
     ],
 )
@@ -128,5 +140,7 @@ def test_comment_and_report_show_a_verdict_by_the_same_sign(rules: list[dict[str
     changes = Changes("main", {}, {}, (None, found["verdict"]), "The same days of data.")
     assert f"{found['verdict']} {MARKS[found['verdict']]}" in render(changes, found, ("x", "y"), "")
     about = {"window": {"rows": 1, "predictions": 1, "positives": 1, "start": "a", "end": "b"}}
-    said = verdict(found | {"champion": "v", "reference": "champion", "as_of": "a"}, {"about": about}, "planted")
+    said = verdict(
+        found | {"champion": "v", "reference": "champion", "as_of": "a"}, {"about": about, "windows": [{}]}, "planted"
+    )
     assert f"{found['verdict']} {MARKS[found['verdict']]}" in said

@@ -31,6 +31,7 @@ from flywheel.report.page import (
     service,
     slices,
     verdict,
+    windows,
 )
 from flywheel.stages.report import ReportParams, main
 from tests.planted import settings
@@ -73,6 +74,19 @@ def cohort(rows: int, gap: float, auc: float, others: list[str]) -> Evidence:
 def recalibrated(first: float) -> Evidence:
     """A line that would put a score right, which is off for sure."""
     return {"slope": triple(first + 0.113), "intercept": triple(first + 0.217)}
+
+
+def window(start: str, end: str, rows: int, others: list[str], shift: float | None) -> Evidence:
+    """The comparison in one window; its numbers follow from its rows."""
+    first = rows / 10_000
+    values = {
+        name: {metric: first + 0.2 * place + 0.017 * at for at, metric in enumerate(IN_WORDS)}
+        for place, name in enumerate(["candidate", *others, "base_rate"])
+    }
+    difference = {name: metrics(0.03 * place - first) for place, name in enumerate(others)}
+    days = {"start": start, "end": end, "predictions": rows + 311, "rows": rows, "days": 6, "positives": rows // 3}
+    follows = None if shift is None else {"shift": shift, "slope": 1 - 0.3 * shift}
+    return {**days, **values, "difference": difference, "check": difference, "agreement": follows}
 
 
 def week(name: str, first: int) -> Evidence:
@@ -142,8 +156,12 @@ def evidence(champion: bool = True) -> Evidence:
                 "champion": {"version": "v0.7.0", "identity": "bb", "why_not_compared": None},
                 "confidence": 0.9173,
                 "block_days": {"intervals": 5, "check": 11},
+                "kind": "change",
+                "recipe": "feedfacecafe",
+                "left_out": [{"start": "2030-01-10", "end": "2030-01-17", "why": "the history is too short"}],
+                "why_as_it_is": None,
                 "window": {
-                    "start": "2030-01-24",
+                    "start": "2030-01-17",
                     "end": "2030-01-31",
                     "predictions": 2903,
                     "rows": 1811,
@@ -176,6 +194,22 @@ def evidence(champion: bool = True) -> Evidence:
                     },
                 }
             },
+            "windows": [
+                window("2030-01-24", "2030-01-31", 1009, others, 0.2345),
+                window("2030-01-17", "2030-01-24", 802, others, 0.3456),
+            ],
+            "as_it_is": {
+                "start": "2030-01-26",
+                "end": "2030-01-31",
+                "predictions": 1501,
+                "rows": 733,
+                "days": 5,
+                "positives": 201,
+                "difference": metrics(-0.091),
+                "check": metrics(-0.091),
+            }
+            if champion
+            else None,
         },
         "cohorts": {"place": {"north": cohort(907, -0.083, 0.71, others), "south": cohort(613, 0.002, 0.66, others)}},
         "behaviour": {},
@@ -213,12 +247,15 @@ def evidence(champion: bool = True) -> Evidence:
         },
         "decision": {
             "verdict": "pass",
+            "kind": "change",
             "reference": reference,
             "champion": "v0.7.0" if champion else None,
             "candidate": "aa",
             "as_of": "2030-01-31",
-            "rules": [{"rule": "calibrated", "verdict": "pass", "reason": "Calibration error 0.0314."}],
             "too_small": [{"cohort": "place = west", "rows": 14, "rarer": 6}],
+            "rules": [
+                {"rule": "calibrated", "verdict": "pass", "severity": "block", "reason": "Calibration error 0.0314."}
+            ],
         },
         "monitor": {
             "as_of": "2030-01-31",
@@ -259,6 +296,14 @@ def evidence(champion: bool = True) -> Evidence:
 
 HISTOGRAM = ("by_column", 0, "histogram")
 BROKEN: list[tuple[Path, str, Any, Any, str]] = [
+    (files.METRICS, "metrics", ("about", "kind"), "upgrade", "'refresh' or 'change'"),
+    (files.METRICS, "metrics", ("windows",), [], "at least 1 item"),
+    (files.METRICS, "metrics", ("windows", 1, "predictions"), 0, "greater than or equal to 1"),
+    (files.METRICS, "metrics", ("windows", 0, "end"), "x", "it should be a day"),
+    (files.METRICS, "metrics", ("as_it_is", "rows"), "many", "valid integer"),
+    (files.METRICS, "metrics", ("about", "left_out", 0, "start"), "x", "it should be a day"),
+    (files.DECISION, "decision", ("kind",), "upgrade", "'refresh' or 'change'"),
+    (files.DECISION, "decision", ("rules", 0, "severity"), "stop", "'block' or 'warn'"),
     (files.METRICS, "metrics", ("about", "window", "predictions"), 0, "greater than or equal to 1"),
     (files.METRICS, "metrics", ("about", "window", "start"), "x", "it should be a day"),
     (files.METRICS, "metrics", ("about", "candidate", "as_of"), "x", "it should be a day"),
@@ -364,6 +409,8 @@ NOT_IN_THE_TEXT = re.compile(
     r"|cohorts\.place\.north\.(candidate|champion)\.(?!auc)|cohorts\.place\.north\.difference\.champion\.(?!log_loss)"
     r"|cohorts\.place\.north\.(difference\.served|p_worse)|cohorts\.place\.south"
     r"|cohorts\.place\.north\.calibration\.(champion|served)|metrics\.gaps\.place\.gaps\.recall\.p_larger"
+    r"|metrics\.windows\.\d\.(predictions|days|served|base_rate|check|(candidate|champion)\.(?!log_loss)|difference\.served)"
+    r"|metrics\.(windows\.\d\.difference\.champion|as_it_is\.difference)\.(?!log_loss|auc)|metrics\.as_it_is\.check"
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
     r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
     r"|feedback\.ratings|monitor\.(recent|latest_day|new_labels)|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
@@ -419,7 +466,7 @@ def test_the_verdict_stands_first() -> None:
 def test_the_verdict_is_that_of_the_decision(decided: str, mark: str) -> None:
     """Each verdict has its own mark, in the title and at each rule."""
     found = evidence()
-    rules = [{"rule": "calibrated", "verdict": decided, "reason": "Because."}]
+    rules = [{"rule": "calibrated", "verdict": decided, "severity": "block", "reason": "Because."}]
     lines = verdict(found["decision"] | {"verdict": decided, "rules": rules}, found["metrics"], "planted").splitlines()
     assert (f"# planted: {decided} {mark}", f"| calibrated | {mark} {decided} | Because. |") == (lines[0], lines[-1])
 
@@ -463,7 +510,8 @@ def with_evil_names() -> Evidence:
     found["drift"]["by_column"][0]["column"] = EVIL
     found["labels"]["by_source"] = {EVIL: found["labels"]["by_source"]["outcome"]}
     found["quality"]["total"]["rules"] = {EVIL: 29}
-    found["decision"]["rules"] = [{"rule": EVIL, "verdict": "pass", "reason": EVIL}]
+    found["decision"]["rules"] = [{"rule": EVIL, "verdict": "pass", "severity": "block", "reason": EVIL}]
+    found["metrics"]["about"]["left_out"][0]["why"] = EVIL
     found["monitor"]["unknown_categories"] = {EVIL: 0.034}
     return found
 
@@ -542,7 +590,11 @@ def test_without_a_champion_the_candidate_stands_beside_what_was_served() -> Non
     """The table has one column less, and no sentence speaks of a champion's number."""
     text = render(evidence(champion=False), PARAMS.project, PARAMS.report)
     assert "| metric | candidate | served | candidate − served |" in text.splitlines()
-    assert "against the served score, on 1,811 labelled predictions (62% of 2,903)" in text
+    assert (
+        "A change: the candidate of 2030-01-31 against the served score, by vintages that stand in for them on 2 windows that "
+        "they have not seen: 1,811 labelled predictions (62% of 2,903) served from"
+    ) in text
+    assert "champion itself" not in text
     assert "| 2030-01-07 (6 days) | 1,000 | 0.612 | – |" in text
 
 
@@ -552,6 +604,71 @@ def test_the_table_has_the_champion_where_there_is_one() -> None:
     assert "| metric | candidate | champion | served | candidate − champion |" in lines
     auc = "| AUC | 0.1000 [0.0890, 0.1220] | 0.3000 [0.2890, 0.3220] | 0.5000 [0.4890, 0.5220] | -0.0700 [-0.0810, -0.0480] |"
     assert auc in lines
+
+
+def test_the_windows_are_in_a_table_the_latest_first() -> None:
+    """Rows, share of positives, both losses, the differences, and how vintages follow each other; by hand for the second one."""
+    lines = render(evidence(), PARAMS.project, PARAMS.report).splitlines()
+    first = lines.index("## Window by window")
+    assert lines[first + 2].startswith(
+        "In each window the candidate's recipe (feedfacecafe), as of the window's first day, "
+    )
+    head = "| window | rows | positive | log loss, candidate | log loss, champion | difference | difference in AUC | shift | stretch |"
+    assert (head, True, True) == (
+        lines[first + 4],
+        lines[first + 6].startswith("| 2030-01-24 to 2030-01-31 | 1,009 | 33.3% |"),
+        lines[first + 7].startswith("| 2030-01-17 to 2030-01-24 | 802 | 33.3% | 0.1142 | 0.3142 | -0.0462"),
+    )
+    assert lines[first + 7].endswith("| +0.346 | 0.896 |")
+
+
+def test_windows_that_were_left_out_are_said_with_the_reason() -> None:
+    """And where none was, nothing."""
+    found = evidence()
+    said = "Left out: 2030-01-10 to 2030-01-17 (the history is too short)."
+    assert said in windows(found["metrics"], "champion").splitlines()
+    found["metrics"]["about"]["left_out"] = []
+    assert "Left out" not in windows(found["metrics"], "champion")
+
+
+def test_the_comparison_with_the_champion_itself_is_told_with_its_rows() -> None:
+    """Where its recipe cannot be fitted it is what the table shows, and why is said; else on the days after its training."""
+    found = evidence()["metrics"]
+    said = "on the 733 labelled of 1,501 predictions from 2030-01-26 to 2030-01-31, after its training (5 days, 27.4% positive)"
+    assert said in windows(found, "champion")
+    found["as_it_is"] = None
+    assert "itself" not in windows(found, "champion")
+    found["about"]["why_as_it_is"] = "its card names <no> recipe"
+    assert "The champion itself is compared: its card names &lt;no> recipe." in windows(found, "champion")
+
+
+def test_a_vintage_that_does_not_exist_is_a_dash() -> None:
+    """Nothing tells how it would follow."""
+    found = evidence()["metrics"]
+    found["windows"][1]["agreement"] = None
+    assert windows(found, "champion").splitlines()[7].endswith("| – | – |")
+
+
+def test_a_refresh_is_called_one() -> None:
+    """And one window is not windows."""
+    found = evidence()
+    found["decision"]["kind"] = "refresh"
+    del found["metrics"]["windows"][1]
+    text = verdict(found["decision"], found["metrics"], "planted", None)
+    assert (
+        "A refresh: the candidate of 2030-01-31 against champion v0.7.0, by vintages that stand in for them on one window"
+        in text
+    )
+
+
+def test_a_rule_that_only_warns_is_shown_as_such() -> None:
+    """With its own verdict, beside that of the whole."""
+    found = evidence()
+    warned = {"rule": "utility not worse", "verdict": "fail", "severity": "warn", "reason": "Utility is lost."}
+    found["decision"]["rules"].append(warned)
+    lines = verdict(found["decision"], found["metrics"], "planted", None).splitlines()
+    assert "| utility not worse | ❌ fail (only warns) | Utility is lost. |" in lines
+    assert 1 == sum("only warns" in line for line in lines)
 
 
 def test_only_cohorts_that_moved_beyond_chance_are_listed_and_all_are_counted() -> None:
