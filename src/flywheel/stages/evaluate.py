@@ -62,6 +62,7 @@ def main(params: EvaluateParams) -> str:
         "behaviours": sorted(params.evaluate.behaviours),
         "inputs": sorted(inputs.columns),
     }
+    cohorts = by_cohort(table, scores, params.evaluate)  # first: it refuses what conf has wrong about them
     measured = {
         "about": about,
         **compare(table, scores, params.evaluate),
@@ -71,7 +72,7 @@ def main(params: EvaluateParams) -> str:
         "as_it_is": as_it_is(index, pooled, revisions, champion, params.clock.as_of, params.evaluate),
     }
     files.write_json(files.METRICS, measured)
-    files.write_json(files.COHORTS, by_cohort(table, scores, params.evaluate))
+    files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behave(pooled.latest, models, params.evaluate.behaviours))
     probed = probe(inputs, table["served_at"], table["label"].to_numpy(), params.evaluate.leaks)
     files.write_json(files.LEAKS, probed)

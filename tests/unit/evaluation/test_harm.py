@@ -16,7 +16,7 @@ from flywheel.evaluation.gate import cohorts_unharmed
 from flywheel.evaluation.harm import p_above, student_tail
 from flywheel.evaluation.holm import corrected
 from flywheel.evaluation.intervals import day_weights
-from flywheel.evaluation.settings import Bootstrap, Cohort, Evaluate, Gate
+from flywheel.evaluation.settings import Bootstrap, Cohort, Evaluate
 from flywheel.stages.evaluate import EvaluateParams
 from flywheel.stages.gate import GateParams
 from tests.planted import settings
@@ -113,9 +113,10 @@ def flights(seed: int, harm: float) -> tuple[pd.DataFrame, dict[str, np.ndarray]
     return table, {name: np.round(1 / (1 + np.exp(-one)), 2) for name, one in logits.items()}
 
 
-def judged(table: pd.DataFrame, scores: Any, evaluate: Evaluate = EVALUATE, gate: Gate = GATE) -> dict[str, str]:
+def judged(table: pd.DataFrame, scores: Any, evaluate: Evaluate = EVALUATE, margin: float = 0.02) -> dict[str, str]:
     params = evaluate.model_copy(update={"cohorts": {"cohort": Cohort(column="cohort")}})
-    rule = cohorts_unharmed(by_cohort(table, scores, params), len(table), "champion", gate)
+    asked = GATE.change["cohorts"].model_copy(update={"margin": margin})
+    rule = cohorts_unharmed(by_cohort(table, scores, params), len(table), "champion", asked, GATE)
     return {"verdict": rule["verdict"], "reason": rule["reason"]}
 
 
@@ -129,5 +130,4 @@ def test_harm_to_one_cohort_of_many_is_found() -> None:
 
 def test_many_cohorts_without_harm_pass() -> None:
     """The same world without the harm, even without a margin."""
-    without_margin = GATE.model_copy(update={"cohort_margin": 0.0})
-    assert "pass" == judged(*flights(seed=2, harm=0.0), gate=without_margin)["verdict"]
+    assert "pass" == judged(*flights(seed=2, harm=0.0), margin=0.0)["verdict"]

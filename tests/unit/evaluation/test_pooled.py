@@ -212,48 +212,50 @@ def test_the_windows_add_up_to_the_whole() -> None:
     assert pytest.approx(mean, abs=2e-6) == measured["difference"]["champion"]["log_loss"]["value"]
 
 
-def test_apart_is_how_far_the_next_younger_vintage_is_from_the_stand_in() -> None:
-    """The candidate from its stand-in of the 24th, that one from the one of the 17th, and so on; by hand for one of them."""
+def test_the_next_younger_vintage_is_held_against_the_stand_in() -> None:
+    """The candidate against its stand-in of the 24th, that one against the one of the 17th; by hand for the second."""
     plant(index())
     one = pooled(index())
     found = by_window(one, model(31), AS_OF, PARAMS.evaluate)
     rows = one.table[starts_of(one).to_numpy() == 17]
-    odds = [np.log(score / (1 - score)) for score in (artifact.predict(model(on), rows) for on in (24, 17))]
-    assert pytest.approx(float(np.sqrt(np.mean((odds[0] - odds[1]) ** 2)))) == found[1]["apart"]
-    assert all(each["apart"] > 0 for each in found)
+    mine, other = (np.log(score / (1 - score)) for score in (artifact.predict(model(on), rows) for on in (24, 17)))
+    slope = np.polyfit(other, mine, 1)[0]
+    assert {"shift": pytest.approx((mine - other).mean()), "slope": pytest.approx(slope)} == found[1]["agreement"]
 
 
-def test_the_same_model_is_not_apart() -> None:
+def test_the_same_model_agrees_with_itself() -> None:
     """A candidate that is its own stand-in."""
     plant(index())
-    assert 0 == by_window(pooled(index()), model(24), AS_OF, PARAMS.evaluate)[0]["apart"]
+    found = by_window(pooled(index()), model(24), AS_OF, PARAMS.evaluate)[0]["agreement"]
+    assert {"shift": 0.0, "slope": pytest.approx(1.0)} == found
 
 
-def test_apart_grows_when_the_younger_vintage_is_broken() -> None:
-    """A candidate that learned from labels that were turned round is many times as far."""
+def test_a_younger_vintage_that_is_broken_runs_the_other_way() -> None:
+    """A candidate that learned from labels that were turned round: what was likely is not."""
     plant(index())
     one = pooled(index())
     right, broken = (
-        by_window(one, found, AS_OF, PARAMS.evaluate)[0]["apart"] for found in (model(31), model(31, None, True))
+        by_window(one, found, AS_OF, PARAMS.evaluate)[0]["agreement"]["slope"]
+        for found in (model(31), model(31, None, True))
     )
-    assert broken > 4 * right
+    assert (True, True) == (right > 0.5, broken < 0)
 
 
-def test_apart_is_unknown_where_the_next_younger_vintage_does_not_exist() -> None:
-    """The window between was left out: nothing tells how far a vintage of one window later would be."""
+def test_agreement_is_unknown_where_the_next_younger_vintage_does_not_exist() -> None:
+    """The window between was left out: nothing tells how a vintage of one window later would follow."""
     found = index((24, 10))
     plant(found)
     assert [False, True] == [
-        one["apart"] is None for one in by_window(pooled(found), model(31), AS_OF, PARAMS.evaluate)
+        one["agreement"] is None for one in by_window(pooled(found), model(31), AS_OF, PARAMS.evaluate)
     ]
 
 
-def test_apart_is_unknown_where_the_latest_window_was_left_out() -> None:
+def test_agreement_is_unknown_where_the_latest_window_was_left_out() -> None:
     """The candidate is two windows younger than the first stand-in: that says nothing beside the others."""
     found = index((17, 10))
     plant(found)
     one = pooled(found)
-    assert [True, False] == [each["apart"] is None for each in by_window(one, model(31), AS_OF, PARAMS.evaluate)]
+    assert [True, False] == [each["agreement"] is None for each in by_window(one, model(31), AS_OF, PARAMS.evaluate)]
 
 
 WHY = "its card names no recipe, because it was made by older code"

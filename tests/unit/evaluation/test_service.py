@@ -64,7 +64,9 @@ def test_what_the_rule_says(
     now: Contract, before: Contract | None, declared: dict[str, str], verdict: Verdict, said: str
 ) -> None:
     """One sentence or two, in which every input is named that changed."""
-    assert {"rule": "contract", "verdict": verdict, "reason": said} == contract_kept(Contracts(now, before), declared)
+    assert {"rule": "contract", "verdict": verdict, "severity": "block", "reason": said} == contract_kept(
+        Contracts(now, before), declared
+    )
 
 
 @pytest.mark.parametrize("declared", ["1.0", "1.1", "3.0"])

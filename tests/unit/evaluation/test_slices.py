@@ -12,7 +12,7 @@ from flywheel.evaluation.slices import cut, find_slices
 from flywheel.stages.evaluate import EvaluateParams
 from tests.planted import settings
 
-EVALUATE = settings(EvaluateParams, evaluate={"bootstrap": {"samples": 200}}).evaluate
+EVALUATE = settings(EvaluateParams, evaluate={"bootstrap": {"samples": 200, "check_block_days": 3}}).evaluate
 INPUTS = ["age", "origin", "size"]
 
 
