@@ -151,7 +151,7 @@ def purpose(told: Told) -> str:
 def training(card: Card) -> str:
     """The days, rows and libraries that it was made with."""
     features = card["features"]
-    counts = f"{len(features['numeric'])} numbers, {len(features['categorical'])} categories"
+    counts = f"{_count(len(features['numeric']), 'number', 'numbers')}, {_categories(len(features['categorical']))}"
     strongest = [f"{name} {percent(share, 1)}" for name, share in list(card["importance"].items())[:5]]
     rows = [
         ["as of", card["as_of"]],
@@ -224,7 +224,7 @@ def limits(told: Told) -> str:
         if one["type"] == "number":
             seen = "nothing" if one["min"] is None or one["max"] is None else f"{one['min']:g} to {one['max']:g}"
         else:
-            seen = f"{len(one['categories'])} categories"
+            seen = _categories(len(one["categories"]))
         rows.append([name, one["type"], seen, "no" if one["required"] else "yes"])
     inputs = (
         f"\nIn training it has seen these inputs (contract {told.contract['version']}); about others it knows nothing, and a "
@@ -260,6 +260,14 @@ def decided(told: Told) -> str:
         rules = [[rule["rule"], rule["verdict"], rule["reason"]] for rule in decision["rules"]]
         lines.append(table(["rule", "verdict", "reason"], rules, words=3))
     return "\n".join(lines)
+
+
+def _count(n: int, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}"
+
+
+def _categories(n: int) -> str:
+    return _count(n, "category", "categories")
 
 
 def _unread(unread: list[str]) -> str:

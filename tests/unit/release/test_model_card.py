@@ -109,7 +109,15 @@ def test_purpose_and_training_are_those_of_params_and_card() -> None:
     assert f"# {NAME} v0.2.0\n" in found
     assert head().sha[:10] in found
     assert "a prediction is *late \\| &lt;b>*.\n\nInvented &#64;people.\n" in section(found, "Purpose")
-    for said in ("2029-02-03 and 2030-01-05", "fit 4,711", "137", "lightgbm 4.7.1", "20.43%", "size 100.0%"):
+    for said in (
+        "2029-02-03 and 2030-01-05",
+        "fit 4,711",
+        "137",
+        "lightgbm 4.7.1",
+        "20.43%",
+        "size 100.0%",
+        "1 number, 0 categories",
+    ):
         assert said in section(found, "Training")
     edit("params.yaml", lambda v: v.update(project=5))
     commit()
