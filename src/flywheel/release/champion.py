@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flywheel import files, git
-from flywheel.model.card import CONTRACT, DOES, FILES, card_with_version, read_champion
+from flywheel.model.card import CONTRACT, DOES, card_with_version, read_champion
 from flywheel.release import model_card
 from flywheel.release.commits import Commit
 from flywheel.release.tags import production, versions
@@ -26,10 +26,11 @@ def read_serving(name: str) -> Serving | None:
         return None
     commit, candidate = Commit(serving.commit), files.CANDIDATE.as_posix()
     commit.fetch([candidate])
-    there = [*FILES, *([CONTRACT] if commit.has(f"{candidate}/{CONTRACT}") else [])]  # an older model has none
+    there = [*DOES, *([CONTRACT] if commit.has(f"{candidate}/{CONTRACT}") else [])]  # an older model has none
     texts = {file: git.text(commit.content(f"{candidate}/{file}")) for file in there}
-    texts["card.json"] = card_with_version(texts["card.json"], serving.version)
     texts[model_card.NAME] = model_card.model_card(commit, name, serving.version)
+    card = git.text(commit.content(f"{candidate}/card.json"))
+    texts["card.json"] = card_with_version(card, serving.version)  # the last to be written: it vouches for the others
     return Serving(serving.version, texts)
 
 

@@ -79,6 +79,7 @@ def test_the_version_is_on_the_card_that_is_read_and_not_in_the_commit() -> None
     serving = read_serving(NAME)
     assert serving is not None
     assert serving.version == json.loads(serving.texts["card.json"])["version"] == "v0.2.0"
+    assert [*serving.texts] == ["model.txt", "calibration.json", "contract.json", "card.md", "card.json"]
     assert json.loads(Path("models/candidate/card.json").read_text())["version"] is None
 
 
