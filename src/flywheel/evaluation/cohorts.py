@@ -11,6 +11,7 @@ from flywheel.errors import ConfigError
 from flywheel.evaluation import intervals
 from flywheel.evaluation.calibration import calibration
 from flywheel.evaluation.compare import Scores, compared, others_of
+from flywheel.evaluation.decisions import flips_of
 from flywheel.evaluation.harm import p_worse
 from flywheel.evaluation.settings import Cohort, Evaluate
 
@@ -45,7 +46,8 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
         for value in sorted(groups.dropna().unique()):
             mine = (groups == value).to_numpy()
             rows = table[mine].reset_index(drop=True)
-            sampled = intervals.resample(rows, {one: scores[one][mine] for one in models}, params, is_cohort=True)
+            its_scores = {one: scores[one][mine] for one in models}
+            sampled = intervals.resample(rows, its_scores, params, is_cohort=True)
             measured = compared(sampled, scores, params)
             difference = measured.pop("difference")
             n_days = int(rows["served_at"].dt.date.nunique())
@@ -59,6 +61,7 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
                     other: p_worse(sampled["candidate"], sampled[other], n_days, params.bootstrap)
                     for other in difference
                 },
-                "calibration": calibration(rows, {one: scores[one][mine] for one in models}, params),
+                "calibration": calibration(rows, its_scores, params),
+                "flips": flips_of(rows, its_scores, params),
             }
     return found

@@ -127,6 +127,15 @@ class GroupGaps(TypedDict):
     gaps: dict[GapMetric, Gap]
 
 
+class Flips(TypedDict):
+    """How many decisions change from the reference to the candidate, in either direction, and how many of these are right."""
+
+    to_alert: int
+    to_alert_right: int
+    to_quiet: int
+    to_quiet_right: int
+
+
 class Recalibrated(TypedDict):
     """The line that would put a score right, in log odds: 0 and 1 where it is right as it is."""
 
@@ -184,7 +193,8 @@ class Measured(TypedDict):
     The rows are those of all windows, on which the vintages that stand in for candidate and champion are measured. `check` has
     the differences with intervals from blocks of days of another length, `windows` each window by itself, the latest first.
     `as_it_is` is null where there is no such day, and where the champion itself is what all is about. `gaps` is how far apart
-    the cohorts of each group are; `calibration` the line that would put each model's score right.
+    the cohorts of each group are; `calibration` the line that would put each model's score right;
+    `flips` how many decisions change.
     """
 
     about: About
@@ -198,6 +208,7 @@ class Measured(TypedDict):
     as_it_is: AsItIs | None
     gaps: dict[str, GroupGaps]
     calibration: dict[str, Recalibrated]
+    flips: Flips
 
 
 class CohortMeasured(TypedDict):
@@ -216,6 +227,7 @@ class CohortMeasured(TypedDict):
     difference: dict[Reference, ByMetric]
     p_worse: dict[Reference, dict[str, float | None]]
     calibration: dict[str, Recalibrated]
+    flips: Flips
 
 
 Cohorts = dict[str, dict[str, CohortMeasured]]
@@ -396,6 +408,19 @@ class Roc(TypedDict):
     recall: float
 
 
+class Gained(TypedDict):
+    """A point of the decision curve: what alerts from a threshold on gain over alerting nobody, per 1,000 predictions."""
+
+    threshold: float
+    gained: float
+    low: float | None
+    high: float | None
+
+
+Gains = dict[str, list[Gained]]
+"""`reports/curves/decision.json`: the decision curves of the candidate, of the reference and of `alert_all`."""
+
+
 class Curves(TypedDict):
     """`reports/curves/MODEL/`: the points of the curves of one model that the report draws."""
 
@@ -412,6 +437,11 @@ def read_curves(model: str) -> Curves:
         "reliability": shapes.read(folder / "reliability.json", list[Reliable]),
         "scores": shapes.read(folder / "scores.json", list[Score]),
     }
+
+
+def read_gains() -> Gains:
+    """The decision curves. DataError when the file is missing or has another shape."""
+    return shapes.read(files.CURVES / "decision.json", Gains)
 
 
 def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed]:

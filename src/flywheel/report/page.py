@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from flywheel.data.evidence import Quality
 from flywheel.evaluation.evidence import (
@@ -13,6 +13,7 @@ from flywheel.evaluation.evidence import (
     REFERENCE_IN_WORDS,
     Cohorts,
     Decision,
+    Flips,
     Interval,
     Measured,
     Probed,
@@ -34,6 +35,13 @@ from flywheel.report.settings import Report
 DIGITS = {"precision": 3, "recall": 3, "alert_rate": 3, "utility": 1}
 WEEK = 7
 OPTIONAL_COLUMNS = ("AUC served", "errors", "latency p50 / p95, ms", "mean rating")
+FLIPS: tuple[Literal["to_alert", "to_alert_right", "to_quiet", "to_quiet_right"], ...] = (
+    "to_alert",
+    "to_alert_right",
+    "to_quiet",
+    "to_quiet_right",
+)
+MOST_CHANGED = 5  # cohorts that the section about decisions lists
 STRONGEST = 5  # the section about leaks lists so many inputs
 
 
@@ -65,6 +73,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
             evidence["decision"].get("too_small", []),
         ),
         calibration(evidence["metrics"], evidence["cohorts"], evidence["decision"].get("too_small", [])),
+        decisions(evidence["metrics"], evidence["cohorts"], evidence["decision"]["reference"]),
         gaps(evidence["metrics"], evidence["decision"]["reference"]),
         slices(evidence["slices"], evidence["decision"]["reference"]),
         leaks(evidence["leaks"]),
@@ -240,6 +249,27 @@ def calibration(measured: Measured, found: Cohorts, too_small: Iterable[TooSmall
 def _excludes(found: Interval, ideal: float) -> bool:
     low, high = found["low"], found["high"]
     return low is not None and high is not None and not low <= ideal <= high
+
+
+def decisions(measured: Measured, found: Cohorts, reference: Reference) -> str:
+    """How many decisions change with the candidate, how many of these for the better, and for whom most."""
+    n_rows = measured["about"]["window"]["rows"]
+    cells = [["all", *_flips(measured["flips"], n_rows)]]
+    changed = sorted(
+        named(found).items(),
+        key=lambda one: (-(one[1]["flips"]["to_alert"] + one[1]["flips"]["to_quiet"]) / one[1]["rows"], one[0]),
+    )
+    cells += [[name, *_flips(one["flips"], one["rows"])] for name, one in changed[:MOST_CHANGED]]
+    header = ["predictions", "rows", "decisions that change", "to an alert", "right", "to no alert", "right"]
+    return (
+        f"## Decisions that change\n\nAgainst {shown(reference)}, at the alert threshold of the costs; the cohorts with the "
+        "largest shares.\n\n" + table(header, cells) + "\n![What alerts gain at each threshold](plots/decision.png)\n"
+    )
+
+
+def _flips(one: Flips, n_rows: int) -> list[str]:
+    changed = one["to_alert"] + one["to_quiet"]
+    return [f"{n_rows:,}", f"{changed / max(n_rows, 1):.1%}", *(f"{one[key]:,}" for key in FLIPS)]
 
 
 def gaps(measured: Measured, reference: Reference) -> str:

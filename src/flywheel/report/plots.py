@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flywheel.evaluation.evidence import Curves
+from flywheel.evaluation.evidence import Curves, Gains
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 
 mpl.use("Agg")
@@ -86,6 +86,42 @@ def roc_and_reliability(curves: Mapping[str, Curves]) -> Figure:
         )
         scores.set(title="Scores", xlabel="score", ylabel="share of predictions", xlim=(0, 1), ylim=(0, None))
         roc.legend(loc="lower right")
+        return figure
+
+
+def decision(found: Gains) -> Figure:
+    """What alerts gain over alerting nobody at each threshold, with intervals, for each model and for alerting everybody."""
+    with plt.rc_context(RC):
+        figure, axes = plt.subplots(figsize=(8, 4))
+        axes.axhline(0, color="#b0b0b0", linewidth=1, label="alert nobody")
+        for name, points in found.items():
+            style = STYLES.get(name, {"color": "#009E73", "linestyle": "-."})
+            sure = [one for one in points if one["low"] is not None]
+            axes.fill_between(
+                _get(sure, "threshold"),
+                _get(sure, "low"),
+                _get(sure, "high"),
+                color=style["color"],
+                alpha=0.15,
+                linewidth=0,
+            )
+            label = name.replace("_all", " everybody")
+            axes.plot(
+                _get(points, "threshold"),
+                _get(points, "gained"),
+                color=style["color"],
+                linestyle=style["linestyle"],
+                label=label,
+            )
+        highest = max((one["high"] or one["gained"] for points in found.values() for one in points), default=1.0)
+        axes.set(
+            title="Decision curve: higher is better",
+            xlabel="threshold: how likely it must be for an alert to pay off",
+            ylabel="gained per 1,000 predictions",
+            xlim=(0, 1),
+            ylim=(-0.25 * max(highest, 1e-9), 1.05 * max(highest, 1e-9)),  # alerting everybody falls without end
+        )
+        axes.legend(loc="upper right")
         return figure
 
 

@@ -12,6 +12,7 @@ from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.calibration import calibration, reliability
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare, curve_points, reference_of
+from flywheel.evaluation.decisions import decision_curve, flips_of
 from flywheel.evaluation.evidence import shown
 from flywheel.evaluation.gaps import gaps
 from flywheel.evaluation.leaks import probe
@@ -68,6 +69,7 @@ def main(params: EvaluateParams) -> str:
         **compare(table, scores, params.evaluate),
         "gaps": gaps(table, scores, params.evaluate),
         "calibration": calibration(table, scores, params.evaluate),
+        "flips": flips_of(table, scores, params.evaluate),
         "windows": by_window(pooled, candidate, params.clock.as_of, params.evaluate),
         "as_it_is": as_it_is(index, pooled, revisions, champion, params.clock.as_of, params.evaluate),
     }
@@ -81,6 +83,7 @@ def main(params: EvaluateParams) -> str:
     for name, found in curve_points(table, scores, params.evaluate).items():
         for curve, points in {**found, "reliability": reliability(table, scores[name], params.evaluate)}.items():
             files.write_json(files.CURVES / name / f"{curve}.json", points, digits=5)
+    files.write_json(files.CURVES / "decision.json", decision_curve(table, scores, params.evaluate), digits=5)
     n = len(pooled.parts)
     return f"{len(table):,} rows of {n} {'window' if n == 1 else 'windows'}, against {shown(reference_of(scores))}"
 

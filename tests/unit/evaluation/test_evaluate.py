@@ -216,6 +216,7 @@ def test_every_metric_is_there_for_every_model_and_difference() -> None:
         "calibration",
         "windows",
         "as_it_is",
+        "flips",
     } == set(found)
     assert {"champion", "served"} == set(found["difference"])
     for one in (
@@ -564,6 +565,7 @@ def test_the_points_of_all_curves_are_written_and_old_ones_are_gone() -> None:
     evaluate()
     kinds = ["precision_recall.json", "reliability.json", "roc.json", "scores.json"]
     expected = [f"{name}/{kind}" for name in ("candidate", "champion", "served") for kind in kinds]
+    expected.insert(8, "decision.json")
     assert expected == list(contents(files.CURVES))
     for path in files.CHAMPION.iterdir():
         path.unlink()
@@ -591,4 +593,4 @@ def test_where_nothing_was_ever_served_the_base_rate_stands_in() -> None:
     read_evidence()
     groups = files.read_json(files.COHORTS).values()
     assert {("base_rate",)} == {tuple(one["difference"]) for group in groups for one in group.values()}
-    assert {"candidate"} == {path.name for path in files.CURVES.iterdir()}
+    assert {"candidate", "decision.json"} == {path.name for path in files.CURVES.iterdir()}

@@ -1203,6 +1203,9 @@ def test_the_rules_of_conf_ask_of_a_change_more_than_of_a_refresh() -> None:
     assert {("log_loss", "pooled", "better"), *quality, *places} == asked_of["change"]
 
 
+FLIPS = ("to_alert", "to_alert_right", "to_quiet", "to_quiet_right")
+
+
 def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     """Write evidence as `evaluate` does; what a test did not plant is the same for all models."""
     equal = {name: {"value": 0.5, "low": 0.4, "high": 0.6} for name in IN_WORDS}
@@ -1218,7 +1221,7 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     mine = {"difference": difference, "check": difference}
     windows = [found["about"]["window"] | days | values | mine | {"agreement": None}]
     measured = {"about": about, **whole, **mine, "windows": windows, "as_it_is": None}
-    measured |= {"gaps": these["gaps"], "calibration": {}}
+    measured |= {"gaps": these["gaps"], "calibration": {}, "flips": dict.fromkeys(FLIPS, 1)}
     files.write_json(files.METRICS, measured)
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behaviours)

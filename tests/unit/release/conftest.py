@@ -221,6 +221,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         "as_it_is": None,
         "gaps": {"place": {"cohorts": ["north"], "gaps": {}}},
         "calibration": {},
+        "flips": dict.fromkeys(("to_alert", "to_alert_right", "to_quiet", "to_quiet_right"), 1),
     }
     north = {
         "rows": 9000,
@@ -229,6 +230,7 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         **point,
         "difference": both,
         "calibration": {},
+        "flips": dict.fromkeys(("to_alert", "to_alert_right", "to_quiet", "to_quiet_right"), 1),
         "p_worse": {name: dict.fromkeys(IN_WORDS, 0.5) for name in ("champion", "served")},
     }
     if champion is None:

@@ -23,6 +23,7 @@ from flywheel.report.page import (
     cohorts,
     corrections,
     data_quality,
+    decisions,
     drift,
     gaps,
     labels,
@@ -68,7 +69,13 @@ def cohort(rows: int, gap: float, auc: float, others: list[str]) -> Evidence:
         "difference": difference,
         "p_worse": p_worse,
         "calibration": {name: recalibrated(auc) for name in ("candidate", *others)},
+        "flips": flips(rows // 10),
     }
+
+
+def flips(n: int) -> dict[str, int]:
+    """Decisions that change, each number another one."""
+    return {"to_alert": n + 7, "to_alert_right": n, "to_quiet": n + 13, "to_quiet_right": n + 3}
 
 
 def recalibrated(first: float) -> Evidence:
@@ -178,6 +185,7 @@ def evidence(champion: bool = True) -> Evidence:
                 kind: {name: metrics(0.03 * place - 0.07) for place, name in enumerate(others)}
                 for kind in ("difference", "check")
             },
+            "flips": flips(151),
             "calibration": {name: recalibrated(0.3 * place + 0.2) for place, name in enumerate(["candidate", *others])},
             "gaps": {
                 "place": {
@@ -521,7 +529,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 20 == text.count(SAFE)  # the cohort four times, the input four times
+    assert 22 == text.count(SAFE)  # the cohort six times, the input four times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -738,6 +746,19 @@ def test_the_interval_of_a_point_of_the_reliability_curve_is_drawn() -> None:
     assert [[0.2, 0.25, 0.2, 0.3], [0.2, 0.15, 0.2, 0.3]] == [pytest.approx(bar.ravel().tolist()) for bar in bars]
 
 
+def test_decisions_that_change_are_counted_for_all_and_for_those_with_most() -> None:
+    """Shares of the rows, and of either direction how many and how many right; of seven cohorts the five that change most."""
+    found = evidence()
+    found["cohorts"]["place"] = {
+        name: cohort(1000, 0.1, 0.7, ["champion"]) | {"flips": flips(100 + 10 * at)}
+        for at, name in enumerate("abcdefg")
+    }
+    lines = decisions(found["metrics"], found["cohorts"], "champion").splitlines()
+    assert "| all | 1,811 | 17.8% | 158 | 151 | 164 | 154 |" in lines
+    assert "| place = g | 1,000 | 34.0% | 167 | 160 | 173 | 163 |" in lines
+    assert [*"gfedc"] == [line[10] for line in lines if line.startswith("| place = ")]
+
+
 def test_slices_are_shown_with_what_other_days_say() -> None:
     """Where there are none, a sentence says so."""
     found = evidence()["slices"]
@@ -826,10 +847,11 @@ CURVES = {
 }
 
 
-def pictures(found: Evidence, curves: Any = None) -> dict[str, bytes]:
-    """The three pictures as bytes."""
+def pictures(found: Evidence, curves: Any = None, gains: Any = None) -> dict[str, bytes]:
+    """The four pictures as bytes."""
     return {
         "models": plots.png(plots.roc_and_reliability(curves or CURVES)),
+        "decision": plots.png(plots.decision(gains or GAINS)),
         "weekly": plots.png(plots.weekly(found["monitor"])),
         "drift": plots.png(plots.drift(found["drift"])),
     }
@@ -885,7 +907,9 @@ def test_a_picture_follows_its_numbers() -> None:
     curves["candidate"]["roc"][1]["recall"] = 0.7
     changed["monitor"]["service"][0]["mean_rating"]["value"] = -0.5
     changed["drift"]["by_column"][0]["histogram"]["current"] = [0.9, 0.1]
-    before, after = pictures(evidence()), pictures(changed, curves)
+    gains = copy.deepcopy(GAINS)
+    gains["alert_all"][1]["gained"] = 5.5
+    before, after = pictures(evidence()), pictures(changed, curves, gains)
     assert [] == [name for name in before if before[name] == after[name]]
 
 
@@ -917,8 +941,15 @@ def test_a_service_without_a_week_does_not_cost_the_pictures() -> None:
     assert b"\x89PNG" == plots.png(plots.weekly(found["monitor"]))[:4]
 
 
+GAINS = {
+    name: [{"threshold": at, "gained": 9.0 - at * n, "low": 8.0 - at * n, "high": 10.0} for at in (0.1, 0.5, 0.9)]
+    for n, name in enumerate(("candidate", "champion", "alert_all"))
+}
+
+
 def write(found: Evidence) -> None:
     """Put the evidence on disk, as the stages before do."""
+    files.write_json(files.CURVES / "decision.json", GAINS)
     for name, value in found.items():
         files.write_json(files.REPORTS / f"{name}.json", value)
     for name, curves in CURVES.items():
@@ -946,7 +977,9 @@ def test_an_old_picture_does_not_outlive_its_numbers(tmp_path: Path, monkeypatch
     write(evidence())
     files.write_text(files.PLOTS / "old.png", "")
     main(PARAMS)
-    assert ["drift.png", "models.png", "weekly.png"] == sorted(path.name for path in files.PLOTS.iterdir())
+    assert ["decision.png", "drift.png", "models.png", "weekly.png"] == sorted(
+        path.name for path in files.PLOTS.iterdir()
+    )
 
 
 def test_a_panel_about_what_no_table_has_says_so_instead_of_being_empty() -> None:
