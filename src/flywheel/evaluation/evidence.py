@@ -286,6 +286,23 @@ Behaviours = dict[str, BehaviourMeasured]
 """`reports/behaviour.json`: each behaviour by its name."""
 
 
+class Response(TypedDict):
+    """What a change of an input does: rows it changes, share of decisions that flip, largest jump, scores that are none."""
+
+    rows: int
+    flipped: float | None
+    largest_jump: float | None
+    no_score: int
+
+
+class Robust(TypedDict):
+    """`reports/robustness.json`: how the candidate responds to each way to change each input."""
+
+    rows: int
+    shift: float
+    inputs: dict[str, dict[str, Response]]
+
+
 class OneClass(TypedDict):
     """The rows on which an input is missing, or present: all of them have this label."""
 
@@ -444,13 +461,14 @@ def read_gains() -> Gains:
     return shapes.read(files.CURVES / "decision.json", Gains)
 
 
-def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed]:
+def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed, Robust]:
     """What `evaluate` wrote. DataError when a file is missing or has another shape."""
     return (
         shapes.read(files.METRICS, Measured),
         shapes.read(files.COHORTS, Cohorts),
         shapes.read(files.BEHAVIOUR, Behaviours),
         shapes.read(files.LEAKS, Probed),
+        shapes.read(files.ROBUSTNESS, Robust),
     )
 
 

@@ -27,6 +27,7 @@ from flywheel.evaluation.evidence import (
     Measured,
     Probed,
     Reference,
+    Robust,
     Rule,
     Severity,
     TooSmall,
@@ -61,14 +62,20 @@ SIDE_IN_WORDS: dict[str, dict[Verdict, str]] = {
 
 
 def decide(
-    metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, contracts: Contracts, params: Gate
+    metrics: Measured,
+    cohorts: Cohorts,
+    behaviour: Behaviours,
+    probed: Probed,
+    robust: Robust,
+    contracts: Contracts,
+    params: Gate,
 ) -> Decision:
     """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared.
 
     A refresh (the champion's recipe on more data) and a change (of the recipe) are asked for different things. DataError when
     cohorts, behaviours or inputs are not those that the metrics say were measured with them.
     """
-    check_together(metrics, cohorts, behaviour, probed)
+    check_together(metrics, cohorts, behaviour, probed, robust)
     reference, kind = reference_of(metrics), metrics["about"]["kind"]
     rules = [
         comparable(metrics["about"], reference),
@@ -78,6 +85,7 @@ def decide(
         calibrated(metrics["candidate"]["ece"], params.max_ece),
         gaps_not_wider(metrics["gaps"], reference, params),
         *(behaves(name, found, params) for name, found in behaviour.items()),
+        robust_enough(robust, params.max_flipped),
         leaks(probed, metrics["candidate"]["auc"]["value"]),
         contract_kept(contracts, params.breaking),
     ]
@@ -95,7 +103,7 @@ def decide(
     }
 
 
-def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed) -> None:
+def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, robust: Robust) -> None:
     """DataError when a cohort, behaviour or input is missing, or too many: what is not there would be no rule, and pass."""
     about = metrics["about"]
     for path, said, found in (
@@ -103,6 +111,7 @@ def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, p
         (files.METRICS, about["cohorts"], metrics["gaps"]),
         (files.BEHAVIOUR, about["behaviours"], behaviour),
         (files.LEAKS, about["inputs"], probed["inputs"]),
+        (files.ROBUSTNESS, about["inputs"], robust["inputs"]),
     ):
         if sorted(said) != sorted(found):
             there, wanted = (", ".join(sorted(names)) or "nothing" for names in (found, said))
@@ -366,6 +375,32 @@ def behaves(name: str, found: BehaviourMeasured, params: Gate) -> Rule:
     said = f", {share:.1%} of these {expect} (mean {shift:+.3f})" if share is not None else ""
     needed = f"at least {params.behaviour_moved:.0%} must move, and {params.behaviour_share:.0%} of these {expect}"
     return _rule(f"behaviour: {name}", verdict, f"{change}{said}; {needed}.")
+
+
+def robust_enough(found: Robust, limit: float) -> Rule:
+    """No input that is slightly off may flip more than `limit` of the decisions, and none may leave a row without a score."""
+    name = "robustness"
+    no_score = [
+        f"{one} {way} ({answer['no_score']:,} rows)"
+        for one, ways in found["inputs"].items()
+        for way, answer in ways.items()
+        if answer["no_score"]
+    ]
+    if no_score:
+        return _rule(name, "fail", f"There is no score in [0, 1] with {'; '.join(no_score)}.")
+    flipped = {
+        one: ways["perturbed"]["flipped"] or 0.0
+        for one, ways in found["inputs"].items()
+        if "perturbed" in ways and ways["perturbed"]["rows"]
+    }
+    if not flipped:
+        return _rule(name, "inconclusive", "No input could be changed in any row.")
+    worst = sorted(flipped, key=lambda one: (-flipped[one], one))
+    said = f"of the decisions flip when an input is slightly off, at most {limit:.0%} allowed"
+    over = [f"{one} {flipped[one]:.1%}" for one in worst if flipped[one] > limit]
+    if over:
+        return _rule(name, "fail", f"Too many {said}: {'; '.join(over)}.")
+    return _rule(name, "pass", f"At most {flipped[worst[0]]:.1%} ({worst[0]}) {said}.")
 
 
 def leaks(probed: Probed, auc: float | None) -> Rule:

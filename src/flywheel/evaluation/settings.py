@@ -73,6 +73,11 @@ class Slices(Params):
     max_overlap: Share
 
 
+class Robustness(Params):
+    rows: Count
+    shift: Annotated[float, Field(gt=0)]
+
+
 class Leaks(Params):
     max_auc: Annotated[float, Field(gt=0.5, le=1)]
     max_candidate_auc: Annotated[float, Field(gt=0.5, le=1)]
@@ -87,6 +92,7 @@ class Evaluate(Params):
     leaks: Leaks
     gaps: Gaps
     slices: Slices
+    robustness: Robustness
     cohorts: dict[str, Cohort]
     behaviours: dict[str, Behaviour]
 
@@ -138,6 +144,7 @@ class Gate(Params):
     cohort_min_positives: Count
     cohort_error: Annotated[float, Field(gt=0, lt=0.5)]
     gap_margin: Share
+    max_flipped: Share
     behaviour_moved: Share
     behaviour_share: Share
     breaking: dict[Version, Annotated[str, AfterValidator(_check_reason)]]

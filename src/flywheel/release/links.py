@@ -18,7 +18,7 @@ import flywheel
 from flywheel import files, git, shapes
 from flywheel.data.evidence import Quality
 from flywheel.errors import ConfigError, DataError, FlywheelError
-from flywheel.evaluation.evidence import Behaviours, Cohorts, Decision, Measured, Probed
+from flywheel.evaluation.evidence import Behaviours, Cohorts, Decision, Measured, Probed, Robust
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.model.card import CONTRACT, DOES, FILES, Card, file_digests, identity_of
@@ -57,6 +57,7 @@ class Evidence:
     cohorts: Cohorts
     behaviour: Behaviours
     probed: Probed
+    robust: Robust
     quality: Quality
     card: Card
     params: dict[str, Any]
@@ -94,7 +95,15 @@ def links(
 
 def evidence_of(commit: Commit) -> Evidence:
     """What a commit says of its candidate. DataError when a file is missing, broken or has another shape."""
-    names = (files.DECISION, files.METRICS, files.COHORTS, files.BEHAVIOUR, files.LEAKS, files.QUALITY)
+    names = (
+        files.DECISION,
+        files.METRICS,
+        files.COHORTS,
+        files.BEHAVIOUR,
+        files.LEAKS,
+        files.ROBUSTNESS,
+        files.QUALITY,
+    )
     commit.fetch([*(path.as_posix() for path in names), CANDIDATE, CHAMPION, derivation.PARAMS, derivation.LOCK])
 
     def read(path: str, shape: type[T]) -> T:
@@ -109,6 +118,7 @@ def evidence_of(commit: Commit) -> Evidence:
         cohorts=read(files.COHORTS.as_posix(), Cohorts),
         behaviour=read(files.BEHAVIOUR.as_posix(), Behaviours),
         probed=read(files.LEAKS.as_posix(), Probed),
+        robust=read(files.ROBUSTNESS.as_posix(), Robust),
         quality=read(files.QUALITY.as_posix(), Quality),
         card=read(f"{CANDIDATE}/card.json", Card),
         params=params,
@@ -158,7 +168,7 @@ def _decision(commit: Commit, evidence: Evidence) -> Link:
     if not decides_like(commit):
         return Link("decision", f"{found} (by another version of the gate, so it is not decided again)", True)
     gate = parse(Gate, _section(evidence, "gate"))
-    measured = (evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed)
+    measured = (evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed, evidence.robust)
     again = decide(*measured, _contracts(commit), gate)
     if again != decision:
         return Link(

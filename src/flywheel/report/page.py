@@ -18,6 +18,7 @@ from flywheel.evaluation.evidence import (
     Measured,
     Probed,
     Reference,
+    Robust,
     Slices,
     TooSmall,
     by_model,
@@ -42,6 +43,8 @@ FLIPS: tuple[Literal["to_alert", "to_alert_right", "to_quiet", "to_quiet_right"]
     "to_quiet_right",
 )
 MOST_CHANGED = 5  # cohorts that the section about decisions lists
+WAYS = ("perturbed", "missing", "unknown", "smallest", "largest")
+LEAST_ROBUST = 5  # the section about robustness lists so many inputs
 STRONGEST = 5  # the section about leaks lists so many inputs
 
 
@@ -54,6 +57,7 @@ class Evidence(TypedDict):
     metrics: Measured
     cohorts: Cohorts
     leaks: Probed
+    robustness: Robust
     slices: Slices
     decision: Decision
     monitor: Health
@@ -76,6 +80,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         decisions(evidence["metrics"], evidence["cohorts"], evidence["decision"]["reference"]),
         gaps(evidence["metrics"], evidence["decision"]["reference"]),
         slices(evidence["slices"], evidence["decision"]["reference"]),
+        robustness(evidence["robustness"]),
         leaks(evidence["leaks"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
@@ -323,6 +328,27 @@ def slices(found: Slices, reference: Reference) -> str:
         f"{head}Slices of up to two features, looked for on {halves['looked']:,} rows of every other block of "
         f"{found['block_days']} days, and measured here on the {halves['tested']:,} between: {confirmed} of {len(rows)} are "
         "confirmed. p is corrected for how many are tested, in brackets it is not.\n\n" + table(header, rows)
+    )
+
+
+def robustness(found: Robust) -> str:
+    """The inputs by which most decisions flip, when one is slightly off, missing, unknown or extreme."""
+    inputs = found["inputs"]
+    most = {name: max((one["flipped"] or 0 for one in ways.values()), default=0) for name, ways in inputs.items()}
+    worst = sorted(inputs, key=lambda name: (-most[name], name))[:LEAST_ROBUST]
+    cells = [
+        [
+            name,
+            *(percent(inputs[name][way]["flipped"], 1) if way in inputs[name] else "–" for way in WAYS),
+            number(inputs[name]["perturbed"]["largest_jump"], 3) if "perturbed" in inputs[name] else "–",
+        ]
+        for name in worst
+    ]
+    header = ["input", "slightly off", *WAYS[1:], "largest jump when slightly off"]
+    return (
+        f"## What if an input is off?\n\nThe share of decisions that flip, asked of {found['rows']:,} rows, for the inputs by "
+        f"which most do. Slightly off: by {found['shift']:g} standard deviations, or another category.\n\n"
+        + table(header, cells)
     )
 
 

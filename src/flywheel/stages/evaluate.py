@@ -17,6 +17,7 @@ from flywheel.evaluation.evidence import shown
 from flywheel.evaluation.gaps import gaps
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.pooled import as_it_is, by_window, pool, span
+from flywheel.evaluation.robustness import robustness
 from flywheel.evaluation.settings import Evaluate
 from flywheel.evaluation.slices import find_slices
 from flywheel.model import artifact
@@ -34,7 +35,7 @@ class EvaluateParams(Params):
 
 
 def main(params: EvaluateParams) -> str:
-    """Write metrics, cohorts, behaviour, leaks and slices as JSON, and the points of `curves/`, into `reports/`."""
+    """Write metrics, cohorts, behaviour, leaks, robustness and slices as JSON, and the points of `curves/`, into `reports/`."""
     index, revisions = read_index(), files.read_parquet(files.LABELS)
     candidate, champion = artifact.load(files.CANDIDATE), artifact.load_if_there(files.CHAMPION)
     pooled = pool(index, params.clock.as_of, revisions, champion, params.evaluate)
@@ -78,6 +79,7 @@ def main(params: EvaluateParams) -> str:
     files.write_json(files.BEHAVIOUR, behave(pooled.latest, models, params.evaluate.behaviours))
     probed = probe(inputs, table["served_at"], table["label"].to_numpy(), params.evaluate.leaks)
     files.write_json(files.LEAKS, probed)
+    files.write_json(files.ROBUSTNESS, robustness(table, candidate, params.evaluate))
     files.write_json(files.SLICES, find_slices(table, sorted(inputs.columns), scores, params.evaluate))
     files.empty_folder(files.CURVES)
     for name, found in curve_points(table, scores, params.evaluate).items():

@@ -26,7 +26,7 @@ class ReportParams(Params):
 
 def main(params: ReportParams) -> str:
     """Write `reports/report.md` and the pictures in `reports/plots/`."""
-    metrics, cohorts, _, leaks = read_evidence()
+    metrics, cohorts, _, leaks, robust = read_evidence()
     evidence: Evidence = {
         "quality": read_quality(),
         "labels": read_labels_made(),
@@ -34,6 +34,7 @@ def main(params: ReportParams) -> str:
         "metrics": metrics,
         "cohorts": cohorts,
         "leaks": leaks,
+        "robustness": robust,
         "slices": read_slices(),
         "decision": read_decision(),
         "monitor": read_health(),

@@ -29,6 +29,7 @@ from flywheel.evaluation.gate import (
     enough,
     gaps_not_wider,
     leaks,
+    robust_enough,
 )
 from flywheel.evaluation.settings import (
     Agreement,
@@ -41,6 +42,7 @@ from flywheel.evaluation.settings import (
     Gaps,
     Gate,
     Leaks,
+    Robustness,
     Slices,
 )
 from flywheel.loop.turn import Outcome
@@ -79,6 +81,7 @@ GATE = Gate(
     change=CHANGE,
     agreement=Agreement(times=2.0, at_least=0.1),
     max_ece=0.08,
+    max_flipped=0.2,
     cohort_min_share=0.02,
     cohort_min_positives=30,
     cohort_error=0.05,
@@ -94,6 +97,7 @@ EVALUATE = Evaluate(
     bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7, block_days=3, check_block_days=7),
     leaks=Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={}),
     gaps=Gaps(min_share=0.02, min_positives=30),
+    robustness=Robustness(rows=1000, shift=0.1),
     slices=Slices(bins=4, categories=8, min_share=0.02, tested=10, max_overlap=0.5),
     cohorts={"origin": Cohort(column="origin")},
     behaviours={"late hub": Behaviour(column="late_rate", set=0.9, expect="higher")},
@@ -214,6 +218,15 @@ def probed(served_at: float = 0.55, why: str | None = None, accepted: Any = None
     }
 
 
+def robust(*more: str, flipped: float | None = 0.05, rows: int = 900, no_score: int = 0) -> dict[str, Any]:
+    """Two inputs, and others: one is robust, and the rate flips so many decisions when it is slightly off."""
+    fine = {"rows": 900, "flipped": 0.01, "largest_jump": 0.1, "no_score": 0}
+    shaken = {"perturbed": {"rows": rows, "flipped": flipped, "largest_jump": 0.3, "no_score": 0}}
+    lost = fine | {"no_score": no_score, "flipped": 0.9}
+    inputs = {name: {"perturbed": fine | {"rows": rows}} for name in ("distance", *more)}
+    return {"rows": 1000, "shift": 0.1, "inputs": {**inputs, "late_rate": {**shaken, "missing": lost}}}
+
+
 FINE_PROBED = probed()
 CONTRACT: Contract = {
     "version": "1.0",
@@ -221,6 +234,7 @@ CONTRACT: Contract = {
     "output": {"type": "probability", "min": 0.001, "max": 0.999},
 }
 CONTRACTS = Contracts(CONTRACT, CONTRACT)
+FINE_ROBUST = robust()
 FINE_COHORTS = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": cohort(-0.02, 0.01)}}
 FINE_BEHAVIOUR = {"late hub": behaviour(0.95)}
 
@@ -233,7 +247,9 @@ def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
 
 def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
     """The verdict, and the rules that are not a pass."""
-    found = decide(about_these(metrics, cohorts, behaviours), cohorts, behaviours, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(
+        about_these(metrics, cohorts, behaviours), cohorts, behaviours, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE
+    )
     others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
     return {"verdict": found["verdict"], **others}
 
@@ -272,7 +288,9 @@ def judged(table: pd.DataFrame, candidate: np.ndarray, champion: np.ndarray, kin
     """What the gate decides when both models are measured on a table by the real evaluation."""
     scores = {"candidate": candidate, "champion": champion, "served": np.full(len(table), 0.3)}
     metrics = evidence(kind) | compare(table, scores, EVALUATE)
-    return decide(metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    return decide(
+        metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE
+    )
 
 
 def test_a_planted_win_passes() -> None:
@@ -677,7 +695,7 @@ def test_a_cohort_among_many_needs_a_clearer_loss() -> None:
 def test_the_decision_lists_the_cohorts_that_are_too_small_to_judge() -> None:
     """By name, with their rows and those of the rarer class; the rule says how many there are."""
     cohorts = FINE_COHORTS | {"carrier": {"OO": cohort(0.1, 0.2, rows=3, positives=2), "AA": cohort(-0.1, 0.2)}}
-    found = decide(about_these(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(about_these(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
     assert [{"cohort": "carrier = OO", "rows": 3, "rarer": 1}] == found["too_small"]
     [reason] = [rule["reason"] for rule in found["rules"] if rule["rule"] == "cohorts"]
     assert reason == ("None of 3 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge.")
@@ -716,12 +734,12 @@ def test_the_reason_names_the_gap_and_between_whom_it_is() -> None:
 def test_metrics_without_the_gaps_of_a_group_are_no_evidence() -> None:
     """A gap that is not there could not grow."""
     with pytest.raises(DataError, match=r"metrics\.json is about nothing; .* that origin was measured"):
-        decide(evidence() | {"gaps": {}}, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+        decide(evidence() | {"gaps": {}}, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
 
 
 def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> None:
     """A project without cohorts can release; a reviewer reads that nothing was looked at."""
-    found = decide(about_these(evidence(), {}), {}, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(about_these(evidence(), {}), {}, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
     reasons = {rule["rule"]: rule["reason"] for rule in found["rules"]}
     skipped = "Skipped: evaluate.cohorts is empty."
     assert ("pass", skipped, skipped) == (found["verdict"], reasons["cohorts"], reasons["gaps between cohorts"])
@@ -738,7 +756,7 @@ def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> No
 def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, behaviours: Any, said: str) -> None:
     """An emptied file would be no rule, and no rule passes."""
     with pytest.raises(DataError, match=said):
-        decide(evidence(), cohorts, behaviours, FINE_PROBED, CONTRACTS, GATE)
+        decide(evidence(), cohorts, behaviours, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
 
 
 @pytest.mark.parametrize(
@@ -748,7 +766,7 @@ def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, beha
 def test_a_probe_of_other_inputs_than_the_model_has_is_no_evidence(inputs: Any, there: str) -> None:
     """An input that is not there could not be suspicious."""
     with pytest.raises(DataError, match=rf"leaks\.json is about {there}; .* that distance, late_rate was measured"):
-        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED | {"inputs": inputs}, CONTRACTS, GATE)
+        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED | {"inputs": inputs}, FINE_ROBUST, CONTRACTS, GATE)
 
 
 ONLY = {"are": "missing", "label": 1, "rows": 1030}
@@ -850,11 +868,11 @@ def test_a_leak_keeps_the_gate_inconclusive_and_never_makes_it_fail() -> None:
     """A clear win on every other rule; and the decision hears of the candidate's own AUC."""
     metrics = evidence()
     metrics["about"]["inputs"] = ["delay", "distance", "late_rate"]
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, probed(delay=alone(1.0)), CONTRACTS, GATE)
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, probed(delay=alone(1.0)), robust("delay"), CONTRACTS, GATE)
     assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
     metrics = evidence()
     metrics["candidate"]["auc"]["value"] = 0.995
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
     assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
 
 
@@ -929,6 +947,38 @@ def test_enough_scores_must_move_as_expected(found: dict[str, Any], expected: st
     assert expected == behaves("late hub", found, GATE)["verdict"]
 
 
+@pytest.mark.parametrize(
+    ("found", "expected", "said"),
+    [
+        (
+            robust(flipped=0.2),
+            "pass",
+            r"At most 20.0% \(late_rate\) of the decisions flip when an input is slightly off, at most 20%",
+        ),
+        (
+            robust(flipped=0.201),
+            "fail",
+            "Too many of the decisions flip when an input is slightly off, .*: late_rate 20.1%.",
+        ),
+        (robust(no_score=3), "fail", r"There is no score in \[0, 1\] with late_rate missing \(3 rows\)."),
+        (robust(flipped=None, rows=0), "inconclusive", "No input could be changed in any row."),
+    ],
+)
+def test_a_model_that_hangs_on_a_rough_input_fails(found: dict[str, Any], expected: str, said: str) -> None:
+    """At most a fifth of the decisions flip; every row has a score; rows that no change changes are no evidence."""
+    rule = robust_enough(found, GATE.max_flipped)
+    assert expected == rule["verdict"]
+    assert re.match(said, rule["reason"])
+
+
+def test_robustness_of_other_inputs_than_the_model_has_is_no_evidence() -> None:
+    """An emptied file would be no rule; and the decision hears of what was found."""
+    with pytest.raises(DataError, match=r"robustness\.json is about nothing"):
+        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST | {"inputs": {}}, GATE)
+    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, robust(flipped=0.5), GATE)
+    assert ("fail", ["robustness"]) == (found["verdict"], open_rules(found))
+
+
 def test_without_a_champion_the_served_score_is_the_reference() -> None:
     """Before the first release a candidate must beat what was served."""
     first = changed(evidence(), "champion", version=None, identity=None)
@@ -940,7 +990,7 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
     first["as_it_is"] = None
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
     first["gaps"]["origin"]["gaps"]["recall"] |= gap(None, None)
-    found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
     assert ("pass", "served", None) == (found["verdict"], found["reference"], found["champion"])
 
 
@@ -1013,7 +1063,7 @@ def test_the_reason_of_a_behaviour_has_its_numbers(found: dict[str, Any], reason
 
 def test_the_decision_says_what_was_compared() -> None:
     """The names in the decision are those in the evidence."""
-    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
     expected = {"reference": "champion", "champion": "v0.1.0", "candidate": "c0ffee", "as_of": "2013-05-01"}
     expected |= {"kind": "change"}
     assert expected == {name: found[name] for name in expected}
@@ -1044,7 +1094,7 @@ def test_a_planted_regression_fails_as_a_refresh_too() -> None:
 def test_a_rule_that_only_warns_does_not_count_and_says_so() -> None:
     """A refresh that loses utility passes; the rule is a fail, marked as a warning, and is not among the open ones."""
     metrics = evidence("refresh", utility=(-20.0, -10.0))
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
     [warned] = [rule for rule in found["rules"] if rule["severity"] == "warn"]
     assert ("utility per 1,000 predictions not worse", "fail") == (warned["rule"], warned["verdict"])
     assert ("pass", []) == (found["verdict"], open_rules(found))
@@ -1059,7 +1109,7 @@ def test_a_rule_of_any_scope_can_only_warn(scope: str) -> None:
     metrics = evidence(latest=harm if scope == "latest" else None, itself=harm if scope == "as_it_is" else None)
     cohorts = {"origin": {"EWR": cohort(0.03, 0.05, p=0.001)}} if scope == "cohort" else FINE_COHORTS
     gate = GATE.model_copy(update={"change": rules})
-    found = decide(metrics, cohorts, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, gate)
+    found = decide(metrics, cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, gate)
     verdicts = [(rule["verdict"], rule["severity"]) for rule in found["rules"] if rule["verdict"] != "pass"]
     assert ("pass", [("fail", "warn")]) == (found["verdict"], verdicts)
 
@@ -1227,6 +1277,7 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     files.write_json(files.BEHAVIOUR, behaviours)
     files.write_json(files.CANDIDATE / "contract.json", CONTRACT)
     files.write_json(files.LEAKS, FINE_PROBED)
+    files.write_json(files.ROBUSTNESS, FINE_ROBUST)
 
 
 def test_stage_and_summary_name_the_same_open_rules(

@@ -49,7 +49,7 @@ CONTRACT: dict[str, Any] = {
     "inputs": {"size": {"type": "number", "required": True, "min": 1.0, "max": 9.0}},
     "output": {"type": "probability", "min": 0.01, "max": 0.99},
 }
-MEASURED = ("metrics", "cohorts", "behaviour", "leaks")  # what evaluate writes and gate reads
+MEASURED = ("metrics", "cohorts", "behaviour", "leaks", "robustness")  # what evaluate writes and gate reads
 PIPELINE: dict[str, Any] = {
     "collect": {
         "cmd": "collect",
@@ -249,6 +249,8 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
         "inputs": {"size": {"auc": 0.6, "one_class": None, "hints": []}},
     }
     write("reports/leaks.json", probed)
+    answer = {"rows": 900, "flipped": 0.01, "largest_jump": 0.1, "no_score": 0}
+    write("reports/robustness.json", {"rows": 1000, "shift": 0.1, "inputs": {"size": {"perturbed": answer}}})
     decide_now()
 
 

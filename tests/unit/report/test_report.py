@@ -29,6 +29,7 @@ from flywheel.report.page import (
     labels,
     leaks,
     render,
+    robustness,
     service,
     slices,
     verdict,
@@ -113,6 +114,16 @@ def week(name: str, first: int) -> Evidence:
 def alone(auc: float | None, only: Evidence | None = None, *hints: str) -> Evidence:
     """What one input alone says of the label."""
     return {"auc": auc, "one_class": only, "hints": [*hints]}
+
+
+def response(flipped: float | None) -> Evidence:
+    """How a model responds to a change of an input."""
+    return {
+        "rows": 971,
+        "flipped": flipped,
+        "largest_jump": None if flipped is None else flipped + 0.411,
+        "no_score": 0,
+    }
 
 
 def evidence(champion: bool = True) -> Evidence:
@@ -236,6 +247,14 @@ def evidence(champion: bool = True) -> Evidence:
                 "speed": alone(0.4871),
             },
         },
+        "robustness": {
+            "rows": 983,
+            "shift": 0.23,
+            "inputs": {
+                "size": {"perturbed": response(0.043), "missing": response(0.311), "largest": response(0.222)},
+                "code": {"perturbed": response(0.187), "unknown": response(0.091)},
+            },
+        },
         "slices": {
             "block_days": 13,
             "rows": {"looked": 871, "tested": 941},
@@ -357,6 +376,7 @@ def test_a_wrong_value_under_a_right_key_names_file_and_key(
         (files.COHORTS, "cohorts"),
         (files.BEHAVIOUR, "behaviour"),
         (files.LEAKS, "leaks"),
+        (files.ROBUSTNESS, "robustness"),
         (path, name),
     ):
         files.write_json(other, found[of_it])
@@ -416,7 +436,7 @@ NOT_IN_THE_TEXT = re.compile(
     r"|metrics\.difference\.served|metrics\.check|metrics\.about\.block_days\.check|cohorts\.place\.(north|south)\.(days|positives|served)"
     r"|cohorts\.place\.north\.(candidate|champion)\.(?!auc)|cohorts\.place\.north\.difference\.champion\.(?!log_loss)"
     r"|cohorts\.place\.north\.(difference\.served|p_worse)|cohorts\.place\.south"
-    r"|cohorts\.place\.north\.calibration\.(champion|served)|metrics\.gaps\.place\.gaps\.recall\.p_larger"
+    r"|cohorts\.place\.north\.calibration\.(champion|served)|robustness\.inputs\.\w+\.(\w+\.(rows|no_score)|(?!perturbed)\w+\.largest_jump)|metrics\.gaps\.place\.gaps\.recall\.p_larger"
     r"|metrics\.windows\.\d\.(predictions|days|served|base_rate|check|(candidate|champion)\.(?!log_loss)|difference\.served)"
     r"|metrics\.(windows\.\d\.difference\.champion|as_it_is\.difference)\.(?!log_loss|auc)|metrics\.as_it_is\.check"
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
@@ -513,6 +533,10 @@ def with_evil_names() -> Evidence:
     gap["gaps"]["recall"] |= {"highest": EVIL, "lowest": EVIL}
     found["metrics"]["gaps"] = {EVIL: gap}
     found["slices"]["slices"][0]["slice"] = EVIL
+    found["robustness"]["inputs"] = {
+        EVIL: found["robustness"]["inputs"]["size"],
+        "b": found["robustness"]["inputs"]["code"],
+    }
     found["leaks"]["inputs"] |= {EVIL: alone(0.9999, None, EVIL)}
     del found["leaks"]["inputs"]["code"]
     found["drift"]["by_column"][0]["column"] = EVIL
@@ -561,6 +585,8 @@ NULLABLE = [
     "leaks.inputs.age.one_class",
     "metrics.calibration.champion.slope",
     "cohorts.place.north.calibration.candidate.intercept",
+    "robustness.inputs.size.missing.flipped",
+    "robustness.inputs.code.perturbed.largest_jump",
     "slices.slices.0.difference",
     "slices.slices.0.p_worse",
     "slices.slices.0.p_corrected",
@@ -757,6 +783,16 @@ def test_decisions_that_change_are_counted_for_all_and_for_those_with_most() -> 
     assert "| all | 1,811 | 17.8% | 158 | 151 | 164 | 154 |" in lines
     assert "| place = g | 1,000 | 34.0% | 167 | 160 | 173 | 163 |" in lines
     assert [*"gfedc"] == [line[10] for line in lines if line.startswith("| place = ")]
+
+
+def test_inputs_by_which_most_decisions_flip_are_listed_first() -> None:
+    """The largest share of any way counts; what cannot be done to an input, and what no row says, is a dash. Five of six."""
+    found = evidence()["robustness"]
+    lines = robustness(found).splitlines()
+    assert "| size | 4.3% | 31.1% | – | – | 22.2% | 0.454 |" == lines[6]
+    assert "| code | 18.7% | – | 9.1% | – | – | 0.598 |" == lines[7]
+    found["inputs"] |= {name: {"perturbed": response(None)} for name in "abcd"}
+    assert ["size", "code", "a", "b", "c"] == [line.split(" | ")[0][2:] for line in robustness(found).splitlines()[6:]]
 
 
 def test_slices_are_shown_with_what_other_days_say() -> None:
