@@ -79,7 +79,7 @@ def main(params: EvaluateParams) -> str:
     files.write_json(files.BEHAVIOUR, behave(pooled.latest, models, params.evaluate.behaviours))
     probed = probe(inputs, table["served_at"], table["label"].to_numpy(), params.evaluate.leaks)
     files.write_json(files.LEAKS, probed)
-    files.write_json(files.ROBUSTNESS, robustness(table, candidate, params.evaluate))
+    files.write_json(files.ROBUSTNESS, robustness(pooled.latest, candidate, params.evaluate))
     files.write_json(files.SLICES, find_slices(table, sorted(inputs.columns), scores, params.evaluate))
     files.empty_folder(files.CURVES)
     for name, found in curve_points(table, scores, params.evaluate).items():
