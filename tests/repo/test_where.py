@@ -41,7 +41,7 @@ def test_the_recipes_touch_what_is_there() -> None:
 def test_a_name_that_is_gone_is_noticed() -> None:
     """The reader of documents sees methods and keys, and misses what is not defined but only mentioned."""
     assert missing("`src/flywheel/evaluation/settings.py` `Costs.threshold`, `Costs`") == []
-    assert missing("`conf/config.yaml` `gate.better`") == []
+    assert missing("`conf/config.yaml` `gate.change.better`") == []
     assert missing(
         "`src/flywheel/evaluation/settings.py` `Costs.nothing`, `wrong`; `conf/config.yaml` `gate.nothing`"
     ) == [

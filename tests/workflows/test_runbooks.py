@@ -119,7 +119,11 @@ def test_add_a_cohort(alone: Clone) -> None:
     """Its slices are measured, and the gate judges those that are large enough."""
     before = alone.json("reports/cohorts.json")
     config = alone.path / "conf/config.yaml"
-    config.write_text(config.read_text().replace("cohort_margin: 0.02", "cohort_margin: 9"))  # so that it counts them
+    config.write_text(
+        config.read_text().replace(
+            "scope: cohort, must: unharmed, margin: 0.02", "scope: cohort, must: unharmed, margin: 9"
+        )
+    )  # so that it counts them
     [block] = commands("add-a-cohort")
     follow(alone, block)
     after = alone.json("reports/cohorts.json")
