@@ -36,11 +36,12 @@ READERS: dict[Path, Callable[[], Any]] = {
 }
 DECISION = {
     "verdict": "pass",
+    "kind": "refresh",
     "reference": "served",
     "champion": None,
     "candidate": "abc",
     "as_of": "2030-01-01",
-    "rules": [{"rule": "enough", "verdict": "pass", "reason": "Enough."}],
+    "rules": [{"rule": "enough", "verdict": "pass", "severity": "block", "reason": "Enough."}],
 }
 
 
@@ -68,7 +69,10 @@ def test_another_shape_names_the_file(path: Path, wrong: Any) -> None:
     [
         ({"verdict": "good"}, r"verdict: found 'good'; it should be 'pass', 'fail' or 'inconclusive'"),
         ({"as_of": 3}, r"as_of: found 3; it should be a valid string"),
-        ({"rules": [{"rule": "enough", "verdict": "pass"}]}, r"rules\.0\.reason: the key is missing"),
+        (
+            {"rules": [{"rule": "enough", "verdict": "pass", "severity": "block"}]},
+            r"rules\.0\.reason: the key is missing",
+        ),
     ],
 )
 def test_the_error_names_the_key_what_was_found_and_what_is_expected(change: dict[str, Any], said: str) -> None:

@@ -57,7 +57,7 @@ def source(**changed: object) -> None:
 
 def decided(as_of: dt.date) -> None:
     said = {"verdict": "pass", "reference": "served", "champion": None, "candidate": "c", "as_of": as_of.isoformat()}
-    files.write_json(files.DECISION, said | {"rules": []})
+    files.write_json(files.DECISION, said | {"kind": "change", "rules": []})
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -74,18 +74,18 @@ def test_the_reference_is_the_training_window_of_the_champion() -> None:
 
 
 def test_without_a_champion_the_reference_is_the_training_window_of_this_run() -> None:
-    """The clock on the 31st, seven days to evaluate on, 16 to train on; the reason is given."""
+    """The clock on the 31st, 16 days to learn from, of which the seven current ones are left out; the reason is given."""
     write_features(world(range(1, 31), 1)[0])
-    expected = (day(8), day(24)), "this run's training window: there is no champion yet"
+    expected = (day(15), day(24)), "this run's training window: there is no champion yet"
     assert expected == reference_days(None, PARAMS.clock.as_of, PARAMS.windows)
 
 
 def test_a_champion_from_before_the_data_gives_way_to_the_training_window_of_this_run() -> None:
     """Its training days are not here: the reason names them."""
-    write_features(world(range(10, 31), 1)[0])
+    write_features(world(range(18, 31), 1)[0])
     old = with_card(training_window=["2029-11-01", "2029-12-01"])
     said = "this run's training window: the champion's (2029-11-01 to 2029-12-01) is not in the data"
-    assert ((day(10), day(24)), said) == reference_days(old, PARAMS.clock.as_of, PARAMS.windows)
+    assert ((day(18), day(24)), said) == reference_days(old, PARAMS.clock.as_of, PARAMS.windows)
 
 
 @pytest.mark.parametrize(
