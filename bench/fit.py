@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from functools import cache
 
 import numpy as np
@@ -19,8 +20,11 @@ from flywheel.data import tables
 from flywheel.evaluation import intervals
 from flywheel.evaluation.compare import evaluation_rows
 from flywheel.evaluation.settings import Evaluate
-from flywheel.features.days import read_features
-from flywheel.model import artifact, fit, trees
+from flywheel.features.days import derived_by, read_features
+from flywheel.model import artifact, fit
+from flywheel.model.memo import SWITCH, Memo
+from flywheel.model.recipe import Fit, recipe
+from flywheel.model.vintages import Vintages, Way
 from flywheel.params import Params, load
 from flywheel.stages.train import TrainParams
 
@@ -39,33 +43,23 @@ STEP = P.windows.evaluation_days
 DAYS = tables.days_in(files.FEATURES)
 FIRST, END = DAYS[0], DAYS[-1] + dt.timedelta(days=1)
 SERVED, REVISIONS = read_features(FIRST, END), files.read_parquet(files.LABELS)
-FEATURES = fit.describe_features(SERVED, P.features.categorical)
-
-
-def rows(day: dt.date, until: dt.date | None = None) -> fit.Rows:
-    """Those to learn from as of a day, or those of the days from then until another."""
-    first, last = (day - dt.timedelta(days=P.windows.train_days), day) if until is None else (day, until)
-    return fit.labelled_rows(SERVED, REVISIONS, first, last)
+os.environ[SWITCH] = "off"  # what is measured is fitted
+MADE = Vintages(P.project.name, SERVED, REVISIONS, Memo())
 
 
 @cache
-def losses(day: dt.date, seed: int) -> np.ndarray:
-    """What the fit as of a day loses on the days after it, by trees."""
-    return fit.losses(rows(day), rows(day, day + dt.timedelta(days=STEP)), FEATURES, P.model, seed)
+def way(seed: int) -> Way:
+    """The recipe of conf with another seed."""
+    train = P.train.model_copy(update={"seed": seed})
+    one = recipe(P.features, P.project.derive, derived_by(), P.label, P.model, train, P.windows)
+    how = Fit(train=train, model=P.model, train_days=P.windows.train_days, step_days=STEP)
+    return Way(one, how, *fit.feature_names(SERVED, P.features.categorical))
 
 
 def score(day: dt.date, asked: pd.DataFrame, seed: int) -> tuple[np.ndarray, int]:
     """Scores of the fit as of a day, and its number of trees."""
-    learned = rows(day)
-    earlier = [
-        trees.EarlierFit(one, 0, 0, losses(one, seed))
-        for one in trees.earlier_days(FIRST, day, P.windows.train_days, STEP, P.train.earlier_fits)
-    ]
-    n_trees = trees.number_of_trees(earlier, P.model.trees)
-    booster = fit.fit(learned, FEATURES, P.model, seed, n_trees)
-    raw = artifact.predict_raw(booster, artifact.matrix(asked, FEATURES))
-    ends = fit.straight(len(learned.label))
-    return np.interp(raw, ends["x"], ends["y"]), n_trees
+    model, _ = MADE.vintage(way(seed), day)
+    return artifact.predict(model, asked), model.card["trees"]
 
 
 def main() -> None:
