@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flywheel import git
 from flywheel.errors import ConfigError, DataError, FlywheelError, GateFailed
-from flywheel.evaluation.evidence import Decision, read_evidence
+from flywheel.evaluation.evidence import Decision, open_rules, read_evidence
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.model.contract import read_contracts
@@ -62,10 +62,11 @@ def release(
     if not is_ours(commit):
         raise DataError("the flywheel that runs is not the one of this commit. Run the one of this folder: make setup")
     if not is_open:
-        open_rules = [f"{r['rule']}: {r['reason']}" for r in decision["rules"] if r["verdict"] != "pass"]
-        open_rules += filter(None, [standing_at(commit, decision, on).problem])
+        is_in_the_way = open_rules(decision)
+        reasons = [f"{r['rule']}: {r['reason']}" for r in decision["rules"] if r["rule"] in is_in_the_way]
+        reasons += filter(None, [standing_at(commit, decision, on).problem])
         raise GateFailed(
-            f"the gate says {decision['verdict']}, so nothing is released.\n" + "\n".join(open_rules) + "\n"
+            f"the gate says {decision['verdict']}, so nothing is released.\n" + "\n".join(reasons) + "\n"
             "An inconclusive candidate can be accepted in its pull request: flywheel accept --why. "
             'To release anyway, with the reason in the tag: flywheel release --force "why"'
         )

@@ -17,7 +17,19 @@ from flywheel.release.acceptance import OLDER, accept, path_of
 from flywheel.release.audit import audit
 from flywheel.release.champion import take_over_champion
 from flywheel.release.tags import production, versions
-from tests.unit.release.conftest import LOSS, NAME, UNCLEAR, commit, compose, git, retrain, write
+from tests.unit.release.conftest import (
+    LOSS,
+    NAME,
+    UNCLEAR,
+    commit,
+    compose,
+    decide_now,
+    edit,
+    git,
+    retrain,
+    run_pipeline,
+    write,
+)
 
 pytestmark = pytest.mark.usefixtures("repository")
 TODAY = dt.datetime.now(dt.UTC).date()  # tags carry the day on which they are made
@@ -39,6 +51,18 @@ def test_what_the_gate_does_not_pass_is_not_released() -> None:
         serve.release(NAME, compose)
     assert "enough evidence" not in str(refused.value)
     assert git("tag") == ""
+
+
+def test_what_only_warns_is_not_named_among_what_is_in_the_way() -> None:
+    """A refresh that harms, and loses utility too: the first keeps the gate closed, the second is only said."""
+    retrain(LOSS)
+    edit("reports/metrics.json", lambda found: found["about"].update(kind="refresh"))
+    decide_now()
+    run_pipeline()
+    commit()
+    with pytest.raises(GateFailed, match="log loss not worse: ") as refused:
+        serve.release(NAME, compose)
+    assert "tility" not in str(refused.value)
 
 
 def test_a_forced_release_carries_its_reason() -> None:
