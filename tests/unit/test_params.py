@@ -125,7 +125,7 @@ def test_an_unknown_key_is_named_with_its_value_and_the_file(key: str, value: ob
 @pytest.mark.parametrize(
     ("key", "file"),
     [
-        ("gate/max_apart", "conf/config.yaml"),
+        ("gate/agreement", "conf/config.yaml"),
         ("evaluate/bootstrap/seed", "conf/config.yaml"),
         ("clock/as_of", "conf/state.yaml"),
         ("evaluate/costs/missed", "conf/project/parcels.yaml"),
@@ -178,7 +178,8 @@ def test_a_value_of_another_type_is_never_converted(key: str, value: object, all
         ("gate/change/better/scope", "all", "'pooled', 'latest', 'cohort' or 'as_it_is'"),
         ("gate/refresh/latest/must", "best", "'better', 'not_worse' or 'unharmed'"),
         ("gate/refresh/latest/severity", "stop", "'block' or 'warn'"),
-        ("gate/max_apart", 0.99, "greater than or equal to 1"),
+        ("gate/agreement/times", 0.99, "greater than or equal to 1"),
+        ("gate/agreement/at_least", 0.0, "greater than 0"),
         ("windows/evaluation_windows", 0, "greater than or equal to 1"),
         ("windows/evaluation_windows", 101, "less than or equal to 100"),
         ("monitor/drift/sample_rows", 1000, "greater than or equal to 1001"),

@@ -15,7 +15,15 @@ from flywheel.errors import DataError
 from flywheel.evaluation.evidence import Decision
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.schema import PLACE, decision_schema
-from tests.unit.evaluation.test_gate import CONTRACTS, FINE_BEHAVIOUR, FINE_COHORTS, FINE_PROBED, GATE, evidence
+from tests.unit.evaluation.test_gate import (
+    CONTRACTS,
+    FINE_BEHAVIOUR,
+    FINE_COHORTS,
+    FINE_PROBED,
+    FINE_ROBUST,
+    GATE,
+    evidence,
+)
 
 AGAIN = "Make it again with: python -m flywheel.evaluation.schema"
 
@@ -27,7 +35,7 @@ def problems(decision: Any) -> list[str]:
 
 
 def decided(**difference: Any) -> Decision:
-    return decide(evidence(**difference), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, CONTRACTS, GATE)
+    return decide(evidence(**difference), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
 
 
 def test_the_committed_schema_is_that_of_the_shape() -> None:
@@ -51,6 +59,8 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a champion as a number": lambda d: d.update(champion=1),
     "rules as a mapping": lambda d: d.update(rules={}),
     "a rule without its reason": lambda d: d["rules"][0].pop("reason"),
+    "another kind": lambda d: d.update(kind="upgrade"),
+    "a rule with another severity": lambda d: d["rules"][0].update(severity="shrug"),
     "a rule with another verdict": lambda d: d["rules"][0].update(verdict="ok"),
 }
 

@@ -12,7 +12,7 @@ from flywheel.evaluation.evidence import Verdict
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.service import contract_kept
 from flywheel.model.contract import Contract, Contracts
-from tests.unit.evaluation.test_gate import FINE_BEHAVIOUR, FINE_COHORTS, FINE_PROBED, GATE, evidence
+from tests.unit.evaluation.test_gate import FINE_BEHAVIOUR, FINE_COHORTS, FINE_PROBED, FINE_ROBUST, GATE, evidence
 
 SIZE = {"type": "number", "required": True, "min": 1.0, "max": 9.0}
 WEIGHT = SIZE | {"required": False}
@@ -98,7 +98,8 @@ def test_a_break_fails_a_gate_that_would_pass() -> None:
     """All else is a clear win; declared, the same evidence passes."""
     gates = [GATE, GATE.model_copy(update={"breaking": {"2.0": "The app is ready."}})]
     decided = [
-        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, Contracts(BROKEN, FIRST), gate) for gate in gates
+        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, Contracts(BROKEN, FIRST), gate)
+        for gate in gates
     ]
     assert ["fail", "pass"] == [one["verdict"] for one in decided]
 

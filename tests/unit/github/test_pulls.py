@@ -10,7 +10,10 @@ import pytest
 from flywheel.github.pulls import gate_state
 from flywheel.release.acceptance import Acceptance, Standing
 
-OPEN = {"verdict": "inconclusive", "rules": [{"rule": "AUC", "verdict": "inconclusive", "reason": "AUC may be worse."}]}
+OPEN = {
+    "verdict": "inconclusive",
+    "rules": [{"rule": "AUC", "verdict": "inconclusive", "severity": "block", "reason": "AUC may be worse."}],
+}
 HOLDS = Standing(Acceptance("Ada", "cheaper", dt.date(2030, 1, 31)))
 EXPIRED = Standing(problem="it expired")
 
