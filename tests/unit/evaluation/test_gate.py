@@ -975,7 +975,7 @@ def test_robustness_of_other_inputs_than_the_model_has_is_no_evidence() -> None:
     """An emptied file would be no rule; and the decision hears of what was found."""
     with pytest.raises(DataError, match=r"robustness\.json is about nothing"):
         decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST | {"inputs": {}}, CONTRACTS, GATE)
-    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, robust(flipped=0.5), GATE)
+    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, robust(flipped=0.5), CONTRACTS, GATE)
     assert ("fail", ["robustness"]) == (found["verdict"], open_rules(found))
 
 
