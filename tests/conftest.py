@@ -52,8 +52,18 @@ class Watch:
             path = os.path.relpath(place, ROOT)
             if path == "tests/flights":  # pytest has this folder in sys.path, where any import looks
                 return
-            if f"{path}/".startswith(OTHERWISE) or path in OTHERWISE:
+            if (f"{path}/".startswith(OTHERWISE) or path in OTHERWISE) and not by_hypothesis():
                 self.opened.add(path)
+
+
+def by_hypothesis() -> bool:
+    """Whether Hypothesis asks: it looks for constants in the source of each module that an earlier test has imported."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_filename.endswith("hypothesis/internal/constants_ast.py"):
+            return True
+    return False
 
 
 watch = Watch()

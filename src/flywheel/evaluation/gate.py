@@ -46,6 +46,7 @@ from flywheel.evaluation.settings import Agreement, Comparison, Gate
 from flywheel.model.contract import Contracts
 
 POWER = 0.8
+LEAST_P = 0.0001  # a smaller one says more of the method than of the world
 FEWEST_EARLIER = 2  # earlier windows that a limit may rest on
 SIDE_IN_WORDS: dict[str, dict[Verdict, str]] = {
     "better": {
@@ -298,7 +299,7 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, rule: 
         difference = found["difference"][reference][metric]
         loss = (-1 if HIGHER_IS_BETTER[metric] else 1) * (difference["value"] or 0)
         if p_value <= params.cohort_error and loss > rule.margin:
-            harmed.append(f"{name} ({_say(difference)}, {found['rows']} rows, p {p_value:.2g})")
+            harmed.append(f"{name} ({_say(difference)}, {found['rows']} rows, {_say_p(p_value)})")
     n, said = len(judged), f"more than {rule.margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
     n_left = len(named(cohorts)) - n
     left = f" {n_left} more {'is' if n_left == 1 else 'are'} too small to judge." if n_left else ""
@@ -331,8 +332,10 @@ def gaps_not_wider(found: Mapping[str, GroupGaps], reference: Reference, params:
 
     Never a fail: where cohorts differ in how often it happens, a score cannot be fair in all three ways at once (Kleinberg et
     al., 2016; Chouldechova, 2017), and only a person can say which one matters. The p-values are corrected for how many gaps
-    there are.
+    there are. Only against the champion: a first model tells cohorts apart that a rule treats alike, and must.
     """
+    if reference != "champion":
+        return _rule("gaps between cohorts", "pass", "Skipped: there is no champion whose gaps could grow.")
     by_name = {
         f"{GAPS_IN_WORDS[metric]} by {group}": gap
         for group, one in found.items()
@@ -349,7 +352,7 @@ def gaps_not_wider(found: Mapping[str, GroupGaps], reference: Reference, params:
         change = gap["change"]
         if change and (change["value"] or 0) > params.gap_margin and p_value <= params.cohort_error:
             between = f"{gap['candidate']:.3f} between {gap['highest']} and {gap['lowest']}"
-            wider.append(f"{name} ({between}, {_say(change)}, p {p_value:.2g})")
+            wider.append(f"{name} ({between}, {_say(change)}, {_say_p(p_value)})")
     if wider:
         question = "Is that fair to those who get fewer right alerts? If so, accept it with the reason."
         return _rule("gaps between cohorts", "inconclusive", f"A gap {said}: {'; '.join(wider)}. {question}")
@@ -436,6 +439,10 @@ def _gain(difference: Interval, metric: str) -> tuple[float | None, float | None
     if low is None or high is None or difference["value"] is None:
         return None, None
     return (low, high) if HIGHER_IS_BETTER[metric] else (-high, -low)
+
+
+def _say_p(p_value: float) -> str:
+    return f"p {p_value:.2g}" if p_value >= LEAST_P else f"p below {LEAST_P:g}"
 
 
 def _say(difference: Interval) -> str:

@@ -731,6 +731,14 @@ def test_the_reason_names_the_gap_and_between_whom_it_is() -> None:
     )
 
 
+def test_a_first_model_may_tell_cohorts_apart() -> None:
+    """A rule that treats all alike has no gaps; whatever is better than it has some."""
+    found: Any = {"origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(0.3, 0.0)}}}
+    rules = [gaps_not_wider(found, reference, GATE) for reference in ("champion", "served", "base_rate")]
+    assert ["inconclusive", "pass", "pass"] == [rule["verdict"] for rule in rules]
+    assert "p below 0.0001" in rules[0]["reason"]
+
+
 def test_metrics_without_the_gaps_of_a_group_are_no_evidence() -> None:
     """A gap that is not there could not grow."""
     with pytest.raises(DataError, match=r"metrics\.json is about nothing; .* that origin was measured"):
