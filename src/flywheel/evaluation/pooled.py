@@ -76,10 +76,7 @@ def pool(
     days = [_days(one) for one in index["windows"]]
     features = read_features(min(start for start, _ in days), max(end for _, end in days))
     table = evaluation_rows(features, revisions, as_of, params)
-    is_in = np.zeros(len(table), dtype=bool)
-    for start, end in days:
-        is_in |= _between(table, start, end)
-    table = table[is_in].reset_index(drop=True)
+    table = table[_in_any(table, days)].reset_index(drop=True)
     if table.empty or table["label"].nunique() < 2:
         raise DataError(
             f"the evaluation windows from {min(days)[0]} to {max(days)[1]} have {len(table)} labelled rows of fewer than two "
@@ -133,6 +130,11 @@ def _days(window: Window) -> tuple[dt.date, dt.date]:
 def _between(table: pd.DataFrame, start: dt.date, end: dt.date) -> np.ndarray:
     served_at = table["served_at"]
     found: np.ndarray = ((served_at >= tables.timestamp(start)) & (served_at < tables.timestamp(end))).to_numpy()
+    return found
+
+
+def _in_any(table: pd.DataFrame, days: list[tuple[dt.date, dt.date]]) -> np.ndarray:
+    found: np.ndarray = np.logical_or.reduce([_between(table, start, end) for start, end in days])
     return found
 
 
@@ -193,6 +195,7 @@ def as_it_is(
     days = [_days(one) for one in index["as_it_is"]]
     first, last = min(start for start, _ in days), max(end for _, end in days)
     features = read_features(first, last)
+    features = features[_in_any(features, days)]  # where a window between two was left out, nothing stands in
     table = evaluation_rows(features, revisions, as_of, params)
     if table.empty or table["label"].nunique() < 2 or why_not_as_it_is(champion, table, first):
         return None

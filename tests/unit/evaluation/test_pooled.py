@@ -310,6 +310,23 @@ def test_the_champion_itself_is_measured_on_the_days_after_its_training() -> Non
     assert pytest.approx(expected, abs=1e-6) == measured["difference"]["brier"]["value"]
 
 
+def test_the_champion_itself_is_not_measured_on_days_where_nothing_stands_in() -> None:
+    """Of three windows after its training the middle one was left out: its days have no score of the candidate."""
+    found = index(as_it_is=[window(24, champion=False), window(10, champion=False)])
+    plant(found)
+    measured = as_it_is(found, pooled(found), LABELS, model(10, "v0.1.0", True), AS_OF, PARAMS.evaluate)
+    assert measured
+    assert (14 * 20, 14 * 20, 14) == tuple(measured[name] for name in ("predictions", "rows", "days"))
+    losses = []
+    for start in (24, 10):
+        days = FEATURES["served_at"].dt.day
+        rows, label = FEATURES[days.between(start, start + 6)], LABELS["label"][days.between(start, start + 6)]
+        scores = (artifact.predict(one, rows) for one in (model(start), model(10, "v0.1.0", True)))
+        mine, other = (-np.log(np.where(label == 1, score, 1 - score)) for score in scores)
+        losses += (mine - other).tolist()
+    assert pytest.approx(np.mean(losses)) == measured["difference"]["log_loss"]["value"]
+
+
 @pytest.mark.parametrize(
     ("found", "champion"),
     [
