@@ -1,10 +1,12 @@
 """The floor: what the pipeline does after `collect`, as a plain script that uses no module of the project.
 
 `python bench/floor.py OUT`, in a folder where a run has ended, reads the collected events and params.yaml, checks the
-contract (floor_tables.py), concludes labels, computes the same features point in time, fits the same LightGBM,
-measures it with the same bootstrap, cohorts and behaviours, compares the same windows for drift (floor_reports.py), and
-writes the numbers of the reports to one JSON. bench.py checks that they are the run's. What the floor leaves out is the
-price of structure: it keeps no day files, cannot go on from yesterday, explains no error, draws no plots.
+contract (floor_tables.py), concludes labels, computes the same features point in time, fits the same LightGBM for the
+candidate and all stand-ins (floor_models.py), measures them with the same bootstrap (floor_metrics.py) in the same windows,
+cohorts, slices and behaviours (floor_evidence.py), compares the same windows for drift (floor_monitor.py), and writes the
+numbers of the reports to one JSON. bench.py checks that they are the run's. What the floor leaves out is the price of
+structure: it keeps no day files, cannot go on from yesterday, explains no error, draws no plots. What else it leaves out is
+in bench.py. It knows no champion of another recipe than that of conf, unless its card names none.
 """
 
 from __future__ import annotations
@@ -14,20 +16,19 @@ import json
 import sys
 from pathlib import Path
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import yaml
-from floor_reports import behaviours, between, cohorts, compare, curves, drift, monitor
+from floor_evidence import as_it_is, behaviours, by_window, cohorts, curves, metrics, robustness, slices
+from floor_models import DAY, Recipe, between, known_before, load_champion, pool, predict
+from floor_monitor import drift, monitor
 from floor_tables import good_rows, labels_and_voices, service_by_week
 
 P = yaml.safe_load(Path("params.yaml").read_text())
 AS_OF = pd.Timestamp(P["clock"]["as_of"], tz="UTC")
 CATEGORICAL = P["features"]["categorical"]
 VOTES = {name: P["label"]["accuracy"][name] for name in ("report", "annotation")}
-DAY = pd.Timedelta(days=1)
 FOREVER = pd.Timestamp("2200-01-01", tz="UTC")
-IDENTITY = ["prediction_id", "served_at", "served_score"]
 
 
 def conclude(feedback):
@@ -56,19 +57,14 @@ def conclude(feedback):
     said_at = votes["received_at"]
     is_new = (prediction != prediction.shift()) | (label != label.shift())
     states = pd.DataFrame({"prediction_id": votes["prediction_id"], "label": label, "said_at": said_at})
-    states["confidence"] = np.where(outcome.notna(), P["label"]["accuracy"]["outcome"], 1 / (1 + np.exp(-score.abs())))
+    majority = 1 / (1 + np.exp(-score.abs()))
+    states["confidence"] = np.where(outcome.notna(), P["label"]["accuracy"]["outcome"], majority).round(6)
     states["source"] = np.select([outcome.notna(), yes.where(label == 1, no) > 0], ["outcome", "annotation"], "report")
     states["known_at"] = said_at.where(is_new).ffill()
     spans = states[is_new]
     is_last = spans["prediction_id"] != spans["prediction_id"].shift(-1)
     spans = spans.assign(until=spans["known_at"].shift(-1).mask(is_last, FOREVER))
     return states, spans[spans["label"] >= 0]
-
-
-def known_before(states, moment):
-    """The label of each prediction as it was known just before a moment."""
-    last = states[states["said_at"] < moment].drop_duplicates("prediction_id", keep="last")
-    return last[last["label"] >= 0]
 
 
 def of_flights(predictions):
@@ -122,59 +118,6 @@ def features(predictions, spans):
     return table.assign(**derived(predictions))
 
 
-def matrix(table, described):
-    """The features as numbers: a category is its place among the known ones, and missing when it is none of them."""
-    places = [{value: at for at, value in enumerate(known)} for known in described["categorical"].values()]
-    codes = [
-        table[name].map(place).astype("float64") for name, place in zip(described["categorical"], places, strict=True)
-    ]
-    return np.column_stack([table[described["numeric"]].to_numpy("float64"), *codes])
-
-
-def fit(learned, earlier):
-    """Booster, and the learning curve: as many trees as the fits as of earlier days did best with on the days after these."""
-    train, model = P["train"], P["model"]
-    numeric = [name for name in learned.columns if name not in (*IDENTITY, *CATEGORICAL, "label", "confidence")]
-    described = {"numeric": numeric, "categorical": {c: sorted(learned[c].dropna().unique()) for c in CATEGORICAL}}
-    settings = {name: value for name, value in model.items() if name not in ("trees", "max_trees")}
-    settings |= {"objective": "binary", "metric": "binary_logloss", "bagging_freq": int(model["bagging_fraction"] < 1)}
-    settings |= {"seed": train["seed"], "deterministic": True, "force_col_wise": True, "verbosity": -1}
-    names = [*numeric, *CATEGORICAL]
-
-    def grow(rows, n_trees, later=None):
-        def data(mine, reference=None):
-            x, y, w = matrix(mine, described), mine["label"], mine["confidence"]
-            return lgb.Dataset(x, y, reference, w, feature_name=names, categorical_feature=CATEGORICAL or "auto")
-
-        curve, fitted = {}, data(rows)
-        watch = [data(later, fitted)] if later is not None else []
-        calls = [lgb.record_evaluation(curve)] if watch else []
-        booster = lgb.train(settings, fitted, n_trees, watch, ["later"] * len(watch), callbacks=calls)
-        return booster, curve
-
-    curves = [grow(rows, model["max_trees"], later)[1]["later"]["binary_logloss"] for rows, later in earlier]
-    mean = np.mean(np.round(curves, 6), axis=0).round(6) if curves else np.array([])
-    booster, _ = grow(learned, int(mean.argmin()) + 1 if curves else model["trees"])
-    edge = 1 / (len(learned) + 2)
-    straight = {"x": [edge, 1 - edge], "y": [edge, 1 - edge]}
-    return {"booster": booster, "calibration": straight, "features": described, "curve": mean.tolist()}
-
-
-def load_champion():
-    """The model that serves, with what its card says of it; nothing before the first release."""
-    folder = Path("models/champion")
-    if not (folder / "card.json").exists():
-        return {}
-    card, calibration = (json.loads((folder / f"{name}.json").read_text()) for name in ("card", "calibration"))
-    return {"champion": card | {"booster": lgb.Booster(model_file=folder / "model.txt"), "calibration": calibration}}
-
-
-def predict(model, table):
-    """Calibrated scores."""
-    raw = model["booster"].predict(matrix(table, model["features"]))
-    return np.round(np.interp(raw, model["calibration"]["x"], model["calibration"]["y"]), 6)
-
-
 def main(out):
     """Do the work of the pipeline once and write the numbers of its reports."""
     predictions, quality = good_rows("predictions", "served_at", P)
@@ -184,43 +127,35 @@ def main(out):
     labels, voices = labels_and_voices(known, predictions, feedback)
     table = features(predictions, spans)
 
-    params, windows = P["evaluate"], P["windows"]
-    end = AS_OF - DAY * windows["evaluation_days"]
-    start = max(end - DAY * windows["train_days"], table["served_at"].min().floor("D"))
-
-    def labelled(first, last):
-        return between(table, first, last).merge(known_before(states, last)[["prediction_id", "label", "confidence"]])
-
-    learned, length = labelled(start, end), DAY * windows["train_days"]
-    days = [end - DAY * windows["evaluation_days"] * k for k in range(1, P["train"]["earlier_fits"] + 1)]
-    spans_of = [day - max(day - length, table["served_at"].min().floor("D")) for day in days]
-    days = [day for day, span in zip(days, spans_of, strict=True) if 2 * span >= end - start]
-    earlier = [(labelled(day - length, day), labelled(day, day + DAY * windows["evaluation_days"])) for day in days]
-    models = {"candidate": fit(learned, earlier)} | load_champion()
+    params, recipe, champion = P["evaluate"], Recipe(table, states, P), load_champion()
+    candidate = recipe.vintage(AS_OF)
     sure = known.loc[known["confidence"] >= params["min_confidence"], ["prediction_id", "label"]]
-    judged = between(table, end, AS_OF).merge(sure, on="prediction_id").dropna(subset="served_score")
-    scores = {name: predict(model, judged) for name, model in models.items()}
-    scores["served"] = judged["served_score"].to_numpy()
-    base_rate = {"base_rate": np.full(len(judged), learned["label"].mean())}
+    judged = table.merge(sure, on="prediction_id")
+    judged = judged.dropna(subset="served_score") if judged["served_score"].notna().any() else judged
+    rows, scores, parts, itself = pool(recipe, candidate, champion, judged, AS_OF)
+    latest, inputs = rows.iloc[parts[0][2]], sorted([*recipe.numeric, *CATEGORICAL])
+    models = {"candidate": candidate} | ({"champion": champion} if "champion" in scores else {})
 
-    champion = models.get("champion")
+    reference = max(AS_OF - recipe.length, recipe.first), AS_OF - DAY * P["windows"]["current_days"]
     if champion:
         table["champion_score"] = predict(champion, table)
-        window = [pd.Timestamp(day, tz="UTC") for day in champion["training_window"]]
-        start, end = window if len(between(table, *window)) else (start, end)
-    current = between(table, AS_OF - DAY * windows["current_days"], AS_OF)
+        window = tuple(pd.Timestamp(day, tz="UTC") for day in champion["training_window"])
+        reference = window if len(between(table, *window)) else reference
+    current = between(table, AS_OF - DAY * P["windows"]["current_days"], AS_OF)
     found = {
         "quality": {"predictions": quality, "feedback": said},
         "labels": labels,
         "feedback": voices,
-        "metrics": compare(judged, scores | base_rate, params),
-        "cohorts": cohorts(judged, scores, params),
-        "behaviour": behaviours(judged, models, scores, predict, params),
-        "curves": curves(judged, scores, params),
-        "learning": models["candidate"]["curve"],
-        "drift": {"by_column": drift(between(table, start, end), current, CATEGORICAL, P["monitor"]["drift"])},
-        "monitor": monitor(table, (start, end), sure, known, champion, P),
+        "metrics": metrics(rows, scores, params)
+        | {"windows": by_window(rows, scores, parts, params), "as_it_is": as_it_is(itself, params)},
+        "cohorts": cohorts(rows, scores, params),
+        "behaviour": behaviours(latest, models, predict, params),
+        "robustness": robustness(latest, candidate, predict, params),
+        "slices": slices(rows, inputs, CATEGORICAL, scores, params),
+        "drift": {"by_column": drift(between(table, *reference), current, CATEGORICAL, P["monitor"]["drift"])},
+        "monitor": monitor(table, reference, sure, known, champion, P),
     }
+    found |= {f"curves/{name}": points for name, points in curves(rows, scores, params).items()}
     found["monitor"]["service"] = service_by_week(predictions, feedback)
     Path(out).write_text(json.dumps(found, indent=1, default=float))
 

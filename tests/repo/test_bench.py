@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import importlib.util
+import json
+import shutil
 from types import ModuleType
 from typing import Any
 
@@ -13,14 +15,29 @@ import pytest
 from tests.conftest import ROOT, Clone
 
 SCRIPTS = sorted((ROOT / "bench").glob("*.py"))
+CURVES = ("curves/candidate/roc", "curves/candidate/reliability", "curves/candidate/scores", "curves/decision")
 REPORTS = {
     "metrics": {
         "candidate": {"auc": {"value": 0.7}, "log_loss": {"value": 0.55, "low": 0.5}, "ece": {"value": None}},
         "served": {"auc": {"value": 0.6}},
     },
     "drift": {"by_column": [{"column": "wind", "distance": 0.2}, {"column": "origin", "distance": 0.1}]},
-} | {name: {} for name in ("labels", "feedback", "cohorts", "behaviour", "monitor")}
-FLOOR = REPORTS | {"drift": {"by_column": {"origin": {"distance": 0.1}, "wind": {"distance": 0.2}}}}
+    "slices": {"slices": [{"slice": "wind any", "rows": 9}]},
+} | {name: {} for name in ("labels", "feedback", "cohorts", "behaviour", "robustness", "monitor", *CURVES)}
+FLOOR = REPORTS | {
+    "drift": {"by_column": {"origin": {"distance": 0.1}, "wind": {"distance": 0.2}}},
+    "slices": {"slices": {"wind any": {"rows": 9}}},
+}
+# All that the floor does again, in one process and without DVC.
+STAGES = """
+import importlib
+from flywheel.loop.compose import composed, write
+from flywheel.params import load
+write(composed([]))
+for stage in STAGES:
+    module = importlib.import_module(f"flywheel.stages.{stage}")
+    module.main(load(getattr(module, f"{stage.title()}Params")))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +65,7 @@ def imported(text: str) -> set[str]:
 def test_the_floor_is_plain() -> None:
     """The scripts of the floor import libraries and each other, no module of this project."""
     floor = [path for path in SCRIPTS if path.stem.startswith("floor")]
-    assert len(floor) == 3
+    assert len(floor) == 6
     projects = {path.name for path in (ROOT / "src").iterdir()}
     for path in floor:
         assert imported(path.read_text()) & projects == set(), path.name
@@ -63,7 +80,7 @@ def test_the_benchmark_knows_no_example() -> None:
 
 def test_a_floor_with_the_same_numbers_agrees(bench: ModuleType) -> None:
     """Items of a list are found by what they are about; nulls are no numbers."""
-    assert bench.agreement(FLOOR, REPORTS) == {"numbers": 6, "of": 6, "largest_difference": 0.0, "differ": []}
+    assert bench.agreement(FLOOR, REPORTS) == {"numbers": 7, "of": 7, "largest_difference": 0.0, "differ": []}
 
 
 @pytest.mark.parametrize(
@@ -95,15 +112,56 @@ def test_a_rounded_number_agrees(bench: ModuleType) -> None:
 @pytest.mark.slow
 def test_the_floor_does_the_work_of_the_pipeline(bench: ModuleType, tiny_copy: Clone) -> None:
     """On a small run it has the numbers of the reports: all metrics, cohorts and behaviours, every column's drift."""
-    tiny_copy.run("python", str(ROOT / "bench/floor.py"), "floor.json")
-    floor = tiny_copy.json("floor.json")
-    reports = {name: tiny_copy.json(f"reports/{name}.json") for name in bench.REPORTS}
+    floor, reports = both(bench, tiny_copy)
     assert bench.agreement(floor, reports)["differ"] == []
     assert {one["column"] for one in reports["drift"]["by_column"]} == set(floor["drift"]["by_column"])
     for name in ("cohorts", "behaviour"):
         assert floor[name].keys() == reports[name].keys()
-    wanted = {path for path, _ in bench.numbers(reports["metrics"], "metrics") if ".about." not in path}
-    assert wanted <= {path for path, _ in bench.numbers(floor["metrics"], "metrics")}
+    for name in ("metrics", "cohorts", "robustness", *CURVES):
+        wanted = {path for path, _ in bench.numbers(reports[name], name) if ".about." not in path}
+        assert wanted <= {path for path, _ in bench.numbers(floor[name], name)}
+    written = {path.stem for path in (tiny_copy.path / "reports").glob("*.json")}
+    assert written - set(bench.REPORTS) <= set(bench.NOT_IN_THE_FLOOR)
+
+
+def both(bench: ModuleType, clone: Clone) -> tuple[Any, Any]:
+    """The numbers of the floor on what was run in a clone, and its reports."""
+    clone.run("python", str(ROOT / "bench/floor.py"), "floor.json")
+    return clone.json("floor.json"), {name: clone.json(f"reports/{name}.json") for name in bench.REPORTS}
+
+
+@pytest.mark.slow
+def test_the_floor_knows_the_champions(bench: ModuleType, tiny_copy: Clone) -> None:
+    """Without one, and with one whose card names no recipe, on two windows, so with slices; with one of the same recipe, of
+    which a younger model stands in, and which is measured itself beside that.
+    """
+    tiny_copy.move_clock("2031-04-26")
+    champion, candidate = (tiny_copy.path / f"models/{name}" for name in ("champion", "candidate"))
+    younger = shutil.copytree(candidate, tiny_copy.path / "younger")
+    card = json.loads((champion / "card.json").read_text())
+    del card["recipe"]
+    (champion / "card.json").write_text(json.dumps(card))
+    found = {}
+    for name in ("without a recipe", "none", "the same recipe"):
+        if name != "without a recipe":
+            shutil.rmtree(champion, ignore_errors=True)
+        if name == "the same recipe":
+            shutil.copytree(younger, champion)
+        first = ("collect", "validate", "label", "featurize") if name == "without a recipe" else ()
+        tiny_copy.run("python", "-c", f"STAGES = {(*first, 'train', 'evaluate', 'monitor')}{STAGES}")
+        floor, reports = both(bench, tiny_copy)
+        assert bench.agreement(floor, reports)["differ"] == [], name
+        wanted = {path for path, _ in bench.numbers(reports["metrics"], "metrics") if ".about." not in path}
+        assert wanted <= {path for path, _ in bench.numbers(floor["metrics"], "metrics")}, name
+        assert {one["slice"] for one in reports["slices"]["slices"]} == set(floor["slices"]["slices"]), name
+        found[name] = reports
+    for name in ("without a recipe", "none"):
+        assert len(found[name]["metrics"]["windows"]) == 2
+        assert found[name]["slices"]["slices"]
+    assert found["the same recipe"]["metrics"]["about"]["kind"] == "refresh"
+    assert found["the same recipe"]["metrics"]["as_it_is"]
+    said = {name: one["metrics"]["about"]["why_as_it_is"] for name, one in found.items()}
+    assert {"without a recipe": False, "none": True, "the same recipe": True} == {k: v is None for k, v in said.items()}
 
 
 @pytest.mark.slow
