@@ -81,7 +81,9 @@ def test_a_run_after_kill_9_in_every_stage_gives_the_same_bytes(tiny_copy: Clone
     undisturbed = clone.hashes()
     for stage in STAGES:
         kill_in(clone, stage)
-        strange = [path for path in clone.path.glob("data/**/*") if path.suffix not in ("", ".json", ".parquet", ".txt")]
+        strange = [
+            path for path in clone.path.glob("data/**/*") if path.suffix not in ("", ".json", ".parquet", ".txt")
+        ]
         assert strange == []
     clone.flywheel("run")
     assert clone.hashes() == undisturbed

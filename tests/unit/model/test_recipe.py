@@ -153,3 +153,12 @@ def test_why_a_recipe_cannot_be_fitted_again_is_said(one: Recipe | None, names: 
 def test_another_recipe_on_today_s_features_can_be_fitted(one: Recipe) -> None:
     """Other settings of the fit, or fewer features, are nothing in the way."""
     assert why_not_fitted(one, MINE, ["size", "place"], COLUMNS) is None
+
+
+def test_two_recipes_of_one_name_are_not_taken_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and fits go by the name; where it is not enough to tell two apart, the champion is compared as it is."""
+    other = made(model={"num_leaves": 5})
+    assert why_not_fitted(other, MINE, ["size"], COLUMNS) is None
+    monkeypatch.setattr("flywheel.model.recipe.hash_of", lambda one: "0123456789ab")
+    said = "its recipe has, by chance, the name of today's"
+    assert (said, None) == tuple(why_not_fitted(one, MINE, ["size"], COLUMNS) for one in (other, MINE))
