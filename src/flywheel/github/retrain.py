@@ -78,7 +78,10 @@ def title(tier: str, decision: Decision) -> str:
 
 def body(tier: str, decision: Decision, reason: str, address: str | None) -> str:
     """The text of the pull request: why there is one, and what the gate says."""
-    rules = [f"- {MARKS[r['verdict']]} {escape(r['reason'])}" for r in decision["rules"]]
+    rules = [
+        f"- {MARKS[r['verdict']]} {escape(r['reason'])}{' (only warns)' if r['severity'] == 'warn' else ''}"
+        for r in decision["rules"]
+    ]
     lines = [f"**Why:** {escape(reason)}", "", f"**Verdict:** {decision['verdict']}", "", *rules, ""]
     lines += [NEXT[decision["verdict"]]]
     if address:
