@@ -36,7 +36,8 @@ def draws(n_days, drawn, check=False):
         length = block_length(n_days, block)
         starts = np.random.default_rng(seed).integers(0, n_days, (drawn["samples"], -(-n_days // length), 1))
         days = ((starts + np.arange(length)) % n_days).reshape(drawn["samples"], length * starts.shape[1])[:, :n_days]
-        weights.append((days[:, :, None] == np.arange(n_days)).sum(axis=1))
+        cell = np.arange(drawn["samples"])[:, None] * n_days + days
+        weights.append(np.bincount(cell.ravel(), minlength=drawn["samples"] * n_days).reshape(-1, n_days))
     return np.vstack(weights)
 
 
