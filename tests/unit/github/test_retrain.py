@@ -44,11 +44,12 @@ def test_people_and_teams_are_asked_apart_and_nobody_reviews_what_is_theirs(
 
 def test_title_and_text_say_tier_verdict_reason_and_what_comes_next() -> None:
     """A reason from outside cannot mention anybody or carry HTML."""
-    rule = {"rule": "cohorts", "verdict": "inconclusive", "reason": "JFK may be worse."}
-    decision = {"verdict": "inconclusive", "as_of": "2030-01-02", "rules": [rule]}
+    rule = {"rule": "cohorts", "verdict": "inconclusive", "severity": "block", "reason": "JFK may be worse."}
+    warns = {"rule": "utility", "verdict": "fail", "severity": "warn", "reason": "It pays less."}
+    decision = {"verdict": "inconclusive", "as_of": "2030-01-02", "rules": [rule, warns]}
     assert title("drift", decision) == "Retrain (drift): inconclusive, as of 2030-01-02"
     text = body("drift", decision, "@acme <img src=x>", "https://example.com/run")
     assert "&#64;acme &lt;img src=x>" in text
-    assert "- ❔ JFK may be worse." in text
+    assert "- ❔ JFK may be worse.\n- ❌ It pays less. (only warns)\n" in text
     assert "flywheel accept" in text
     assert "(https://example.com/run)" in text
