@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # slow to import, and a release needs only the files
 NOT_FEATURES = ("prediction_id", "served_at", "served_score")
 LIBRARIES = ("lightgbm", "numpy", "pandas")
 ROWS_AT_ONCE = 20_000
+THREADS = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)  # in the text of a model
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,18 @@ def describe_features(table: pd.DataFrame, categorical: tuple[str, ...]) -> Feat
 
 
 def fit(
-    rows: Rows, features: Features, params: ModelParams, seed: int, n_trees: int, memo: Memo | None = None
+    rows: Rows,
+    features: Features,
+    params: ModelParams,
+    seed: int,
+    n_trees: int,
+    memo: Memo | None = None,
+    threads: int = 0,
 ) -> lgb.Booster:
     """A booster of `n_trees` trees, fitted on all rows; fewer where no more of them split anything.
 
-    It is read from its text, so that one from the memo is the same to the byte.
+    It is read from its text, so that one from the memo is the same to the byte. On how many `threads` it was fitted (0: all
+    that there are) changes no tree, and the text does not tell.
     """
     gbm = boosting.lightgbm()
     settings = {
@@ -89,8 +98,8 @@ def fit(
             feature_name=[*features["numeric"], *features["categorical"]],
             categorical_feature=list(features["categorical"]),
         )
-        text: str = gbm.train(settings, data, num_boost_round=n_trees).model_to_string()
-        return text
+        found = gbm.train({**settings, "num_threads": threads}, data, num_boost_round=n_trees)
+        return THREADS.sub("[num_threads: 0]", found.model_to_string())
 
     key = {
         "settings": settings,

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ class Memo:
         self.is_on = os.environ.get(SWITCH, "").lower() != OFF
         self.spared = 0
         self.broken = 0
+        self.counting = threading.Lock()  # fits are made several at once
 
     def get(self, key: Mapping[str, Any], make: Callable[[], str]) -> str:
         """The text that was kept under `key`, or what `make` makes, which is kept."""
@@ -52,16 +54,20 @@ class Memo:
                 if kept["key"] == key and kept["sha256"] == _digest(kept["text"]):
                     with contextlib.suppress(OSError):  # gone since, or somebody else's
                         os.utime(path)
-                    self.spared += 1
+                    self._count("spared")
                     return kept["text"]
-                self.broken += 1
+                self._count("broken")
             except DataError:  # half of it, or gone since
-                self.broken += 1
+                self._count("broken")
         text = make()
         with contextlib.suppress(DataError, OSError):  # a disk that takes no more costs time, not the run
             files.write_text(path, json.dumps({"key": dict(key), "text": text, "sha256": _digest(text)}))  # unrounded
             _drop_oldest()
         return text
+
+    def _count(self, what: str) -> None:
+        with self.counting:
+            setattr(self, what, getattr(self, what) + 1)
 
     def told(self) -> str:
         """What a person should know of it, as the end of a sentence; empty if there is nothing."""

@@ -8,7 +8,9 @@ than the candidate. Neither has seen the window, and every window asks today's q
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -87,7 +89,7 @@ class Vintages:
         """The rows that a recipe learns from as of a day."""
         return fit.labelled_rows(self.served, self.labels, day - dt.timedelta(days=way.how.train_days), day)
 
-    def grow(self, way: Way, day: dt.date) -> Grown:
+    def grow(self, way: Way, day: dt.date, threads: int = 0) -> Grown:
         """The recipe fitted as of a day, with all the trees that it allows. DataError when too few rows have a label."""
         name = (hash_of(way.recipe), day)
         if name not in self.grown:
@@ -97,12 +99,28 @@ class Vintages:
             features = fit.describe_features(rows.features[[*way.numeric, *way.categorical]], way.categorical)
             self.grown[name] = Grown(
                 features,
-                fit.fit(rows, features, how.model, how.train.seed, how.model.max_trees, self.memo),
+                fit.fit(rows, features, how.model, how.train.seed, how.model.max_trees, self.memo, threads),
                 len(rows.label),
                 rows.features["served_at"].min().date(),
                 round(float(rows.label.mean()), 6),
             )
         return self.grown[name]
+
+    def grow_all(self, asked: Iterable[tuple[Way, dt.date]]) -> None:
+        """Make the fits that these vintages need, and those that tell their numbers of trees, one a processor at a time.
+
+        Threads of one fit wait for each other at every leaf, several fits do not. What cannot be fitted is left to `grow`.
+        """
+        todo: dict[tuple[dt.date, str], Way] = {}
+        for way, day in asked:
+            how = way.how
+            before = trees.earlier_days(self.first, day, how.train_days, how.step_days, how.train.earlier_fits)
+            todo |= {(at, hash_of(way.recipe)): way for at in (day, *before) if self.can(way, at)}
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        n_workers = max(1, min(n_cores, len(todo)))
+        threads = max(1, n_cores // n_workers)
+        with ThreadPoolExecutor(n_workers) as pool:  # LightGBM does not hold Python's lock; the largest fits begin
+            list(pool.map(lambda name: self.grow(todo[name], name[0], threads), sorted(todo, reverse=True)))
 
     def can(self, way: Way, day: dt.date) -> bool:
         """Whether a recipe can be fitted as of a day: enough rows of both classes have a label."""

@@ -62,8 +62,9 @@ def main(params: TrainParams) -> str:
         )
         if again and not why:
             theirs = vintages.Way(champion["recipe"], again, tuple(read["numeric"]), tuple(read["categorical"]))
-    candidate, earlier = made.vintage(mine, as_of)
     index, needed = vintages.plan(made, as_of, windows.evaluations(as_of), mine, champion, theirs, why)
+    made.grow_all([(mine, as_of), *needed])
+    candidate, earlier = made.vintage(mine, as_of)
     vintages.write(index, {vintages.folder_of(way, day): made.vintage(way, day)[0] for way, day in needed})
     files.empty_folder(files.LEARNING)
     if earlier:

@@ -393,3 +393,23 @@ def test_a_model_that_is_written_and_read_scores_the_same() -> None:
     vintages.write(planned(None, None), {"one": model})
     rows = pd.DataFrame({"size": [1.0, 9.0], "place": ["north", "south"]})
     assert artifact.predict(model, rows).tolist() == artifact.predict(read_vintage("one"), rows).tolist()
+
+
+def test_fits_that_are_made_at_once_are_those_that_are_made_one_by_one() -> None:
+    """All that the candidate and its stand-ins need is there afterwards, and each is the same to the byte."""
+    asked = [(MINE, day(31)), (MINE, day(24))]
+    at_once, one_by_one = made(), made()
+    at_once.grow_all(asked)
+    n_fits = len(at_once.grown)
+    texts = [[found.vintage(*one)[0].booster.model_to_string() for one in asked] for found in (at_once, one_by_one)]
+    assert texts[0] == texts[1]
+    assert n_fits == len(at_once.grown) == len(one_by_one.grown) > len(asked)
+
+
+def test_what_cannot_be_fitted_is_left_for_later() -> None:
+    """No day before the first one has rows; who asks for that vintage alone is told why."""
+    found = made(20)
+    found.grow_all([(MINE, day(31)), (MINE, day(20))])
+    assert [day(31)] == [at for _, at in found.grown]
+    with pytest.raises(DataError):
+        found.vintage(MINE, day(20))
