@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 
@@ -21,6 +22,10 @@ from tests.postgres import Postgres, programs
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests at once on two cores: more threads only wait for each other
+hypothesis.settings.register_profile(  # how fast examples come is the machine's doing, and no test is timed
+    "repository", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("repository")
 
 # What goes when the example goes; what a run makes; and what comes instead, from tests/project/.
 EXAMPLE = ("src/flights/", "conf/project/flights.yaml", "tests/flights/", "docs/example.md")
