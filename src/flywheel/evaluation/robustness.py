@@ -16,8 +16,8 @@ def robustness(table: pd.DataFrame, model: artifact.Model, params: Evaluate) -> 
     """For each input of a model, and each way to change it: the share of decisions that flip, and the largest jump of a score.
 
     Tests of this kind need no labels (metamorphic testing; Segura et al., 2016). A number is moved by `shift` of its standard
-    deviation, up in every other row and down in the rest, but not out of its range (there is no negative rain); a category
-    is another one of those that the model knows. Then each is missing, unknown, or at its smallest or largest value. As many
+    deviation, up in every other row and down in the rest, but not out of the range that it has here; a category is
+    another one of those that the model knows. Then each is missing, unknown, or at its smallest or largest value. As many
     rows are asked as `rows` says, evenly spread over those that are measured. A row that the change leaves as it was, for
     example because it lacks the number, says nothing and is not counted.
     """
