@@ -45,6 +45,7 @@ from flywheel.evaluation.service import contract_kept
 from flywheel.evaluation.settings import Agreement, Comparison, Gate
 from flywheel.model.contract import Contracts
 
+Gain = tuple[float, float, float]  # a value and the ends of its interval, where more is better
 POWER = 0.8
 LEAST_P = 0.0001  # a smaller one says more of the method than of the world
 FEWEST_EARLIER = 2  # earlier windows that a limit may rest on
@@ -195,21 +196,21 @@ def _on_a_side(
     (non-inferiority). `unharmed`: no loss is shown; the burden of proof is the other way round, and a loss within the margin
     does not count. What blocks of one length show, and of another do not, is not shown.
     """
-    sides = [_side(*_gain(one, rule.metric), rule) for one in (difference, check)]
-    if None in sides:
+    gain, checked = _gain(difference, rule.metric), _gain(check, rule.metric)
+    if gain is None or checked is None:
         if rule.must == "unharmed":
             return _rule(name, "pass", f"{words} has no interval on these rows, so no harm is shown.", rule.severity)
         return _rule(name, "inconclusive", f"{words} has no interval on these rows.", rule.severity)
+    side, other = _side(gain, rule), _side(checked, rule)
     told = f"{words}: {_say(difference)}" + (f", margin {rule.margin:g}" if rule.margin else "")
     if rule.must == "unharmed":
-        value = (difference["value"] or 0.0) * (1 if HIGHER_IS_BETTER[rule.metric] else -1)
-        if sides == ["fail", "fail"] and value < -rule.margin:
+        if side == other == "fail" and gain[0] < -rule.margin:
             return _rule(name, "fail", f"{told}; the whole interval is worse.", rule.severity)
         return _rule(name, "pass", f"{told}; no harm beyond the margin is shown.", rule.severity)
-    if sides[0] == sides[1] and sides[0] in ("pass", "fail"):
-        return _rule(name, sides[0], f"{told}; {SIDE_IN_WORDS[rule.must][sides[0]]}.", rule.severity)
+    if side == other != "inconclusive":
+        return _rule(name, side, f"{told}; {SIDE_IN_WORDS[rule.must][side]}.", rule.severity)
     power = f"evidence like this shows a change of {detectable(difference, confidence):.4f} in four of five cases"
-    if sides[0] == sides[1]:
+    if side == other:
         said = f"{told}; {SIDE_IN_WORDS[rule.must]['inconclusive']}: {power}."
     else:
         said = f"{told}, but {_say(check)} with other blocks of days: it depends on them; {power}."
@@ -253,10 +254,9 @@ def _sizes(found: Agreed) -> tuple[float, float]:
     return abs(found["shift"]), abs(math.log(found["slope"])) if found["slope"] > 0 else math.inf
 
 
-def _side(low: float | None, high: float | None, rule: Comparison) -> Verdict | None:
-    """Which side of its limit the interval of a gain is on; a loss of just the margin is within it. None: no interval."""
-    if low is None or high is None:
-        return None
+def _side(gain: Gain, rule: Comparison) -> Verdict:
+    """Which side of its limit the interval of a gain is on; a loss of just the margin is within it."""
+    _, low, high = gain
     limit = {"better": rule.margin, "not_worse": -rule.margin, "unharmed": 0.0}[rule.must]
     if low > limit or (rule.must == "not_worse" and low == high == limit):
         return "pass"
@@ -282,14 +282,14 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, rule: 
     Many cohorts give chance many tries, so their p-values are corrected (Holm, 1979): where none is harmed the rule fails in
     at most the share `cohort_error` of all cases.
     """
-    metric, judged, too_small = rule.metric, {}, cohorts_too_small(cohorts, n_rows, params)
+    metric, judged, lost, too_small = rule.metric, {}, {}, cohorts_too_small(cohorts, n_rows, params)
     if not cohorts:
         return _rule("cohorts", "pass", "Skipped: evaluate.cohorts is empty.")
     small = {one["cohort"] for one in too_small}
     for name, found in named(cohorts).items():
-        difference, p_value = found["difference"][reference][metric], found["p_worse"][reference][metric]
-        if name not in small and p_value is not None and difference["value"] is not None:
-            judged[name] = p_value
+        gain, p_value = _gain(found["difference"][reference][metric], metric), found["p_worse"][reference][metric]
+        if name not in small and p_value is not None and gain is not None:
+            judged[name], lost[name] = p_value, -gain[0]
     if not judged:
         needed = f"{params.cohort_min_share:.0%} of the rows and {params.cohort_min_positives} of the rarer class"
         return _rule("cohorts", "inconclusive", f"No cohort has {needed}, and an interval.")
@@ -297,8 +297,7 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, rule: 
     for name, p_value in corrected(judged).items():
         found = named(cohorts)[name]
         difference = found["difference"][reference][metric]
-        loss = (-1 if HIGHER_IS_BETTER[metric] else 1) * (difference["value"] or 0)
-        if p_value <= params.cohort_error and loss > rule.margin:
+        if p_value <= params.cohort_error and lost[name] > rule.margin:
             harmed.append(f"{name} ({_say(difference)}, {found['rows']} rows, {_say_p(p_value)})")
     n, said = len(judged), f"more than {rule.margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
     n_left = len(named(cohorts)) - n
@@ -392,9 +391,9 @@ def robust_enough(found: Robust, limit: float) -> Rule:
     if no_score:
         return _rule(name, "fail", f"There is no score in [0, 1] with {'; '.join(no_score)}.")
     flipped = {
-        one: ways["perturbed"]["flipped"] or 0.0
+        one: answer["flipped"]
         for one, ways in found["inputs"].items()
-        if "perturbed" in ways and ways["perturbed"]["rows"]
+        if (answer := ways.get("perturbed")) and answer["flipped"] is not None
     }
     if not flipped:
         return _rule(name, "inconclusive", "No input could be changed in any row.")
@@ -433,12 +432,12 @@ def _rule(name: str, verdict: Verdict, reason: str, severity: Severity = "block"
     return {"rule": name, "verdict": verdict, "severity": severity, "reason": reason[0].upper() + reason[1:]}
 
 
-def _gain(difference: Interval, metric: str) -> tuple[float | None, float | None]:
-    """The interval with its sign turned so that more is better; none where its value or an end is not known."""
-    low, high = difference["low"], difference["high"]
-    if low is None or high is None or difference["value"] is None:
-        return None, None
-    return (low, high) if HIGHER_IS_BETTER[metric] else (-high, -low)
+def _gain(difference: Interval, metric: str) -> Gain | None:
+    """A difference and its interval with the sign turned so that more is better; None where one of the three is not known."""
+    value, low, high = difference["value"], difference["low"], difference["high"]
+    if value is None or low is None or high is None:
+        return None
+    return (value, low, high) if HIGHER_IS_BETTER[metric] else (-value, -high, -low)
 
 
 def _say_p(p_value: float) -> str:

@@ -223,7 +223,8 @@ def robust(*more: str, flipped: float | None = 0.05, rows: int = 900, no_score: 
     fine = {"rows": 900, "flipped": 0.01, "largest_jump": 0.1, "no_score": 0}
     shaken = {"perturbed": {"rows": rows, "flipped": flipped, "largest_jump": 0.3, "no_score": 0}}
     lost = fine | {"no_score": no_score, "flipped": 0.9}
-    inputs = {name: {"perturbed": fine | {"rows": rows}} for name in ("distance", *more)}
+    calm = fine if rows else fine | {"rows": 0, "flipped": None}
+    inputs = {name: {"perturbed": calm} for name in ("distance", *more)}
     return {"rows": 1000, "shift": 0.1, "inputs": {**inputs, "late_rate": {**shaken, "missing": lost}}}
 
 
@@ -604,6 +605,7 @@ def test_where_blocks_of_days_disagree_both_intervals_are_told() -> None:
         (-0.005, 0.01, 0.005, "inconclusive"),  # it reaches the margin
         (-0.01, -0.005, 0.005, "inconclusive"),  # it may be just the margin
         (-0.02, -0.006, 0.005, "fail"),
+        (-0.006, -0.006, 0.005, "fail"),  # the same loss in every sample, and more than the margin
         (0.0, 0.0, 0.0, "pass"),  # identical models, no margin: nothing is lost
         (-0.005, -0.005, 0.005, "pass"),  # just the margin, for sure: nothing is lost beyond it
         (-0.001, 0.01, 0.0, "inconclusive"),
@@ -648,9 +650,29 @@ def test_harmed_is_what_surely_lost_more_than_the_margin(
 ) -> None:
     """The burden of proof is the other way round: what is not shown is no harm."""
     assert expected == said_of(asked("auc", "pooled", "unharmed", margin), interval(low, high))["verdict"]
+    loss = interval(None if high is None else -high, None if low is None else -low)
+    assert expected == said_of(asked("log_loss", "pooled", "unharmed", margin), loss)["verdict"]
 
 
-@pytest.mark.parametrize(("found", "check"), [(WORSE, UNSURE), (UNSURE, WORSE), (WORSE, BETTER)])
+@pytest.mark.parametrize("must", ["better", "not_worse", "unharmed"])
+def test_the_margin_is_told_where_there_is_one(must: str) -> None:
+    """And nothing of a margin of zero."""
+    told = [said_of(asked("auc", "pooled", must, margin), BETTER)["reason"] for margin in (0.0, 0.005)]
+    assert [False, True] == ["margin 0" in one.partition(";")[0] for one in told]
+
+
+@pytest.mark.parametrize(
+    ("must", "said"), [("better", "better is not shown"), ("not_worse", "a loss beyond the margin is not ruled out")]
+)
+def test_where_blocks_of_days_agree_that_nothing_is_shown_that_is_said(must: str, said: str) -> None:
+    """And nothing of other blocks, which say the same."""
+    reason = said_of(asked("auc", "pooled", must), UNSURE)["reason"]
+    assert reason.startswith(f"AUC against champion: +0.0100 [-0.0100, +0.0300]; {said}: evidence like this shows")
+
+
+@pytest.mark.parametrize(
+    ("found", "check"), [(WORSE, UNSURE), (UNSURE, WORSE), (interval(-0.03, 0.01), WORSE), (WORSE, BETTER)]
+)
 def test_harm_is_shown_by_blocks_of_both_lengths(found: Any, check: Any) -> None:
     """Of one length alone it may be chance."""
     assert "pass" == said_of(asked("auc", "pooled", "unharmed"), found, check)["verdict"]
@@ -665,6 +687,7 @@ def test_harm_is_shown_by_blocks_of_both_lengths(found: Any, check: Any) -> None
             0.03, 0.0251, 100, 30, "pass", id="worse beyond the margin, perhaps by chance: one of two looks so"
         ),
         pytest.param(0.02, 0.0, 100, 30, "pass", id="surely worse, by just the margin"),
+        pytest.param(0.0, 0.0, 100, 30, "pass", id="not worse at all"),
         pytest.param(0.03, 0.0, 99, 30, "pass", id="too small a share of the rows to judge"),
         pytest.param(0.03, 0.0, 100, 29, "pass", id="too few positives to judge"),
         pytest.param(0.03, 0.0, 100, 71, "pass", id="too few negatives to judge"),
@@ -679,6 +702,43 @@ def test_a_cohort_is_harmed_when_the_loss_is_large_and_sure(
     harmed = cohort(loss, loss, rows, positives, p=p)
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": harmed}}
     assert expected == cohorts_unharmed(cohorts, 5000, "champion", CHANGE["cohorts"], GATE)["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("found", "p"),
+    [
+        ({"value": 0.04, "low": 0.03, "high": 0.05}, None),
+        ({"value": None, "low": 0.03, "high": 0.05}, 0.0),
+        ({"value": 0.04, "low": None, "high": 0.05}, 0.0),
+        ({"value": 0.04, "low": 0.03, "high": None}, 0.0),
+    ],
+)
+def test_a_cohort_that_lacks_a_number_is_not_judged(found: dict[str, float | None], p: float | None) -> None:
+    """It is not counted among those that are, so their p-values are corrected for them alone."""
+    lacking = cohort(None, None, p=p) | {"difference": {"champion": {"log_loss": found}}}
+    cohorts: Any = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": lacking}}
+    said = "None of 1 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge."
+    assert said == cohorts_unharmed(cohorts, 5000, "champion", CHANGE["cohorts"], GATE)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("n_small", "said"), [(0, ""), (1, " 1 more is too small to judge."), (2, " 2 more are too small to judge.")]
+)
+def test_the_reason_counts_the_cohorts_that_are_too_small(n_small: int, said: str) -> None:
+    """Where there are some."""
+    cohorts = {"EWR": cohort(-0.02, -0.01)} | {f"tiny {n}": cohort(0.1, 0.2, rows=3) for n in range(n_small)}
+    rule = cohorts_unharmed({"origin": cohorts}, 5000, "champion", CHANGE["cohorts"], GATE)
+    assert f"None of 1 cohorts loses more than 0.02 of log loss to champion.{said}" == rule["reason"]
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("auc", -1), ("log_loss", 1)])
+@pytest.mark.parametrize(("loss", "expected"), [(0.015, "pass"), (0.025, "fail")])
+def test_the_margin_of_a_cohort_is_that_of_any_metric(metric: str, sign: int, loss: float, expected: str) -> None:
+    """A loss is as large whichever way is up."""
+    found = {"value": sign * loss, "low": sign * loss - 0.01, "high": sign * loss + 0.01}
+    harmed = cohort(None, None) | {"difference": {"champion": {metric: found}}, "p_worse": {"champion": {metric: 0.0}}}
+    rule = asked(metric, "cohort", "unharmed", 0.02)
+    assert expected == cohorts_unharmed({"origin": {"EWR": harmed}}, 5000, "champion", rule, GATE)["verdict"]
 
 
 def test_a_cohort_among_many_needs_a_clearer_loss() -> None:
@@ -708,7 +768,9 @@ def test_the_decision_lists_the_cohorts_that_are_too_small_to_judge() -> None:
         pytest.param(0.11, 0.0251, "pass", id="perhaps by chance: one of two gaps looks so"),
         pytest.param(0.10, 0.0, "pass", id="wider by just the margin"),
         pytest.param(-0.11, 1.0, "pass", id="narrower"),
+        pytest.param(0.0, 0.0, "pass", id="as wide as before"),
         pytest.param(None, None, "pass", id="nothing to compare it with"),
+        pytest.param(None, 0.0, "pass", id="no change, whatever its p-value"),
     ],
 )
 def test_a_gap_that_grows_is_asked_about_and_never_a_fail(change: float | None, p: float | None, expected: str) -> None:
@@ -717,6 +779,21 @@ def test_a_gap_that_grows_is_asked_about_and_never_a_fail(change: float | None, 
         "origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(change, p), "alert_rate": gap(0.0, 0.5)}}
     }
     assert expected == gaps_not_wider(found, "champion", GATE)["verdict"]
+
+
+def test_a_gap_whose_change_has_no_value_did_not_grow() -> None:
+    """Its ends alone are no change."""
+    change = {"value": None, "low": 0.2, "high": 0.3}
+    found: Any = {"origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(0.0, 0.0) | {"change": change}}}}
+    rule = gaps_not_wider(found, "champion", GATE)
+    said = "None of 1 gaps between cohorts grows by more than 0.1 against champion."
+    assert ("pass", said) == (rule["verdict"], rule["reason"])
+
+
+def test_gaps_that_nobody_can_compare_are_said_to_be_that() -> None:
+    """There are cohorts, and not what their gaps were before."""
+    found: Any = {"origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(None, None)}}}
+    assert "Skipped: no gap between cohorts can be compared." == gaps_not_wider(found, "champion", GATE)["reason"]
 
 
 def test_the_reason_names_the_gap_and_between_whom_it_is() -> None:
@@ -736,7 +813,13 @@ def test_a_first_model_may_tell_cohorts_apart() -> None:
     found: Any = {"origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(0.3, 0.0)}}}
     rules = [gaps_not_wider(found, reference, GATE) for reference in ("champion", "served", "base_rate")]
     assert ["inconclusive", "pass", "pass"] == [rule["verdict"] for rule in rules]
-    assert "p below 0.0001" in rules[0]["reason"]
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.00009, "p below 0.0001)"), (0.0001, "p 0.0001)"), (0.0042, "p 0.0042)")])
+def test_a_tiny_p_value_is_said_to_be_below_what_means_something(p: float, said: str) -> None:
+    """Further out it says more of the method than of the world."""
+    found: Any = {"origin": {"cohorts": ["EWR", "JFK"], "gaps": {"recall": gap(0.3, p)}}}
+    assert said in gaps_not_wider(found, "champion", GATE)["reason"]
 
 
 def test_metrics_without_the_gaps_of_a_group_are_no_evidence() -> None:
@@ -820,6 +903,14 @@ def test_an_auc_at_its_limit_is_allowed(auc: float, of_candidate: float) -> None
     assert "pass" == leaks(probed(late_rate=alone(auc)), of_candidate)["verdict"]
     assert "inconclusive" == leaks(probed(late_rate=alone(0.9801)), 0.73)["verdict"]
     assert "inconclusive" == leaks(probed(), 0.9901)["verdict"]
+
+
+def test_an_input_without_an_auc_is_not_the_most_telling() -> None:
+    """Nor is it a crash."""
+    said = leaks(probed(speed=alone(None)), 0.73)["reason"]
+    assert said.startswith("AUC of each of 3 inputs alone at most 0.9100, of the candidate 0.7300;")
+    said = leaks(probed() | {"inputs": {}}, 0.73)["reason"]
+    assert said.startswith("AUC of each of 0 inputs alone at most 0.0000, of the candidate 0.7300;")
 
 
 def test_inputs_that_are_only_odd_pass() -> None:
@@ -934,6 +1025,14 @@ def test_calibrated_needs_all_of_the_interval(low: float | None, high: float | N
     assert expected == calibrated({"value": 0.07, "low": low, "high": high}, 0.08)["verdict"]
 
 
+@pytest.mark.parametrize("lost", ["value", "low", "high"])
+def test_a_calibration_error_that_lacks_a_number_is_inconclusive(lost: str) -> None:
+    """Its other two are no evidence."""
+    found: Any = {"value": 0.02, "low": 0.01, "high": 0.03} | {lost: None}
+    expected = ("inconclusive", "The calibration error has no interval on these rows.")
+    assert expected == (calibrated(found, 0.08)["verdict"], calibrated(found, 0.08)["reason"])
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
@@ -948,6 +1047,7 @@ def test_calibrated_needs_all_of_the_interval(low: float | None, high: float | N
         pytest.param(behaviour(0.9, shift=0.0, expect="lower"), "fail", id="most fall, and stay on average"),
         pytest.param(behaviour(0.8, moved=0.2, shift=0.1, expect="same"), "pass", id="just enough stay"),
         pytest.param(behaviour(0.79, moved=0.21, expect="same"), "fail", id="too few stay"),
+        pytest.param(behaviour(None, moved=0.0, expect="same"), "fail", id="nobody knows how many stay"),
     ],
 )
 def test_enough_scores_must_move_as_expected(found: dict[str, Any], expected: str) -> None:
@@ -970,6 +1070,9 @@ def test_enough_scores_must_move_as_expected(found: dict[str, Any], expected: st
         ),
         (robust(no_score=3), "fail", r"There is no score in \[0, 1\] with late_rate missing \(3 rows\)."),
         (robust(flipped=None, rows=0), "inconclusive", "No input could be changed in any row."),
+        (robust(flipped=None), "pass", r"At most 1.0% \(distance\) of the decisions flip"),
+        (robust(flipped=0.0), "pass", r"At most 1.0% \(distance\) of the decisions flip"),
+        (robust() | {"inputs": {"late_rate": {}}}, "inconclusive", "No input could be changed in any row."),
     ],
 )
 def test_a_model_that_hangs_on_a_rough_input_fails(found: dict[str, Any], expected: str, said: str) -> None:
@@ -1169,9 +1272,10 @@ def test_a_change_of_the_detectable_size_is_seen_in_four_of_five_draws() -> None
     )
 
 
-def test_what_is_detectable_has_no_number_without_an_interval() -> None:
-    """Where nothing was measured."""
-    assert math.isnan(detectable(interval(None, None), 0.95))
+@pytest.mark.parametrize("ends", [(None, None), (-0.01, None), (None, 0.01)])
+def test_what_is_detectable_has_no_number_without_an_interval(ends: Ends) -> None:
+    """Where nothing was measured, or an end is not known."""
+    assert math.isnan(detectable(interval(*ends), 0.95))
 
 
 @pytest.mark.parametrize("must", ["better", "not_worse"])
@@ -1195,6 +1299,7 @@ def test_every_comparison_that_is_not_shown_says_what_would_have_been_seen(must:
         ([(0.0, 0.82), (0.25, 1 / 1.1), (0.15, 1.0)], "fail", "stretched to 0.820"),
         ([(0.0, 0.83), (0.25, 1 / 1.1), (0.15, 1.0)], "pass", "stretched to 0.830"),
         ([(0.0, -1.0), (0.25, 1.1), (0.15, 1.0)], "fail", "stretched to -1.000"),  # the other way round
+        ([(0.0, 0.0), (0.25, 1.1), (0.15, 1.0)], "fail", "stretched to 0.000"),  # all the same
         (
             [(0.1, 1.1), (0.01, 1.0), (0.01, 1.0)],
             "pass",

@@ -39,6 +39,11 @@ def test_holm_by_hand() -> None:
     assert {"a": 0.04, "b": pytest.approx(0.06), "c": pytest.approx(0.06), "d": 0.9} == found
 
 
+def test_equal_p_values_come_in_the_order_of_their_names() -> None:
+    """So that a report does not depend on how cohorts were found."""
+    assert ["a", "b", "c"] == [*corrected({"c": 0.02, "b": 0.02, "a": 0.02})]
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_a_corrected_p_value_is_never_smaller_and_keeps_its_place(p_values: list[float]) -> None:
     """Between the p-value itself and Bonferroni's; whoever was smaller stays so or is equal."""
