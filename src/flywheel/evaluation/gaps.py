@@ -109,7 +109,7 @@ def _gap(
     if not others:
         return {**said, "reference": None, "change": None, "p_larger": None}
     [other] = others
-    sampled = {model: np.ptp(samples[metric], axis=-1) for model, (_, samples) in found.items()}
+    sampled = {model: np.ptp(samples[metric], axis=1) for model, (_, samples) in found.items()}
     change, samples = gap["candidate"] - gap[other], sampled["candidate"] - sampled[other]
     low, high = intervals.interval(samples, params.bootstrap.confidence)
     return {

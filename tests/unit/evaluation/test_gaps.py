@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flywheel.evaluation.gaps import gaps
+from flywheel.evaluation import intervals
+from flywheel.evaluation.gaps import gaps, judged
 from flywheel.evaluation.gate import gaps_not_wider
+from flywheel.evaluation.harm import p_above
 from flywheel.evaluation.settings import Cohort
 from flywheel.stages.evaluate import EvaluateParams
 from flywheel.stages.gate import GateParams
@@ -97,6 +99,42 @@ def test_a_cohort_that_is_too_small_makes_no_gap(needed: dict[str, float]) -> No
     found = gaps(table, scores | {"candidate": np.where(is_tiny, 0.0, scores["candidate"])}, params)["origin"]
     assert ["EWR", "JFK", "LGA"] == found["cohorts"]
     assert found == gaps(table, scores, params)["origin"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "positives", "is_large"),
+    [(10, 3, True), (10, 7, True), (10, 2, False), (10, 8, False), (9, 4, False)],
+)
+def test_a_cohort_is_judged_with_just_the_rows_it_needs(rows: int, positives: int, is_large: bool) -> None:
+    """A tenth of 100 rows, and 3 of the rarer class, be that the positives or the negatives."""
+    params = EVALUATE.model_copy(
+        update={"gaps": EVALUATE.gaps.model_copy(update={"min_share": 0.1, "min_positives": 3})}
+    )
+    names = pd.Series(["a"] * rows + ["b"] * (100 - rows), dtype="str")
+    label = np.array([1] * positives + [0] * (rows - positives) + [0, 1] * 50)[:100]
+    values, code = judged(names, label, params)
+    assert (["a", "b"] if is_large else ["b"]) == values
+    assert ([0, 1] if is_large else [-1, 0]) == [code[0], code[-1]]
+
+
+def test_the_p_value_of_a_gap_follows_from_samples_of_days() -> None:
+    """By hand for the alert rate: the widest of three cohorts less the narrowest, in each draw of the 28 days."""
+    table, scores = world()
+    day = (table["served_at"] - table["served_at"].min()).dt.days
+    weights = intervals.day_weights(28, EVALUATE.bootstrap)
+
+    def wide(score: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        cells = pd.DataFrame({"day": day, "origin": table["origin"], "alert": score >= THRESHOLD})
+        of = cells[table["origin"] != "tiny"].groupby(["day", "origin"])["alert"]
+        found: np.ndarray = np.ptp((drawn @ of.sum().unstack()) / (drawn @ of.size().unstack()), axis=1)
+        return found
+
+    change, samples = (
+        wide(scores["candidate"], drawn) - wide(scores["champion"], drawn) for drawn in (np.ones((1, 28)), weights)
+    )
+    gap = gaps(table, scores, EVALUATE)["origin"]["gaps"]["alert_rate"]
+    assert pytest.approx(change[0]) == gap["change"]["value"]
+    assert pytest.approx(p_above(float(change[0]), samples, 28, EVALUATE.bootstrap)) == gap["p_larger"]
 
 
 def test_one_cohort_alone_has_no_gap() -> None:

@@ -1353,6 +1353,23 @@ def test_rules_that_contradict_each_other_or_leave_the_gate_open_are_mistakes_in
     assert 2 == raised.value.exit_code
 
 
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        ({"agreement": {"times": 1.0}}, {"agreement": {"times": 0.99}}),
+        ({"agreement": {"at_least": 0.001}}, {"agreement": {"at_least": 0.0}}),
+        ({"cohort_error": 0.49}, {"cohort_error": 0.5}),
+        ({"cohort_error": 0.001}, {"cohort_error": 0.0}),
+        ({"change": {"auc": {"margin": 0.0}}}, {"change": {"auc": {"margin": -0.001}}}),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_a_mistake_in_conf(allowed: Any, refused: Any) -> None:
+    """With a share of error of a half, every second harm would be one by chance; and no loss is a gain."""
+    settings(GateParams, gate=allowed)
+    with pytest.raises(ConfigError, match=r"gate\."):
+        settings(GateParams, gate=refused)
+
+
 def test_the_rules_of_conf_ask_of_a_change_more_than_of_a_refresh() -> None:
     """As they ship: a refresh must do no harm on the whole, a change must be better; both are looked at in the same places."""
     gate = settings(GateParams).gate

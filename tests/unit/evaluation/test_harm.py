@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from flywheel.evaluation.cohorts import by_cohort
+from flywheel.evaluation.evidence import HIGHER_IS_BETTER
 from flywheel.evaluation.gate import cohorts_unharmed
-from flywheel.evaluation.harm import p_above, student_tail
+from flywheel.evaluation.harm import p_above, p_worse, student_tail
 from flywheel.evaluation.holm import corrected
-from flywheel.evaluation.intervals import day_weights
+from flywheel.evaluation.intervals import Resampled, day_weights
 from flywheel.evaluation.settings import Bootstrap, Cohort, Evaluate
 from flywheel.stages.evaluate import EvaluateParams
 from flywheel.stages.gate import GateParams
@@ -78,6 +79,26 @@ def test_a_p_value_by_hand() -> None:
     draws = DRAWS.model_copy(update={"block_days": 3})
     expected = stats.t.sf(2 / np.sqrt(27 / 24), 8)
     assert pytest.approx(expected, rel=2e-3) == p_above(2.0, np.array([1.0, 3.0] * 20), 27, draws)
+
+
+@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+def test_a_p_value_of_harm_is_of_a_loss_against_the_other_model(metric: str) -> None:
+    """A mean loss of 2 whose samples have a spread of 1, as above, whichever way is up; the same gain is the other tail."""
+    draws, better = DRAWS.model_copy(update={"block_days": 3}), 1 if HIGHER_IS_BETTER[metric] else -1
+    all_of = dict.fromkeys(HIGHER_IS_BETTER, 0.0)
+    other = Resampled(dict.fromkeys(all_of, 5.0), dict.fromkeys(all_of, np.array([4.0, 7.0] * 20)))
+    losing = Resampled({**all_of, metric: 5.0 - 2 * better}, {name: np.array([3.0, 8.0] * 20) for name in all_of})
+    gaining = Resampled({**all_of, metric: 5.0 + 2 * better}, losing.samples)
+    expected = stats.t.sf(2 / np.sqrt(27 / 24), 8)
+    assert pytest.approx(expected, rel=2e-3) == p_worse(losing, other, 27, draws)[metric]
+    assert pytest.approx(1 - expected, rel=2e-3) == p_worse(gaining, other, 27, draws)[metric]
+
+
+@pytest.mark.parametrize(("n_undefined", "is_told"), [(1, True), (2, False)])
+def test_nine_in_ten_samples_must_be_defined(n_undefined: int, is_told: bool) -> None:
+    """Just so many are enough."""
+    samples = np.array([np.nan] * n_undefined + [1.0, 3.0] * 5)[:10]
+    assert is_told == (p_above(2.0, samples, 28, DRAWS) is not None)
 
 
 def p_values(daily: np.ndarray, draws: Bootstrap) -> list[float | None]:

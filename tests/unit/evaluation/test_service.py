@@ -24,6 +24,7 @@ def contract(version: str, **inputs: Any) -> Contract:
 
 FIRST = contract("1.0", size=SIZE)
 MORE = contract("1.1", size=SIZE, weight=WEIGHT)
+RENAMED = contract("2.0", weight=SIZE)
 BROKEN = contract("2.0", weight=SIZE, age=WEIGHT)
 
 
@@ -57,6 +58,21 @@ BROKEN = contract("2.0", weight=SIZE, age=WEIGHT)
             "pass",
             "The contract breaks, and becomes 2.0: size is gone; weight is new and must not be missing (and age is new and "
             "may be missing). Declared: The app sends both.",
+        ),
+        (
+            RENAMED,
+            FIRST,
+            {"2.0": "The app sends it."},
+            "pass",
+            "The contract breaks, and becomes 2.0: size is gone; weight is new and must not be missing. Declared: The app "
+            "sends it.",
+        ),
+        (
+            RENAMED,
+            RENAMED,
+            {"2.0": "The app sends it."},
+            "pass",
+            "The contract stays 2.0: 1 input, as the champion has them.",
         ),
     ],
 )
