@@ -94,8 +94,8 @@ def check_accepted(params: Leaks, inputs: list[str]) -> None:
 
 def first_later_day(day: np.ndarray) -> int:
     """The day from which on as near to half of the rows are later as whole days allow; days are 0, 1, ..."""
-    before = np.concatenate(([0], np.cumsum(np.bincount(day))))
-    return int(np.abs(before[1:] - len(day) / 2).argmin()) + 1
+    n_until = np.cumsum(np.bincount(day))
+    return int(np.abs(n_until - len(day) / 2).argmin()) + 1
 
 
 def why_not_measured(split: Split) -> str | None:

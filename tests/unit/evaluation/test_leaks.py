@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flywheel.errors import ConfigError
 from flywheel.evaluation.evidence import Probed, suspicions
-from flywheel.evaluation.leaks import first_later_day, probe
+from flywheel.evaluation.leaks import Split, class_edges, first_later_day, moments, number_bins, probe
 from flywheel.evaluation.settings import Leaks
 from flywheel.shapes import check
 from tests.planted import at
@@ -58,6 +58,11 @@ def gone(label: np.ndarray, n: int) -> np.ndarray:
     values = rng(4).normal(size=len(label))
     values[rng(5).choice(np.flatnonzero(label == 1), n, replace=False)] = np.nan
     return values
+
+
+def words(values: np.ndarray) -> pd.Series:
+    """One of two words where there is a number, and none where there is none."""
+    return pd.Series(np.where(values < 0, "low", "high"), dtype="str").mask(np.isnan(values))
 
 
 TOO_GOOD = {
@@ -192,10 +197,12 @@ def test_what_is_missing_in_one_class_only_is_named(are: str, label: int) -> Non
     values = gone(outcome if label == 1 else 1 - outcome, 30)
     if are == "present":
         values = np.where(np.isnan(values), 1.0, np.nan)
-    said = found(outcome, leak=values, honest=rng(8).normal(size=N))
+    said = found(outcome, leak=values, honest=rng(8).normal(size=N), word=words(values))
     assert {"are": are, "label": label, "rows": 30} == said["inputs"]["leak"]["one_class"]
+    assert said["inputs"]["word"]["one_class"] == said["inputs"]["leak"]["one_class"]
     assert said["inputs"]["leak"]["auc"] < 0.6
-    assert {"leak": f"leak is {are} only where the label is {label} (30 rows)"} == suspicions(said)
+    why = f"is {are} only where the label is {label} (30 rows)"
+    assert {"leak": f"leak {why}", "word": f"word {why}"} == suspicions(said)
 
 
 def test_of_two_sides_in_one_class_each_the_smaller_one_is_named() -> None:
@@ -336,7 +343,7 @@ def test_an_input_that_begins_on_a_later_day_says_nothing() -> None:
         ([f"order {n}" for n in range(N)], ["like an id"]),
         (np.where(np.arange(N) < 0.96 * N, np.arange(N), 0), ["like an id"]),
         (np.where(np.arange(N) < 0.94 * N, np.arange(N), 0), []),
-        (np.where(np.arange(N) < 101, np.arange(N), np.nan), ["like an id"]),
+        (np.where(np.arange(N) < 100, np.arange(N), np.nan), ["like an id"]),
         (np.where(np.arange(N) < 99, np.arange(N), np.nan), []),
         (np.arange(N) / 3, []),
         (np.arange(N) % 50, []),
@@ -412,3 +419,30 @@ def test_accepting_what_is_no_input_is_a_mistake_in_conf() -> None:
     )
     with pytest.raises(ConfigError, match=said):
         probe(pd.DataFrame({"delay": LABEL, "age": LABEL}), served(), LABEL, params)
+
+
+def test_the_parts_of_a_moment_by_hand() -> None:
+    """In microseconds since midnight, since the hour and since the minute."""
+    when = pd.Series(pd.to_datetime(["2030-01-02T13:45:30.000001Z"]))
+    found = {name: int(column.numbers[0]) for name, column in moments(when).items()}
+    minute = 30_000_001
+    hour = 45 * 60_000_000 + minute
+    day = 13 * 3_600_000_000 + hour
+    assert {"time of day": day, "second of the hour": hour, "second of the minute": minute} == found
+
+
+@pytest.mark.parametrize(
+    ("distinct", "each", "n_edges"),
+    [(64, 2, 64), (65, 2, 13 + 1), (1000, 1, 20 + 1), (40, 1, 4 + 1), (5, 1, 1 + 1)],
+)
+def test_the_edges_of_a_class_by_hand(distinct: int, each: int, n_edges: int) -> None:
+    """64 values that come twice are edges all; else a bin has ten rows, and there are twenty at most."""
+    assert n_edges == len(class_edges(np.repeat(np.arange(float(distinct)), each)))
+
+
+def test_the_bins_of_numbers_by_hand() -> None:
+    """Each edge is a bin of its own; what lies beyond the outer ones counts as the nearest, and what is missing is in none."""
+    earlier, later = [2.0, 2.0, 5.0, 5.0, 7.0, 7.0, np.nan], [1.0, 2.0, 3.3, 5.0, 6.0, 7.0, 9.9, np.nan]
+    values = np.array(earlier + later)
+    found = number_bins(values, Split(np.zeros(len(values)), np.arange(len(values)) >= len(earlier)))
+    assert [1, 1, 2, 3, 4, 5, 5, -1] == found[len(earlier) :].tolist()
