@@ -177,6 +177,7 @@ def forget() -> None:
 def main(path: str, part: str = "") -> int:
     """Change one thing at a time; print and keep what survives. 1 where the reasons are not those of the survivors."""
     os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT / "src"))  # of this checkout, whatever is installed
     tests = [f"tests/unit/{one.replace('/', '/test_')}.py" for one in TESTS[path]]
     source, began = (ROOT / "src/flywheel" / path).read_text(), time.monotonic()
     module = f"flywheel.{path.removesuffix('.py').replace('/', '.')}"
