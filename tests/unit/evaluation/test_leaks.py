@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flywheel.errors import ConfigError
 from flywheel.evaluation.evidence import Probed, suspicions
-from flywheel.evaluation.leaks import Split, class_edges, first_later_day, moments, number_bins, probe
+from flywheel.evaluation.leaks import Column, Split, alone, class_edges, first_later_day, moments, number_bins, probe
 from flywheel.evaluation.settings import Leaks
 from flywheel.shapes import check
 from tests.planted import at
@@ -211,9 +211,9 @@ def test_of_two_sides_in_one_class_each_the_smaller_one_is_named() -> None:
     assert {"are": "present", "label": 1, "rows": int(LABEL.sum())} == said["inputs"]["leak"]["one_class"]
 
 
-@pytest.mark.parametrize(("n", "is_named"), [(1, False), (8, False), (14, True), (30, True)])
+@pytest.mark.parametrize(("n", "is_named"), [(1, False), (8, False), (11, False), (12, True), (30, True)])
 def test_what_chance_would_do_is_not_named(n: int, is_named: bool) -> None:
-    """Of rows that are positive with a chance of 0.3, eight in a row are one in 15,000, and fourteen one in 20 million."""
+    """Of rows that are positive with a chance of 0.3, eleven in a row are one in 900,000, and twelve one in 3 million."""
     assert is_named == (found(LABEL, leak=gone(LABEL, n))["inputs"]["leak"]["one_class"] is not None)
 
 
@@ -446,3 +446,13 @@ def test_the_bins_of_numbers_by_hand() -> None:
     values = np.array(earlier + later)
     found = number_bins(values, Split(np.zeros(len(values)), np.arange(len(values)) >= len(earlier)))
     assert [1, 1, 2, 3, 4, 5, 5, -1] == found[len(earlier) :].tolist()
+
+
+@pytest.mark.parametrize(("positives", "auc"), [(104, 1.0), (105, 0.0)])
+def test_a_value_counts_as_if_it_had_ten_rows_more_at_the_base_rate(positives: int, auc: float) -> None:
+    """Of a half: seen once, as a positive, it has 6 of 11, which is above 109 of 200 and below 110."""
+    n_others = 2 * positives - 189  # negatives, so that a half are positive
+    label = np.repeat([1, 1, 0, 0, 1, 0], [1, positives, 190 - positives, n_others, 1, 1])
+    codes = np.repeat([0, 1, 2, 0, 1], [1, 190, n_others, 1, 1])
+    split = Split(label, np.arange(len(label)) >= len(label) - 2)
+    assert auc == alone(Column(codes, ("once", "often", "other")), split)
