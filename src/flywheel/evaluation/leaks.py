@@ -219,6 +219,6 @@ def is_constant(column: Column) -> bool:
 def is_like_an_id(column: Column) -> bool:
     """Whether nearly every text or whole number occurs once."""
     there = column.numbers[~column.is_missing]
-    if len(there) < ENOUGH or (column.texts is None and (there != np.floor(there)).any()):
+    if len(there) < ENOUGH or (there != np.floor(there)).any():  # codes of texts are whole
         return False
     return bool(len(np.unique(there)) >= NEARLY_ALL * len(there))

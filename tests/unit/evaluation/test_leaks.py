@@ -211,6 +211,13 @@ def test_of_two_sides_in_one_class_each_the_smaller_one_is_named() -> None:
     assert {"are": "present", "label": 1, "rows": int(LABEL.sum())} == said["inputs"]["leak"]["one_class"]
 
 
+def test_of_two_sides_of_one_size_the_missing_one_is_named() -> None:
+    """Present wherever it happened, which is in half of the rows."""
+    label = np.arange(N) % 2
+    said = found(label, leak=np.where(label == 1, 1.0, np.nan))
+    assert {"are": "missing", "label": 0, "rows": N // 2} == said["inputs"]["leak"]["one_class"]
+
+
 @pytest.mark.parametrize(("n", "is_named"), [(1, False), (8, False), (11, False), (12, True), (30, True)])
 def test_what_chance_would_do_is_not_named(n: int, is_named: bool) -> None:
     """Of rows that are positive with a chance of 0.3, eleven in a row are one in 900,000, and twelve one in 3 million."""
@@ -342,6 +349,7 @@ def test_an_input_that_begins_on_a_later_day_says_nothing() -> None:
         (np.arange(N) * 1.0, ["like an id"]),
         ([f"order {n}" for n in range(N)], ["like an id"]),
         (np.where(np.arange(N) < 0.96 * N, np.arange(N), 0), ["like an id"]),
+        (np.where(np.arange(N) < 0.95 * N, np.arange(N), 0), ["like an id"]),
         (np.where(np.arange(N) < 0.94 * N, np.arange(N), 0), []),
         (np.where(np.arange(N) < 100, np.arange(N), np.nan), ["like an id"]),
         (np.where(np.arange(N) < 99, np.arange(N), np.nan), []),
@@ -437,7 +445,8 @@ def test_the_parts_of_a_moment_by_hand() -> None:
 )
 def test_the_edges_of_a_class_by_hand(distinct: int, each: int, n_edges: int) -> None:
     """64 values that come twice are edges all; else a bin has ten rows, and there are twenty at most."""
-    assert n_edges == len(class_edges(np.repeat(np.arange(float(distinct)), each)))
+    edges = class_edges(np.repeat(np.arange(float(distinct)), each))
+    assert (n_edges, 0.0, distinct - 1.0) == (len(edges), edges[0], edges[-1])
 
 
 def test_the_bins_of_numbers_by_hand() -> None:
@@ -446,6 +455,8 @@ def test_the_bins_of_numbers_by_hand() -> None:
     values = np.array(earlier + later)
     found = number_bins(values, Split(np.zeros(len(values)), np.arange(len(values)) >= len(earlier)))
     assert [1, 1, 2, 3, 4, 5, 5, -1] == found[len(earlier) :].tolist()
+    one_edge = number_bins(np.array([2.0, 2.0, 1.0, 2.0, 3.0]), Split(np.zeros(5), np.arange(5) > 1))
+    assert [1, 1, 1] == one_edge[2:].tolist()
 
 
 @pytest.mark.parametrize(("positives", "auc"), [(104, 1.0), (105, 0.0)])
