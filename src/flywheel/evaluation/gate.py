@@ -48,6 +48,7 @@ from flywheel.model.contract import Contracts
 Gain = tuple[float, float, float]  # a value and the ends of its interval, where more is better
 POWER = 0.8
 LEAST_P = 0.0001  # a smaller one says more of the method than of the world
+MOST_STRETCH = 99.0  # of log odds; as a factor, more cannot be told
 FEWEST_EARLIER = 2  # earlier windows that a limit may rest on
 SIDE_IN_WORDS: dict[str, dict[Verdict, str]] = {
     "better": {
@@ -239,7 +240,7 @@ def agrees(windows: Sequence[WindowMeasured], params: Agreement) -> Rule:
         return _rule("agreement", "pass", "Skipped: too few windows tell how far vintages usually are from each other.")
     usual = [max(sizes) for sizes in zip(*map(_sizes, before), strict=True)]
     limits = [max(params.at_least, params.times * one) for one in usual]
-    stretch, widest = (math.exp(one) for one in (usual[1], limits[1]))
+    stretch, widest = (math.exp(min(one, MOST_STRETCH)) for one in (usual[1], limits[1]))
     said = (
         f"Against its latest stand-in the candidate's log odds are shifted by {now['shift']:+.3f} and stretched to "
         f"{now['slope']:.3f}. Earlier vintages were shifted by {usual[0]:.3f} and stretched by {stretch:.3f} at most; the "

@@ -1422,3 +1422,9 @@ def test_stage_and_summary_name_the_same_open_rules(
     monkeypatch.setattr(show, "read_drift", lambda: {"drifted": 1, "columns": 2, "threshold": 0.1})
     show.outcome(Outcome(ran=True, seconds=1.0))
     assert said in capsys.readouterr().out
+
+
+def test_limits_too_wide_for_a_number_are_wide() -> None:
+    """Whoever opens the rule gets an open rule, and no arithmetic error."""
+    windows: Any = [{"agreement": follows(0.5)}, {"agreement": follows(0.1)}, {"agreement": follows(0.1)}]
+    assert "pass" == agrees(windows, Agreement(times=10_000.0, at_least=10_000.0))["verdict"]
