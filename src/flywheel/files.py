@@ -45,6 +45,7 @@ BEHAVIOUR = REPORTS / "behaviour.json"
 LEAKS = REPORTS / "leaks.json"
 ROBUSTNESS = REPORTS / "robustness.json"
 SLICES = REPORTS / "slices.json"
+COST = REPORTS / "cost.json"
 CURVES = REPORTS / "curves"
 DECISION = REPORTS / "decision.json"
 MONITOR = REPORTS / "monitor.json"
@@ -56,6 +57,8 @@ PIPELINE = Path("dvc.yaml")
 LOCAL = Path(".flywheel")
 TMP = LOCAL / "tmp"
 BACKFILL = LOCAL / "backfill"
+LATENCY = LOCAL / "cost.json"  # how long models take is true of one machine, so it is no output
+FITTED = LOCAL / "fit.json"
 MADE_BY = re.compile(r"([1-9][0-9]{0,8})-")  # the process that a name in TMP begins with
 
 

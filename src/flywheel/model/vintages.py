@@ -49,13 +49,14 @@ class Way:
 
 @dataclass(frozen=True)
 class Grown:
-    """A fit with all the trees that its recipe allows."""
+    """A fit with all the trees that its recipe allows, and the seconds that it took; None: the memo spared it."""
 
     features: Features
     booster: lgb.Booster
     n_rows: int
     first_day: dt.date
     positive_share: float
+    seconds: float | None
 
 
 @dataclass
@@ -97,12 +98,15 @@ class Vintages:
             rows = self.learned(way, day)
             fit.check(rows, len(way.numeric) + len(way.categorical), how.train, start, day)
             features = fit.describe_features(rows.features[[*way.numeric, *way.categorical]], way.categorical)
+            took: list[float] = []
+            booster = fit.fit(rows, features, how.model, how.train.seed, how.model.max_trees, self.memo, threads, took)
             self.grown[name] = Grown(
                 features,
-                fit.fit(rows, features, how.model, how.train.seed, how.model.max_trees, self.memo, threads),
+                booster,
                 len(rows.label),
                 rows.features["served_at"].min().date(),
                 round(float(rows.label.mean()), 6),
+                sum(took) if took else None,
             )
         return self.grown[name]
 

@@ -6,13 +6,14 @@ Run it with `python -m flywheel.stages.train`.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from dataclasses import replace
 
 from flywheel import files
 from flywheel.features.days import derived_by, read_features
 from flywheel.features.settings import Features
 from flywheel.labels.settings import Label
-from flywheel.model import artifact, contract, trees, vintages
+from flywheel.model import artifact, contract, fitted, trees, vintages
 from flywheel.model.card import read_champion
 from flywheel.model.fit import feature_names, without_labels
 from flywheel.model.learning import log_losses
@@ -63,7 +64,9 @@ def main(params: TrainParams) -> str:
         if again and not why:
             theirs = vintages.Way(champion["recipe"], again, tuple(read["numeric"]), tuple(read["categorical"]))
     index, needed = vintages.plan(made, as_of, windows.evaluations(as_of), mine, champion, theirs, why)
+    started = time.perf_counter()
     made.grow_all([(mine, as_of), *needed])
+    together = time.perf_counter() - started
     candidate, earlier = made.vintage(mine, as_of)
     vintages.write(index, {vintages.folder_of(way, day): made.vintage(way, day)[0] for way, day in needed})
     files.empty_folder(files.LEARNING)
@@ -72,6 +75,7 @@ def main(params: TrainParams) -> str:
     learned, read = made.learned(mine, as_of).features, candidate.card["features"]
     asked = contract.learn(learned, read, candidate.calibration, contract.read_champion_contract())
     artifact.save(replace(candidate, contract=asked), files.CANDIDATE)
+    fitted.note(made.grow(mine, as_of).seconds, (one.seconds for one in made.grown.values()), together)
     said = f"as {len(earlier)} earlier {'fit' if len(earlier) == 1 else 'fits'} did best" if earlier else "as conf says"
     n_rows, n_windows = candidate.card["rows"]["fit"], len(index["windows"])
     return (

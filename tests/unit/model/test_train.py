@@ -14,6 +14,7 @@ from flywheel.errors import DataError
 from flywheel.model import artifact
 from flywheel.model.card import identity
 from flywheel.model.fit import labelled_rows
+from flywheel.model.fitted import read_fitted
 from flywheel.model.index import read_index
 from flywheel.model.recipe import hash_of
 from flywheel.stages.train import TrainParams, main
@@ -322,3 +323,20 @@ def test_the_same_rows_give_the_same_bytes() -> None:
     before = contents(files.CANDIDATE), contents(files.VINTAGES), contents(files.LEARNING)
     train()
     assert before == (contents(files.CANDIDATE), contents(files.VINTAGES), contents(files.LEARNING))
+
+
+def test_what_the_fits_took_is_noted_beside_the_run_and_a_spared_fit_is_no_fit_of_no_time() -> None:
+    """The candidate's own fit and two earlier ones, of which one stands in for it too; the memo spares all of them later."""
+    plant(*world(range(1, 31), 20))
+    train()
+    first = read_fitted()
+    assert first is not None
+    assert first["seconds"] is not None
+    assert 0 < first["seconds"] <= first["together"]
+    assert (3, 0, identity(files.CANDIDATE)) == (first["made"], first["spared"], first["candidate"])
+    assert first["peak_mib"] > 20  # Python with its libraries is at least so large
+    train()
+    again = read_fitted()
+    assert again is not None
+    assert (None, 0, 3) == (again["seconds"], again["made"], again["spared"])
+    assert again["candidate"] == first["candidate"]
