@@ -38,6 +38,7 @@ REPORTS = (
 )
 NOT_IN_THE_FLOOR = {  # by report, or by what it is
     "leaks": "the floor does not look for leaks in the inputs",
+    "cost": "the floor does not measure how long the models take",
     "decision": "the floor asks no rule of the gate",
     "quality": "the floor counts what broke the contract, but by other names, so that these numbers are not compared",
     "contract": "the floor learns no contract of the candidate's inputs",

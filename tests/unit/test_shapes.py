@@ -13,9 +13,11 @@ from flywheel import files
 from flywheel.data.evidence import read_quality
 from flywheel.data.identity import IDENTITY, differences, read_identity, world_differs
 from flywheel.errors import DataError
-from flywheel.evaluation.evidence import read_curves, read_decision, read_evidence
+from flywheel.evaluation.cost import read_timed
+from flywheel.evaluation.evidence import read_cost, read_curves, read_decision, read_evidence
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
 from flywheel.model.card import read_card, read_champion
+from flywheel.model.fitted import read_fitted
 from flywheel.monitoring.evidence import read_drift, read_health, read_triggered
 from flywheel.stages.collect import CollectParams
 from flywheel.stages.validate import ValidateParams
@@ -27,6 +29,9 @@ READERS: dict[Path, Callable[[], Any]] = {
     files.LABEL_REPORT: read_labels_made,
     files.FEEDBACK_REPORT: read_feedback_said,
     files.METRICS: read_evidence,
+    files.COST: read_cost,
+    files.LATENCY: read_timed,
+    files.FITTED: read_fitted,
     files.DECISION: read_decision,
     files.MONITOR: read_health,
     files.DRIFT: read_drift,

@@ -346,6 +346,30 @@ class Probed(TypedDict):
     inputs: dict[str, InputAlone]
 
 
+Measure = Literal["one row", "10,000 rows"]
+
+
+class Size(TypedDict):
+    """How large a model is: the bytes of its trees and calibration, and the trees."""
+
+    identity: str | None
+    bytes: int
+    trees: int
+
+
+class Cost(TypedDict):
+    """`reports/cost.json`: how large the models are, and for what the candidate takes more than `max_ratio` times as long.
+
+    It has no time, so that it is the same on each machine. `why_not_measured` says why the champion could not be asked.
+    """
+
+    max_ratio: float
+    candidate: Size
+    champion: Size | None
+    why_not_measured: str | None
+    slower: list[Measure]
+
+
 class Rule(TypedDict):
     """What one rule of the gate says; one that only warns does not count for the verdict."""
 
@@ -461,7 +485,7 @@ def read_gains() -> Gains:
     return shapes.read(files.CURVES / "decision.json", Gains)
 
 
-def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed, Robust]:
+def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed, Robust, Cost]:
     """What `evaluate` wrote. DataError when a file is missing or has another shape."""
     return (
         shapes.read(files.METRICS, Measured),
@@ -469,7 +493,13 @@ def read_evidence() -> tuple[Measured, Cohorts, Behaviours, Probed, Robust]:
         shapes.read(files.BEHAVIOUR, Behaviours),
         shapes.read(files.LEAKS, Probed),
         shapes.read(files.ROBUSTNESS, Robust),
+        read_cost(),
     )
+
+
+def read_cost() -> Cost:
+    """How large the models are. DataError when the file is missing or has another shape."""
+    return shapes.read(files.COST, Cost)
 
 
 def read_slices() -> Slices:

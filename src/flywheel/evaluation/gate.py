@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
+from typing import Literal
 
 from flywheel import files
 from flywheel.errors import DataError
@@ -21,6 +22,7 @@ from flywheel.evaluation.evidence import (
     BehaviourMeasured,
     Behaviours,
     Cohorts,
+    Cost,
     Decision,
     GroupGaps,
     Interval,
@@ -41,7 +43,7 @@ from flywheel.evaluation.evidence import (
 )
 from flywheel.evaluation.evidence import Agreement as Agreed
 from flywheel.evaluation.holm import corrected
-from flywheel.evaluation.service import contract_kept
+from flywheel.evaluation.service import contract_kept, fast_enough
 from flywheel.evaluation.settings import Agreement, Comparison, Gate
 from flywheel.model.contract import Contracts
 
@@ -70,15 +72,16 @@ def decide(
     behaviour: Behaviours,
     probed: Probed,
     robust: Robust,
+    cost: Cost,
     contracts: Contracts,
     params: Gate,
 ) -> Decision:
     """The verdict (`pass`, `fail` or `inconclusive`), every rule with its reason, and what was compared.
 
     A refresh (the champion's recipe on more data) and a change (of the recipe) are asked for different things. DataError when
-    cohorts, behaviours or inputs are not those that the metrics say were measured with them.
+    cohorts, behaviours, inputs or models are not those that the metrics say were measured with them.
     """
-    check_together(metrics, cohorts, behaviour, probed, robust)
+    check_together(metrics, cohorts, behaviour, probed, robust, cost)
     reference, kind = reference_of(metrics), metrics["about"]["kind"]
     rules = [
         comparable(metrics["about"], reference),
@@ -91,6 +94,7 @@ def decide(
         robust_enough(robust, params.max_flipped),
         leaks(probed, metrics["candidate"]["auc"]["value"]),
         contract_kept(contracts, params.breaking),
+        fast_enough(cost),
     ]
     verdicts = {rule["verdict"] for rule in rules if rule["severity"] == "block"}
     verdict: Verdict = "fail" if "fail" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"
@@ -106,15 +110,24 @@ def decide(
     }
 
 
-def check_together(metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, robust: Robust) -> None:
-    """DataError when a cohort, behaviour or input is missing, or too many: what is not there would be no rule, and pass."""
+def check_together(
+    metrics: Measured, cohorts: Cohorts, behaviour: Behaviours, probed: Probed, robust: Robust, cost: Cost
+) -> None:
+    """DataError when a cohort, behaviour or input is missing, or too many: what is not there would be no rule, and pass.
+
+    So it is when the cost is that of other models.
+    """
     about = metrics["about"]
+    both: tuple[Literal["candidate", "champion"], ...] = ("candidate", "champion")
+    asked = [f"{name} {about[name]['identity']}" for name in both]
+    timed = [f"{name} {one['identity'] if one else None}" for name in both for one in [cost[name]]]
     for path, said, found in (
         (files.COHORTS, about["cohorts"], cohorts),
         (files.METRICS, about["cohorts"], metrics["gaps"]),
         (files.BEHAVIOUR, about["behaviours"], behaviour),
         (files.LEAKS, about["inputs"], probed["inputs"]),
         (files.ROBUSTNESS, about["inputs"], robust["inputs"]),
+        (files.COST, asked, timed),
     ):
         if sorted(said) != sorted(found):
             there, wanted = (", ".join(sorted(names)) or "nothing" for names in (found, said))

@@ -1,4 +1,4 @@
-"""What the gate asks for the service that calls the model: that it can go on calling the next one."""
+"""What the gate asks for the service that calls the model: that it can go on calling the next one, and need not wait for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flywheel import files
 from flywheel.errors import DataError
-from flywheel.evaluation.evidence import Rule, Verdict
+from flywheel.evaluation.evidence import Cost, Rule, Verdict
 from flywheel.model.card import CONTRACT
 from flywheel.model.contract import FIRST, Contracts, compare, next_version, version_of
 
@@ -22,7 +22,7 @@ def contract_kept(contracts: Contracts, declared: Mapping[str, str]) -> Rule:
     inputs = f"{n} {'input' if n == 1 else 'inputs'}"
     if before is None:
         _check_version(said, FIRST)
-        return _rule("pass", f"There is no champion yet; the first contract, {said}, has {inputs}.")
+        return _rule("contract", "pass", f"There is no champion yet; the first contract, {said}, has {inputs}.")
     found = compare(before, now)
     _check_version(said, next_version(before, found))
     without = (
@@ -33,18 +33,41 @@ def contract_kept(contracts: Contracts, declared: Mapping[str, str]) -> Rule:
     )
     changes = f"{_list(found.breaking)}{f' (and {_list(found.minor)})' if found.minor else ''}"
     if found.breaking and said in declared:
-        return _rule("pass", f"The contract breaks, and becomes {said}: {changes}. Declared: {declared[said]}{without}")
+        return _rule(
+            "contract",
+            "pass",
+            f"The contract breaks, and becomes {said}: {changes}. Declared: {declared[said]}{without}",
+        )
     if found.breaking:
         advice = f'keep the input, or say in conf/, under gate.breaking, why it is ready for "{said}"'
         return _rule(
+            "contract",
             "fail",
             f"The contract breaks, from {version_of(before)} to {said}: {changes}. A service that calls the champion cannot "
             f"call the candidate: {advice}.{without}",
         )
     if found.minor:
         told = f"becomes {said}, and whoever calls the champion can call the candidate: {_list(found.minor)}."
-        return _rule("pass", f"The contract {told}{without}")
-    return _rule("pass", f"The contract stays {said}: {inputs}, as the champion has them.{without}")
+        return _rule("contract", "pass", f"The contract {told}{without}")
+    return _rule("contract", "pass", f"The contract stays {said}: {inputs}, as the champion has them.{without}")
+
+
+def fast_enough(cost: Cost) -> Rule:
+    """The candidate must not take more than the allowed times as long as the champion, for one row or for many."""
+    limit = f"{cost['max_ratio']:g} times as long as the champion"
+    if cost["champion"] is None:
+        return _rule("latency", "pass", "Skipped: there is no champion whose answers could be faster.")
+    if cost["why_not_measured"]:
+        return _rule("latency", "pass", f"Skipped: {cost['why_not_measured']}.")
+    if cost["slower"]:
+        advice = "Make the model smaller, or, if whoever waits can wait, raise evaluate.cost.max_ratio in conf/"
+        return _rule(
+            "latency",
+            "fail",
+            f"The candidate takes more than {limit} to answer {' and '.join(cost['slower'])}. {advice}; flywheel cost "
+            "shows the times.",
+        )
+    return _rule("latency", "pass", f"The candidate does not take more than {limit} to answer.")
 
 
 def _check_version(said: str, expected: str) -> None:
@@ -59,5 +82,5 @@ def _list(changes: tuple[str, ...]) -> str:
     return "; ".join(changes)
 
 
-def _rule(verdict: Verdict, reason: str) -> Rule:
-    return {"rule": "contract", "verdict": verdict, "severity": "block", "reason": reason}
+def _rule(name: str, verdict: Verdict, reason: str) -> Rule:
+    return {"rule": name, "verdict": verdict, "severity": "block", "reason": reason}

@@ -78,6 +78,13 @@ class Robustness(Params):
     shift: Annotated[float, Field(gt=0)]
 
 
+class ModelCost(Params):
+    """What a model may take; what right and wrong alerts are worth is in `Costs`."""
+
+    max_ratio: Annotated[float, Field(gt=1)]
+    price_per_hour: Annotated[float, Field(ge=0)]
+
+
 class Leaks(Params):
     max_auc: Annotated[float, Field(gt=0.5, le=1)]
     max_candidate_auc: Annotated[float, Field(gt=0.5, le=1)]
@@ -93,6 +100,7 @@ class Evaluate(Params):
     gaps: Gaps
     slices: Slices
     robustness: Robustness
+    cost: ModelCost
     cohorts: dict[str, Cohort]
     behaviours: dict[str, Behaviour]
 

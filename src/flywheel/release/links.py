@@ -18,7 +18,7 @@ import flywheel
 from flywheel import files, git, shapes
 from flywheel.data.evidence import Quality
 from flywheel.errors import ConfigError, DataError, FlywheelError
-from flywheel.evaluation.evidence import Behaviours, Cohorts, Decision, Measured, Probed, Robust
+from flywheel.evaluation.evidence import Behaviours, Cohorts, Cost, Decision, Measured, Probed, Robust
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
 from flywheel.model.card import CONTRACT, DOES, FILES, Card, file_digests, identity_of
@@ -58,6 +58,7 @@ class Evidence:
     behaviour: Behaviours
     probed: Probed
     robust: Robust
+    cost: Cost
     quality: Quality
     card: Card
     params: dict[str, Any]
@@ -102,6 +103,7 @@ def evidence_of(commit: Commit) -> Evidence:
         files.BEHAVIOUR,
         files.LEAKS,
         files.ROBUSTNESS,
+        files.COST,
         files.QUALITY,
     )
     commit.fetch([*(path.as_posix() for path in names), CANDIDATE, CHAMPION, derivation.PARAMS, derivation.LOCK])
@@ -119,6 +121,7 @@ def evidence_of(commit: Commit) -> Evidence:
         behaviour=read(files.BEHAVIOUR.as_posix(), Behaviours),
         probed=read(files.LEAKS.as_posix(), Probed),
         robust=read(files.ROBUSTNESS.as_posix(), Robust),
+        cost=read(files.COST.as_posix(), Cost),
         quality=read(files.QUALITY.as_posix(), Quality),
         card=read(f"{CANDIDATE}/card.json", Card),
         params=params,
@@ -168,7 +171,7 @@ def _decision(commit: Commit, evidence: Evidence) -> Link:
     if not decides_like(commit):
         return Link("decision", f"{found} (by another version of the gate, so it is not decided again)", True)
     gate = parse(Gate, _section(evidence, "gate"))
-    measured = (evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed, evidence.robust)
+    measured = (evidence.metrics, evidence.cohorts, evidence.behaviour, evidence.probed, evidence.robust, evidence.cost)
     again = decide(*measured, _contracts(commit), gate)
     if again != decision:
         return Link(

@@ -49,6 +49,7 @@ class Told:
     version: str
     commit: str
     card: Card
+    size: int
     event: str | None = None
     note: str | None = None
     contract: Contract | None = None
@@ -74,7 +75,8 @@ def told_by(commit: Commit, name: str, version: str) -> Told:
     evidence = (files.METRICS, files.COHORTS, files.DECISION)
     commit.fetch([CANDIDATE, PARAMS, *(path.as_posix() for path in evidence)])
     card = shapes.check(commit.json(f"{CANDIDATE}/card.json"), Card, f"{CANDIDATE}/card.json of {commit.sha[:10]}")
-    told = Told(name, version, commit.sha, card)
+    does = {file: commit.content(f"{CANDIDATE}/{file}") for file in DOES}
+    told = Told(name, version, commit.sha, card, sum(map(len, does.values())))
     project = _project(commit)
     told.event, told.note = project.get("event"), project.get("note")
     tag = read_tags(name).get(f"{name}@{version}")
@@ -93,7 +95,7 @@ def told_by(commit: Commit, name: str, version: str) -> Told:
     told.contract = read(f"{CANDIDATE}/{CONTRACT}", Contract)
     decision = read(files.DECISION.as_posix(), Decision)
     measured, cohorts = read(files.METRICS.as_posix(), Measured), read(files.COHORTS.as_posix(), Cohorts)
-    this = identity_of({file: commit.content(f"{CANDIDATE}/{file}") for file in DOES})
+    this = identity_of(does)
     if measured and measured["about"]["candidate"]["identity"] == this:
         told.measured, told.cohorts = measured, cohorts
     elif measured:
@@ -131,7 +133,7 @@ def render(told: Told) -> str:
         f"# {told.name} {told.version}\n\nThe card of this model. It was made from the files of commit {told.commit[:10]} and "
         "the message of its tag: what was not measured there is not here.\n",
         purpose(told),
-        training(told.card),
+        training(told.card, told.size),
         quality(told.measured) if told.measured else "",
         cohorts(told.cohorts, told.measured) if told.measured and told.cohorts else "",
         limits(told),
@@ -148,8 +150,8 @@ def purpose(told: Told) -> str:
     return "\n\n".join(["## Purpose", *said]) + "\n"
 
 
-def training(card: Card) -> str:
-    """The days, rows and libraries that it was made with."""
+def training(card: Card, size: int) -> str:
+    """The days, rows and libraries that it was made with, and its size in bytes."""
     features = card["features"]
     counts = f"{_count(len(features['numeric']), 'number', 'numbers')}, {_categories(len(features['categorical']))}"
     strongest = [f"{name} {percent(share, 1)}" for name, share in list(card["importance"].items())[:5]]
@@ -162,6 +164,7 @@ def training(card: Card) -> str:
         ["inputs", counts],
         ["strongest inputs, share of gain", ", ".join(strongest)],
         ["trees", f"{card['trees']:,}" if "trees" in card else ""],
+        ["bytes", f"{size:,}"],
         ["libraries", ", ".join(f"{name} {version}" for name, version in card.get("libraries", {}).items())],
     ]
     return "## Training\n\n" + table(["what", "value"], [row for row in rows if row[1]], words=2)

@@ -12,6 +12,7 @@ from flywheel.evaluation.evidence import (
     IN_WORDS,
     REFERENCE_IN_WORDS,
     Cohorts,
+    Cost,
     Decision,
     Flips,
     Interval,
@@ -58,6 +59,7 @@ class Evidence(TypedDict):
     cohorts: Cohorts
     leaks: Probed
     robustness: Robust
+    cost: Cost
     slices: Slices
     decision: Decision
     monitor: Health
@@ -82,6 +84,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         slices(evidence["slices"], evidence["decision"]["reference"]),
         robustness(evidence["robustness"]),
         leaks(evidence["leaks"]),
+        cost(evidence["cost"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
         service(evidence["monitor"], params.weeks),
@@ -378,6 +381,23 @@ def leaks(found: Probed) -> str:
         + (f"\nSuspicious: {'; '.join(suspicious)}.\n" if suspicious else "")
         + (f"\nOdd, though it need not be wrong: {', '.join(hints)}.\n" if hints else "")
     )
+
+
+def cost(found: Cost) -> str:
+    """How large the models are, and whether the candidate is slower; times are no evidence, so none is here."""
+    sizes = [found["candidate"], *filter(None, [found["champion"]])]
+    header = ["", "candidate", "champion"][: len(sizes) + 1]
+    rows = [["trees", *(f"{one['trees']:,}" for one in sizes)], ["bytes", *(f"{one['bytes']:,}" for one in sizes)]]
+    limit = f"more than {found['max_ratio']:g} times as long as the champion"
+    if found["champion"] is None:
+        said = f"There is no champion yet; a later candidate may not take {limit}."
+    elif found["why_not_measured"]:
+        said = f"Whether it takes {limit} could not be measured: {escape(found['why_not_measured'])}."
+    elif found["slower"]:
+        said = f"It takes {limit} to answer {' and '.join(found['slower'])}."
+    else:
+        said = f"It does not take {limit} to answer."
+    return f"## Cost\n\n{said} `flywheel cost` shows times and prices.\n\n" + table(header, rows)
 
 
 def drift(found: Drift, n: int) -> str:

@@ -12,6 +12,7 @@ from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.calibration import calibration, reliability
 from flywheel.evaluation.cohorts import by_cohort
 from flywheel.evaluation.compare import compare, curve_points, reference_of
+from flywheel.evaluation.cost import measure
 from flywheel.evaluation.decisions import decision_curve, flips_of
 from flywheel.evaluation.evidence import shown
 from flywheel.evaluation.gaps import gaps
@@ -35,7 +36,10 @@ class EvaluateParams(Params):
 
 
 def main(params: EvaluateParams) -> str:
-    """Write metrics, cohorts, behaviour, leaks, robustness and slices as JSON, and the points of `curves/`, into `reports/`."""
+    """Write into `reports/`, as JSON, metrics, cohorts, behaviour, leaks, robustness, slices, cost and the points of `curves/`.
+
+    What is true of this machine alone, the times of the models, goes to `.flywheel/`.
+    """
     index, revisions = read_index(), files.read_parquet(files.LABELS)
     candidate, champion = artifact.load(files.CANDIDATE), artifact.load_if_there(files.CHAMPION)
     pooled = pool(index, params.clock.as_of, revisions, champion, params.evaluate)
@@ -81,6 +85,9 @@ def main(params: EvaluateParams) -> str:
     files.write_json(files.LEAKS, probed)
     files.write_json(files.ROBUSTNESS, robustness(pooled.latest, candidate, params.evaluate))
     files.write_json(files.SLICES, find_slices(table, sorted(inputs.columns), scores, params.evaluate))
+    cost, timed = measure(pooled.table, candidate, champion, params.evaluate.cost)
+    files.write_json(files.COST, cost)
+    files.write_json(files.LATENCY, timed)
     files.empty_folder(files.CURVES)
     for name, found in curve_points(table, scores, params.evaluate).items():
         for curve, points in {**found, "reliability": reliability(table, scores[name], params.evaluate)}.items():

@@ -26,7 +26,7 @@ class ReportParams(Params):
 
 def main(params: ReportParams) -> str:
     """Write `reports/report.md` and the pictures in `reports/plots/`."""
-    metrics, cohorts, _, leaks, robust = read_evidence()
+    metrics, cohorts, _, leaks, robust, cost = read_evidence()
     evidence: Evidence = {
         "quality": read_quality(),
         "labels": read_labels_made(),
@@ -35,6 +35,7 @@ def main(params: ReportParams) -> str:
         "cohorts": cohorts,
         "leaks": leaks,
         "robustness": robust,
+        "cost": cost,
         "slices": read_slices(),
         "decision": read_decision(),
         "monitor": read_health(),

@@ -15,10 +15,12 @@ from flywheel.errors import ConfigError, DataError
 from flywheel.evaluation.behaviour import asked, behave
 from flywheel.evaluation.cohorts import cohort_names
 from flywheel.evaluation.compare import compare, evaluation_rows
-from flywheel.evaluation.evidence import read_decision, read_evidence
+from flywheel.evaluation.cost import read_timed
+from flywheel.evaluation.evidence import read_cost, read_decision, read_evidence
 from flywheel.evaluation.gate import behaves
 from flywheel.evaluation.settings import Behaviour, Cohort
 from flywheel.model import artifact, vintages
+from flywheel.model.card import identity
 from flywheel.model.index import Index
 from flywheel.stages.evaluate import EvaluateParams, main
 from flywheel.stages.gate import GateParams
@@ -594,3 +596,37 @@ def test_where_nothing_was_ever_served_the_base_rate_stands_in() -> None:
     groups = files.read_json(files.COHORTS).values()
     assert {("base_rate",)} == {tuple(one["difference"]) for group in groups for one in group.values()}
     assert {"candidate", "decision.json"} == {path.name for path in files.CURVES.iterdir()}
+
+
+def test_times_go_beside_the_run_and_the_cost_is_the_same_every_time() -> None:
+    """Sizes, and that the candidate is not slower, are in the report; both files name the models that they are about."""
+    plant()
+    evaluate()
+    cost, timed = read_cost(), read_timed()
+    assert timed is not None
+    models_here = identity(files.CANDIDATE), identity(files.CHAMPION)
+    assert cost["champion"] is not None
+    assert models_here == (timed["candidate"], timed["champion"])
+    assert models_here == (cost["candidate"]["identity"], cost["champion"]["identity"])
+    n_bytes = sum((files.CANDIDATE / name).stat().st_size for name in ("model.txt", "calibration.json"))
+    assert (n_bytes, 20, []) == (cost["candidate"]["bytes"], cost["candidate"]["trees"], cost["slower"])
+    before = files.COST.read_bytes()
+    evaluate()
+    assert before == files.COST.read_bytes()
+
+
+def test_a_champion_whose_features_are_gone_is_not_timed_and_that_is_said() -> None:
+    """The candidate is; the sizes of both are known."""
+    features, labels = world(range(1, 16), 40)
+    older = learn(features.assign(weight=features["size"]), labels)
+    plant(champion=None)
+    plant_models(models()["candidate"], older, "its features are gone")
+    evaluate()
+    cost, timed = read_cost(), read_timed()
+    assert timed is not None
+    assert cost["champion"] is not None
+    assert "the champion needs features that no longer exist: weight" == cost["why_not_measured"]
+    assert (20, [None, None]) == (
+        cost["champion"]["trees"],
+        [one["champion_ms"] for one in timed["latency"].values()],
+    )

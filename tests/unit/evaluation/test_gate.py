@@ -42,6 +42,7 @@ from flywheel.evaluation.settings import (
     Gaps,
     Gate,
     Leaks,
+    ModelCost,
     Robustness,
     Slices,
 )
@@ -98,6 +99,7 @@ EVALUATE = Evaluate(
     leaks=Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={}),
     gaps=Gaps(min_share=0.02, min_positives=30),
     robustness=Robustness(rows=1000, shift=0.1),
+    cost=ModelCost(max_ratio=3.0, price_per_hour=0.05),
     slices=Slices(bins=4, categories=8, min_share=0.02, tested=10, max_overlap=0.5),
     cohorts={"origin": Cohort(column="origin")},
     behaviours={"late hub": Behaviour(column="late_rate", set=0.9, expect="higher")},
@@ -236,6 +238,27 @@ CONTRACT: Contract = {
 }
 CONTRACTS = Contracts(CONTRACT, CONTRACT)
 FINE_ROBUST = robust()
+
+
+def cost(*slower: str, champion: str | None = "decade", why: str | None = None) -> dict[str, Any]:
+    """Two models of about the same size, and for what the candidate is slower."""
+    return {
+        "max_ratio": 3.0,
+        "candidate": {"identity": "c0ffee", "bytes": 813_187, "trees": 223},
+        "champion": {"identity": champion, "bytes": 640_178, "trees": 176} if champion else None,
+        "why_not_measured": why,
+        "slower": [*slower],
+    }
+
+
+def cost_of(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The cost of the two models that these metrics are about."""
+    about = metrics["about"]
+    found = cost(champion=about["champion"]["identity"])
+    return found | {"candidate": found["candidate"] | {"identity": about["candidate"]["identity"]}}
+
+
+FINE_COST = cost()
 FINE_COHORTS = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": cohort(-0.02, 0.01)}}
 FINE_BEHAVIOUR = {"late hub": behaviour(0.95)}
 
@@ -249,7 +272,14 @@ def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
 def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
     """The verdict, and the rules that are not a pass."""
     found = decide(
-        about_these(metrics, cohorts, behaviours), cohorts, behaviours, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE
+        about_these(metrics, cohorts, behaviours),
+        cohorts,
+        behaviours,
+        FINE_PROBED,
+        FINE_ROBUST,
+        cost_of(metrics),
+        CONTRACTS,
+        GATE,
     )
     others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
     return {"verdict": found["verdict"], **others}
@@ -290,7 +320,14 @@ def judged(table: pd.DataFrame, candidate: np.ndarray, champion: np.ndarray, kin
     scores = {"candidate": candidate, "champion": champion, "served": np.full(len(table), 0.3)}
     metrics = evidence(kind) | compare(table, scores, EVALUATE)
     return decide(
-        metrics, by_cohort(table, scores, EVALUATE), FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE
+        metrics,
+        by_cohort(table, scores, EVALUATE),
+        FINE_BEHAVIOUR,
+        FINE_PROBED,
+        FINE_ROBUST,
+        FINE_COST,
+        CONTRACTS,
+        GATE,
     )
 
 
@@ -755,7 +792,9 @@ def test_a_cohort_among_many_needs_a_clearer_loss() -> None:
 def test_the_decision_lists_the_cohorts_that_are_too_small_to_judge() -> None:
     """By name, with their rows and those of the rarer class; the rule says how many there are."""
     cohorts = FINE_COHORTS | {"carrier": {"OO": cohort(0.1, 0.2, rows=3, positives=2), "AA": cohort(-0.1, 0.2)}}
-    found = decide(about_these(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+    found = decide(
+        about_these(evidence(), cohorts), cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE
+    )
     assert [{"cohort": "carrier = OO", "rows": 3, "rarer": 1}] == found["too_small"]
     [reason] = [rule["reason"] for rule in found["rules"] if rule["rule"] == "cohorts"]
     assert reason == ("None of 3 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge.")
@@ -825,12 +864,23 @@ def test_a_tiny_p_value_is_said_to_be_below_what_means_something(p: float, said:
 def test_metrics_without_the_gaps_of_a_group_are_no_evidence() -> None:
     """A gap that is not there could not grow."""
     with pytest.raises(DataError, match=r"metrics\.json is about nothing; .* that origin was measured"):
-        decide(evidence() | {"gaps": {}}, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+        decide(
+            evidence() | {"gaps": {}},
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            FINE_PROBED,
+            FINE_ROBUST,
+            FINE_COST,
+            CONTRACTS,
+            GATE,
+        )
 
 
 def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> None:
     """A project without cohorts can release; a reviewer reads that nothing was looked at."""
-    found = decide(about_these(evidence(), {}), {}, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+    found = decide(
+        about_these(evidence(), {}), {}, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE
+    )
     reasons = {rule["rule"]: rule["reason"] for rule in found["rules"]}
     skipped = "Skipped: evaluate.cohorts is empty."
     assert ("pass", skipped, skipped) == (found["verdict"], reasons["cohorts"], reasons["gaps between cohorts"])
@@ -847,7 +897,7 @@ def test_where_no_cohorts_are_declared_their_rule_is_skipped_and_says_so() -> No
 def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, behaviours: Any, said: str) -> None:
     """An emptied file would be no rule, and no rule passes."""
     with pytest.raises(DataError, match=said):
-        decide(evidence(), cohorts, behaviours, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+        decide(evidence(), cohorts, behaviours, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE)
 
 
 @pytest.mark.parametrize(
@@ -857,7 +907,16 @@ def test_evidence_that_lacks_what_was_measured_is_no_evidence(cohorts: Any, beha
 def test_a_probe_of_other_inputs_than_the_model_has_is_no_evidence(inputs: Any, there: str) -> None:
     """An input that is not there could not be suspicious."""
     with pytest.raises(DataError, match=rf"leaks\.json is about {there}; .* that distance, late_rate was measured"):
-        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED | {"inputs": inputs}, FINE_ROBUST, CONTRACTS, GATE)
+        decide(
+            evidence(),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            FINE_PROBED | {"inputs": inputs},
+            FINE_ROBUST,
+            FINE_COST,
+            CONTRACTS,
+            GATE,
+        )
 
 
 ONLY = {"are": "missing", "label": 1, "rows": 1030}
@@ -967,11 +1026,13 @@ def test_a_leak_keeps_the_gate_inconclusive_and_never_makes_it_fail() -> None:
     """A clear win on every other rule; and the decision hears of the candidate's own AUC."""
     metrics = evidence()
     metrics["about"]["inputs"] = ["delay", "distance", "late_rate"]
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, probed(delay=alone(1.0)), robust("delay"), CONTRACTS, GATE)
+    found = decide(
+        metrics, FINE_COHORTS, FINE_BEHAVIOUR, probed(delay=alone(1.0)), robust("delay"), FINE_COST, CONTRACTS, GATE
+    )
     assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
     metrics = evidence()
     metrics["candidate"]["auc"]["value"] = 0.995
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE)
     assert ("inconclusive", ["leaks"]) == (found["verdict"], open_rules(found))
 
 
@@ -1085,8 +1146,19 @@ def test_a_model_that_hangs_on_a_rough_input_fails(found: dict[str, Any], expect
 def test_robustness_of_other_inputs_than_the_model_has_is_no_evidence() -> None:
     """An emptied file would be no rule; and the decision hears of what was found."""
     with pytest.raises(DataError, match=r"robustness\.json is about nothing"):
-        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST | {"inputs": {}}, CONTRACTS, GATE)
-    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, robust(flipped=0.5), CONTRACTS, GATE)
+        decide(
+            evidence(),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            FINE_PROBED,
+            FINE_ROBUST | {"inputs": {}},
+            FINE_COST,
+            CONTRACTS,
+            GATE,
+        )
+    found = decide(
+        evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, robust(flipped=0.5), FINE_COST, CONTRACTS, GATE
+    )
     assert ("fail", ["robustness"]) == (found["verdict"], open_rules(found))
 
 
@@ -1101,7 +1173,7 @@ def test_without_a_champion_the_served_score_is_the_reference() -> None:
     first["as_it_is"] = None
     cohorts = {"origin": {"EWR": cohort(-0.02, -0.01, reference="served")}}
     first["gaps"]["origin"]["gaps"]["recall"] |= gap(None, None)
-    found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+    found = decide(first, cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, cost(champion=None), CONTRACTS, GATE)
     assert ("pass", "served", None) == (found["verdict"], found["reference"], found["champion"])
 
 
@@ -1174,7 +1246,7 @@ def test_the_reason_of_a_behaviour_has_its_numbers(found: dict[str, Any], reason
 
 def test_the_decision_says_what_was_compared() -> None:
     """The names in the decision are those in the evidence."""
-    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+    found = decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE)
     expected = {"reference": "champion", "champion": "v0.1.0", "candidate": "c0ffee", "as_of": "2013-05-01"}
     expected |= {"kind": "change"}
     assert expected == {name: found[name] for name in expected}
@@ -1205,7 +1277,7 @@ def test_a_planted_regression_fails_as_a_refresh_too() -> None:
 def test_a_rule_that_only_warns_does_not_count_and_says_so() -> None:
     """A refresh that loses utility passes; the rule is a fail, marked as a warning, and is not among the open ones."""
     metrics = evidence("refresh", utility=(-20.0, -10.0))
-    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE)
     [warned] = [rule for rule in found["rules"] if rule["severity"] == "warn"]
     assert ("utility per 1,000 predictions not worse", "fail") == (warned["rule"], warned["verdict"])
     assert ("pass", []) == (found["verdict"], open_rules(found))
@@ -1220,7 +1292,7 @@ def test_a_rule_of_any_scope_can_only_warn(scope: str) -> None:
     metrics = evidence(latest=harm if scope == "latest" else None, itself=harm if scope == "as_it_is" else None)
     cohorts = {"origin": {"EWR": cohort(0.03, 0.05, p=0.001)}} if scope == "cohort" else FINE_COHORTS
     gate = GATE.model_copy(update={"change": rules})
-    found = decide(metrics, cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, gate)
+    found = decide(metrics, cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, gate)
     verdicts = [(rule["verdict"], rule["severity"]) for rule in found["rules"] if rule["verdict"] != "pass"]
     assert ("pass", [("fail", "warn")]) == (found["verdict"], verdicts)
 
@@ -1408,6 +1480,7 @@ def written(found: dict[str, Any], cohorts: Any, behaviours: Any) -> None:
     files.write_json(files.CANDIDATE / "contract.json", CONTRACT)
     files.write_json(files.LEAKS, FINE_PROBED)
     files.write_json(files.ROBUSTNESS, FINE_ROBUST)
+    files.write_json(files.COST, FINE_COST)
 
 
 def test_stage_and_summary_name_the_same_open_rules(

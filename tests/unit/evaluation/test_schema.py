@@ -19,6 +19,7 @@ from tests.unit.evaluation.test_gate import (
     CONTRACTS,
     FINE_BEHAVIOUR,
     FINE_COHORTS,
+    FINE_COST,
     FINE_PROBED,
     FINE_ROBUST,
     GATE,
@@ -35,7 +36,9 @@ def problems(decision: Any) -> list[str]:
 
 
 def decided(**difference: Any) -> Decision:
-    return decide(evidence(**difference), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, CONTRACTS, GATE)
+    return decide(
+        evidence(**difference), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE
+    )
 
 
 def test_the_committed_schema_is_that_of_the_shape() -> None:

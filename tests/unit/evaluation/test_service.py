@@ -1,4 +1,4 @@
-"""The rule `contract`: a candidate that the service could not call is stopped, unless that very step is declared."""
+"""What the service needs: a candidate that it could not call is stopped, unless that step is declared; so is a slow one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ import pytest
 from pydantic import ValidationError
 
 from flywheel.errors import DataError
-from flywheel.evaluation.evidence import Verdict
+from flywheel.evaluation.evidence import Verdict, open_rules
 from flywheel.evaluation.gate import decide
-from flywheel.evaluation.service import contract_kept
+from flywheel.evaluation.service import contract_kept, fast_enough
 from flywheel.model.contract import Contract, Contracts
-from tests.unit.evaluation.test_gate import FINE_BEHAVIOUR, FINE_COHORTS, FINE_PROBED, FINE_ROBUST, GATE, evidence
+from tests.unit.evaluation.test_gate import (
+    CONTRACTS,
+    FINE_BEHAVIOUR,
+    FINE_COHORTS,
+    FINE_COST,
+    FINE_PROBED,
+    FINE_ROBUST,
+    GATE,
+    cost,
+    evidence,
+)
 
 SIZE = {"type": "number", "required": True, "min": 1.0, "max": 9.0}
 WEIGHT = SIZE | {"required": False}
@@ -114,7 +124,16 @@ def test_a_break_fails_a_gate_that_would_pass() -> None:
     """All else is a clear win; declared, the same evidence passes."""
     gates = [GATE, GATE.model_copy(update={"breaking": {"2.0": "The app is ready."}})]
     decided = [
-        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, Contracts(BROKEN, FIRST), gate)
+        decide(
+            evidence(),
+            FINE_COHORTS,
+            FINE_BEHAVIOUR,
+            FINE_PROBED,
+            FINE_ROBUST,
+            FINE_COST,
+            Contracts(BROKEN, FIRST),
+            gate,
+        )
         for gate in gates
     ]
     assert ["fail", "pass"] == [one["verdict"] for one in decided]
@@ -125,3 +144,41 @@ def test_a_declaration_names_a_version_and_a_reason(wrong: Any) -> None:
     """Anything else is refused before anything runs."""
     with pytest.raises(ValidationError):
         GATE.__class__.model_validate(GATE.model_dump() | {"breaking": wrong})
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "said"),
+    [
+        (cost(), "pass", "The candidate does not take more than 3 times as long as the champion to answer."),
+        (
+            cost("one row", "10,000 rows"),
+            "fail",
+            "The candidate takes more than 3 times as long as the champion to answer one row and 10,000 rows. Make the model "
+            "smaller, or, if whoever waits can wait, raise evaluate.cost.max_ratio in conf/; flywheel cost shows the times.",
+        ),
+        (cost(champion=None), "pass", "Skipped: there is no champion whose answers could be faster."),
+        (cost(why="the champion needs features: x"), "pass", "Skipped: the champion needs features: x."),
+    ],
+)
+def test_what_the_rule_about_latency_says(found: Any, verdict: Verdict, said: str) -> None:
+    """One sentence, in which no time is, so that it is the same on each machine."""
+    assert {"rule": "latency", "verdict": verdict, "severity": "block", "reason": said} == fast_enough(found)
+
+
+def test_a_slow_candidate_fails_a_gate_that_would_pass() -> None:
+    """All else is a clear win; it is stopped for its latency alone."""
+    evidences = (evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST)
+    assert "pass" == decide(*evidences, FINE_COST, CONTRACTS, GATE)["verdict"]
+    found = decide(*evidences, cost("10,000 rows"), CONTRACTS, GATE)
+    assert ("fail", ["latency"]) == (found["verdict"], open_rules(found))
+
+
+@pytest.mark.parametrize(
+    "of_others", [cost(champion="other"), cost(champion=None), cost() | {"candidate": cost()["champion"]}]
+)
+def test_the_cost_of_other_models_is_no_evidence(of_others: Any) -> None:
+    """It is then of another run than the metrics."""
+    with pytest.raises(
+        DataError, match=r"cost\.json is about candidate .*champion .* says that candidate c0ffee, champion"
+    ):
+        decide(evidence(), FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, of_others, CONTRACTS, GATE)

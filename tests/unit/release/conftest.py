@@ -49,7 +49,7 @@ CONTRACT: dict[str, Any] = {
     "inputs": {"size": {"type": "number", "required": True, "min": 1.0, "max": 9.0}},
     "output": {"type": "probability", "min": 0.01, "max": 0.99},
 }
-MEASURED = ("metrics", "cohorts", "behaviour", "leaks", "robustness")  # what evaluate writes and gate reads
+MEASURED = ("metrics", "cohorts", "behaviour", "leaks", "robustness", "cost")  # what evaluate writes and gate reads
 PIPELINE: dict[str, Any] = {
     "collect": {
         "cmd": "collect",
@@ -251,6 +251,9 @@ def measure(candidate: str, champion: str | None, version: str | None, gain: tup
     write("reports/leaks.json", probed)
     answer = {"rows": 900, "flipped": 0.01, "largest_jump": 0.1, "no_score": 0}
     write("reports/robustness.json", {"rows": 1000, "shift": 0.1, "inputs": {"size": {"perturbed": answer}}})
+    sizes = [{"identity": name, "bytes": 9000, "trees": 30} if name else None for name in (candidate, champion)]
+    cost = {"max_ratio": 3.0, "candidate": sizes[0], "champion": sizes[1], "why_not_measured": None, "slower": []}
+    write("reports/cost.json", cost)
     decide_now()
 
 

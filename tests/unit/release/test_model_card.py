@@ -104,6 +104,7 @@ def test_purpose_and_training_are_those_of_params_and_card() -> None:
     edit("params.yaml", lambda v: v["project"].update(event="late | <b>", note="Invented @people."))
     extra = {"rows": {"fit": 4711}, "trees": 137, "libraries": {"lightgbm": "4.7.1"}, "positive_share": 0.2043}
     edit("models/candidate/card.json", lambda v: v.update(extra, training_window=["2029-02-03", "2030-01-05"]))
+    n_bytes = sum(Path("models/candidate", name).stat().st_size for name in ("model.txt", "calibration.json"))
     commit()
     found = card()
     assert f"# {NAME} v0.2.0\n" in found
@@ -117,6 +118,7 @@ def test_purpose_and_training_are_those_of_params_and_card() -> None:
         "20.43%",
         "size 100.0%",
         "1 number, 0 categories",
+        f"bytes | {n_bytes:,} |",
     ):
         assert said in section(found, "Training")
     edit("params.yaml", lambda v: v.update(project=5))

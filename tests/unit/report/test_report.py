@@ -14,7 +14,7 @@ import pytest
 from flywheel import files
 from flywheel.data.evidence import read_quality
 from flywheel.errors import DataError
-from flywheel.evaluation.evidence import IN_WORDS, read_decision, read_evidence
+from flywheel.evaluation.evidence import IN_WORDS, read_cost, read_decision, read_evidence
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
 from flywheel.report.markdown import escape, number
@@ -22,6 +22,7 @@ from flywheel.report.page import (
     calibration,
     cohorts,
     corrections,
+    cost,
     data_quality,
     decisions,
     drift,
@@ -255,6 +256,13 @@ def evidence(champion: bool = True) -> Evidence:
                 "code": {"perturbed": response(0.187), "unknown": response(0.091)},
             },
         },
+        "cost": {
+            "max_ratio": 2.7,
+            "candidate": {"identity": "aa", "bytes": 700_207, "trees": 223},
+            "champion": {"identity": "bb", "bytes": 600_109, "trees": 176} if champion else None,
+            "why_not_measured": None,
+            "slower": [],
+        },
         "slices": {
             "block_days": 13,
             "rows": {"looked": 871, "tested": 941},
@@ -330,6 +338,9 @@ BROKEN: list[tuple[Path, str, Any, Any, str]] = [
     (files.METRICS, "metrics", ("as_it_is", "rows"), "many", "valid integer"),
     (files.METRICS, "metrics", ("about", "left_out", 0, "start"), "x", "it should be a day"),
     (files.DECISION, "decision", ("kind",), "upgrade", "'refresh' or 'change'"),
+    (files.COST, "cost", ("slower",), "one row", "valid list"),
+    (files.COST, "cost", ("candidate", "bytes"), 1.5, "valid integer"),
+    (files.COST, "cost", ("champion", "trees"), "many", "valid integer"),
     (files.DECISION, "decision", ("rules", 0, "severity"), "stop", "'block' or 'warn'"),
     (files.METRICS, "metrics", ("about", "window", "predictions"), 0, "greater than or equal to 1"),
     (files.METRICS, "metrics", ("about", "window", "start"), "x", "it should be a day"),
@@ -352,6 +363,7 @@ BROKEN: list[tuple[Path, str, Any, Any, str]] = [
 ]
 READ = {
     files.METRICS: read_evidence,
+    files.COST: read_cost,
     files.DECISION: read_decision,
     files.QUALITY: read_quality,
     files.MONITOR: read_health,
@@ -377,6 +389,7 @@ def test_a_wrong_value_under_a_right_key_names_file_and_key(
         (files.BEHAVIOUR, "behaviour"),
         (files.LEAKS, "leaks"),
         (files.ROBUSTNESS, "robustness"),
+        (files.COST, "cost"),
         (path, name),
     ):
         files.write_json(other, found[of_it])
@@ -1086,3 +1099,20 @@ def test_corrections_are_shown_with_who_and_why_the_latest_first() -> None:
         "| 2030-01-16 | 1 of 2030-01-02 | 2,400 | 20 → 24 | A\\|nn | &lt;b>late&lt;/b> |",
         "| 2030-01-09 | 1 of 2030-01-02 to 2030-01-05 | 2,400 | 20 → 24 | A\\|nn | &lt;b>late&lt;/b> |",
     ] == text.splitlines()[-2:]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "It does not take more than 2.7 times as long as the champion to answer. `flywheel cost`"),
+        ({"slower": ["10,000 rows"]}, "It takes more than 2.7 times as long as the champion to answer 10,000 rows. "),
+        ({"champion": None}, "There is no champion yet; a later candidate may not take more than 2.7 times"),
+        ({"why_not_measured": "the champion needs <b>"}, "could not be measured: the champion needs &lt;b>. "),
+    ],
+)
+def test_the_cost_is_said_in_one_sentence_with_the_sizes(change: Evidence, said: str) -> None:
+    """Sizes of both models, or of the only one; the name of a feature cannot break out."""
+    text = cost(evidence()["cost"] | change)
+    assert said in text
+    assert ("| bytes | 700,207 | 600,109 |" in text) == ("champion" not in change)
+    assert ("| trees | 223 |\n" in text) == ("champion" in change)

@@ -1,0 +1,144 @@
+"""What models take: a planted slow one is noticed on a busy machine, and the same one twice never is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flywheel import files
+from flywheel.evaluation.cost import HOUR, ROWS, measure, price, price_of_a_million, race, summary, unaskable
+from flywheel.evaluation.evidence import Measure
+from flywheel.evaluation.settings import ModelCost
+from flywheel.model import artifact
+from tests.planted import learn, world
+
+COST = ModelCost(max_ratio=2.0, price_per_hour=0.6)  # stricter than conf is: even so the same model is never slower
+FEATURES, LABELS = world(range(1, 16), 40)
+
+
+@dataclass
+class Laborious:
+    """A booster that does its work several times over, and answers the same."""
+
+    booster: Any
+    times: int
+
+    def predict(self, table: np.ndarray) -> np.ndarray:
+        return [np.asarray(self.booster.predict(table)) for _ in range(self.times)][-1]
+
+    def num_trees(self) -> int:
+        return int(self.booster.num_trees())
+
+
+@pytest.fixture(scope="module")
+def model() -> artifact.Model:
+    """A model whose trees, and not the table around them, take the time, as in a model of many trees."""
+    small = learn(FEATURES, LABELS)
+    return replace(small, booster=Laborious(small.booster, 4))
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Another thread is at work the whole time, on a processor that the models would like to have."""
+    is_over = threading.Event()
+    numbers = np.random.default_rng(1).random(20_000)
+
+    def work() -> None:
+        while not is_over.is_set():
+            np.sort(numbers)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    is_over.set()
+    thread.join()
+
+
+@pytest.fixture
+def saved(model: artifact.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> artifact.Model:
+    """The model, and its files in the places of candidate and champion."""
+    monkeypatch.chdir(tmp_path)
+    for folder in (files.CANDIDATE, files.CHAMPION):
+        artifact.save(learn(FEATURES, LABELS), folder)
+    return model
+
+
+def test_a_model_that_works_five_times_over_is_slower(saved: artifact.Model) -> None:
+    """For many rows, where its work is what takes the time; the other way round it is not, nor is it against itself."""
+    slow = replace(saved, booster=Laborious(saved.booster, 5))
+    for candidate, champion, is_slower in ((slow, saved, True), (saved, slow, False), (slow, slow, False)):
+        cost, timed = measure(FEATURES, candidate, champion, COST)
+        assert is_slower == ("10,000 rows" in cost["slower"])
+        assert is_slower or not cost["slower"]
+        assert all(len(one["ratios"]) == 3 for one in timed["latency"].values())
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("asked", ROWS)
+def test_the_same_model_twice_is_never_slower_on_a_busy_machine(asked: Measure, model: artifact.Model) -> None:
+    """In seven races of three rounds; a single round may be unlucky, and does not count."""
+    found = [summary(race({"candidate": model, "champion": model}, FEATURES, asked)) for _ in range(7)]
+    assert [one for one in found if min(one["ratios"]) > COST.max_ratio] == []
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_slow_model_is_slower_on_a_busy_machine_too(saved: artifact.Model) -> None:
+    """Noise is added to both, and the best of several tries has the least of it."""
+    slow = replace(saved, booster=Laborious(saved.booster, 5))
+    cost, _ = measure(FEATURES, slow, saved, COST)
+    assert "10,000 rows" in cost["slower"]
+
+
+def test_without_a_champion_the_candidate_alone_is_timed(saved: artifact.Model) -> None:
+    """Nothing is slower than nothing."""
+    cost, timed = measure(FEATURES, saved, None, COST)
+    assert (None, None, []) == (cost["champion"], cost["why_not_measured"], cost["slower"])
+    assert {(None, 0)} == {(one["champion_ms"], len(one["ratios"])) for one in timed["latency"].values()}
+
+
+def test_every_round_must_be_beyond_the_limit() -> None:
+    """The times of a planted race: the best of all rounds is kept, and each round has its ratio."""
+    rounds = [{"candidate": 9.0, "champion": 2.0}, {"candidate": 6.0, "champion": 3.0}]
+    assert {"candidate_ms": 6.0, "champion_ms": 2.0, "ratios": [4.5, 2.0]} == summary(rounds)
+
+
+def test_as_many_rows_are_asked_as_the_measure_says() -> None:
+    """A table with fewer rows is repeated."""
+    asked = []
+
+    class Counts:
+        def predict(self, table: np.ndarray) -> np.ndarray:
+            asked.append(len(table))
+            return np.full(len(table), 0.5)
+
+    counting = replace(learn(FEATURES, LABELS), booster=Counts())
+    for name in ROWS:
+        race({"candidate": counting}, FEATURES.head(3), name)
+    assert {1, 10_000} == set(asked)
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        (FEATURES, None),
+        (FEATURES.drop(columns="size"), "needs features that no longer exist: size"),
+        (FEATURES.assign(size="large"), "needs numbers that are words now: size"),
+    ],
+)
+def test_a_model_of_other_features_cannot_be_asked(table: pd.DataFrame, why: str | None) -> None:
+    """It says which; a number that became a word is no crash."""
+    assert why == unaskable(learn(FEATURES, LABELS), table)
+
+
+def test_prices_follow_from_the_rate() -> None:
+    """At 0.60 an hour a minute costs a cent; a million rows at 3.6 ms each take an hour, in ten thousands less."""
+    assert price(HOUR / 60, COST) == pytest.approx(0.01)
+    assert price_of_a_million(3.6, "one row", COST) == pytest.approx(0.6)
+    assert price_of_a_million(3.6, "10,000 rows", COST) == pytest.approx(0.6 / 10_000)
