@@ -1,13 +1,16 @@
-"""Commands that show what models cost: cost."""
+"""Commands that set models side by side: cost, compare-experiments."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flywheel.cli import show
-from flywheel.errors import DataError
+from flywheel.errors import ConfigError, DataError
+
+HOW = "Make some with: dvc exp run -S model.num_leaves=15,31 --queue, then: dvc queue start"
 
 
 def cost(
@@ -39,4 +42,37 @@ def cost(
     print("\n".join(said))
 
 
-COMMANDS = (cost,)
+def compare_experiments(
+    last: Annotated[int, typer.Option(min=1, help="How many of the last experiments of `dvc exp`.")] = 10,
+    output: Annotated[
+        Path | None, typer.Option(help="Write it into this Markdown file, and a picture beside it.")
+    ] = None,
+) -> None:
+    """HEAD and the last experiments of `dvc exp`: quality, worst cohort, utility, size and latency; ★ is the Pareto front."""
+    from flywheel import files
+    from flywheel.loop.experiments import experiments
+    from flywheel.params import load
+    from flywheel.release.settings import ReleaseParams
+
+    if output is not None and output.suffix != ".md":
+        raise ConfigError(
+            f"--output: found {str(output)!r}; allowed is the name of a Markdown file, such as experiments.md."
+        )
+    found, left = experiments(last, load(ReleaseParams).project.name)
+    if not found:
+        print(f"There is no experiment here. {HOW}")
+        return
+    from flywheel.report import experiments as in_words
+    from flywheel.report.plots import png
+
+    if output is not None:
+        picture = output.with_suffix(".png")
+        files.write_bytes(picture, png(in_words.drawn(found)))
+        files.write_text(output, in_words.markdown(found, picture.name, left))
+        print(f"{output} and {picture} are written.")
+        return
+    show.table(in_words.HEADER, in_words.rows(found))
+    print("\n".join([*in_words.notes(found), *filter(None, [left]), in_words.explained(found)]))
+
+
+COMMANDS = (cost, compare_experiments)
