@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,10 +15,13 @@ import pytest
 
 from flywheel import files
 from flywheel.evaluation.cost import HOUR, ROWS, measure, price, price_of_a_million, race, summary, unaskable
-from flywheel.evaluation.evidence import Measure
+from flywheel.evaluation.evidence import Measure, read_decision
 from flywheel.evaluation.settings import ModelCost
-from flywheel.model import artifact
-from tests.planted import learn, world
+from flywheel.model import artifact, boosting
+from flywheel.stages.gate import GateParams
+from flywheel.stages.gate import main as decide
+from tests.planted import learn, settings, world
+from tests.unit.evaluation.test_evaluate import evaluate, plant, plant_models
 
 COST = ModelCost(max_ratio=2.0, price_per_hour=0.6)  # stricter than conf is: even so the same model is never slower
 FEATURES, LABELS = world(range(1, 16), 40)
@@ -94,6 +98,41 @@ def test_a_slow_model_is_slower_on_a_busy_machine_too(saved: artifact.Model) -> 
     slow = replace(saved, booster=Laborious(saved.booster, 5))
     cost, _ = measure(FEATURES, slow, saved, COST)
     assert "10,000 rows" in cost["slower"]
+
+
+def repeated(model: artifact.Model, times: int) -> artifact.Model:
+    """A model that says the same, with so many copies of each tree, of which each adds its share of the score."""
+    head, *trees = re.split(r"(?m)^Tree=\d+\n", re.sub(r"(?m)^tree_sizes=.*\n", "", model.booster.model_to_string()))
+    trees[-1], tail = trees[-1].split("end of trees", 1)
+
+    def shared(line: re.Match[str]) -> str:
+        return "leaf_value=" + " ".join(repr(float(value) / times) for value in line[1].split())
+
+    copies = "".join(
+        f"Tree={at}\n" + re.sub(r"(?m)^leaf_value=(.*)$", shared, tree) for at, tree in enumerate(trees * times)
+    )
+    text = f"{head}{copies}end of trees{tail}"
+    return replace(model, booster=boosting.lightgbm().Booster(model_str=text))
+
+
+def test_the_gate_stops_a_candidate_that_takes_five_times_as_long_for_that_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through both stages, with models on disk; one of the same size passes the rule.
+
+    The candidate says what the champion says, so nothing else can tell them apart.
+    """
+    monkeypatch.chdir(tmp_path)
+    champion = repeated(learn(FEATURES, LABELS), 5)
+    verdicts = {}
+    for times in (5, 1):
+        plant(champion=None)
+        plant_models(repeated(champion, times), champion)
+        evaluate(cost=COST)
+        decide(settings(GateParams))
+        verdicts[times] = {rule["rule"]: rule["verdict"] for rule in read_decision()["rules"]}
+    assert {"latency"} == {name for name in verdicts[5] if verdicts[5][name] != verdicts[1][name]} - {"comparable"}
+    assert ("fail", "pass") == (verdicts[5]["latency"], verdicts[1]["latency"])
 
 
 def test_without_a_champion_the_candidate_alone_is_timed(saved: artifact.Model) -> None:
