@@ -33,7 +33,7 @@ from flywheel.release.derivation import PARAMS
 from flywheel.release.messages import Said, parse
 from flywheel.release.tags import read_tags
 from flywheel.report.markdown import escape, number, percent, table, with_interval
-from flywheel.report.page import DIGITS
+from flywheel.report.candidate import DIGITS
 
 NAME = "card.md"
 CANDIDATE = files.CANDIDATE.as_posix()

@@ -17,25 +17,10 @@ from flywheel.errors import DataError
 from flywheel.evaluation.evidence import IN_WORDS, read_cost, read_decision, read_evidence
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
+from flywheel.report.candidate import calibration, cohorts, cost, decisions, gaps, leaks, robustness, slices, windows
+from flywheel.report.data import corrections, data_quality, drift, labels, service
 from flywheel.report.markdown import escape, number
-from flywheel.report.page import (
-    calibration,
-    cohorts,
-    corrections,
-    cost,
-    data_quality,
-    decisions,
-    drift,
-    gaps,
-    labels,
-    leaks,
-    render,
-    robustness,
-    service,
-    slices,
-    verdict,
-    windows,
-)
+from flywheel.report.page import render, verdict
 from flywheel.stages.report import ReportParams, main
 from tests.planted import settings
 
