@@ -9,7 +9,7 @@ import pandas as pd
 
 from flywheel.errors import ConfigError
 from flywheel.evaluation import intervals
-from flywheel.evaluation.calibration import calibration
+from flywheel.evaluation.calibration import calibration, reliability
 from flywheel.evaluation.compare import Scores, compared, others_of
 from flywheel.evaluation.decisions import flips_of
 from flywheel.evaluation.harm import p_worse
@@ -64,4 +64,14 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
                 "calibration": calibration(rows, its_scores, params),
                 "flips": flips_of(rows, its_scores, params),
             }
+    return found
+
+
+def reliability_by_cohort(table: pd.DataFrame, score: np.ndarray, params: Evaluate) -> dict[str, Any]:
+    """The reliability curve of a score within each cohort, by group and value, with the interval of each point."""
+    found: dict[str, Any] = {}
+    for name, cohort in params.cohorts.items():
+        groups = cohort_names(table[cohort.column], cohort)
+        members = {value: (groups == value).to_numpy() for value in sorted(groups.dropna().unique())}
+        found[name] = {value: reliability(table[mine], score[mine], params) for value, mine in members.items()}
     return found

@@ -462,6 +462,10 @@ Gains = dict[str, list[Gained]]
 """`reports/curves/decision.json`: the decision curves of the candidate, of the reference and of `alert_all`."""
 
 
+ReliableCohorts = dict[str, dict[str, list[Reliable]]]
+"""`reports/curves/cohorts.json`: the candidate's reliability curve in each cohort, by group and value."""
+
+
 class Curves(TypedDict):
     """`reports/curves/MODEL/`: the points of the curves of one model that the report draws."""
 
@@ -478,6 +482,11 @@ def read_curves(model: str) -> Curves:
         "reliability": shapes.read(folder / "reliability.json", list[Reliable]),
         "scores": shapes.read(folder / "scores.json", list[Score]),
     }
+
+
+def read_reliable_cohorts() -> ReliableCohorts:
+    """The reliability curves of the cohorts. DataError when the file is missing or has another shape."""
+    return shapes.read(files.CURVES / "cohorts.json", ReliableCohorts)
 
 
 def read_gains() -> Gains:

@@ -170,6 +170,7 @@ def calibration(measured: Measured, found: Cohorts, too_small: Iterable[TooSmall
         + table(["model", "slope", "intercept"], rows)
         + said
         + ("\n" + table(["cohort", "slope", "intercept"], off) if off else "")
+        + ("\n![How reliable scores are in the largest cohorts](plots/cohorts.png)\n" if found else "")
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import matplotlib as mpl
@@ -17,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flywheel.evaluation.evidence import Curves, Gains
+from flywheel.evaluation.evidence import Curves, Gains, ReliableCohorts
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 
 mpl.use("Agg")
@@ -30,6 +31,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
+MOST_COHORTS, COHORTS_A_LINE, LONGEST_NAME = 12, 4, 30
 MOST_LABELS = 9  # weeks below an axis; more of them would overlap
 REFERENCE, CURRENT = "#6e6e6e", "#0072B2"
 RC: Any = {
@@ -86,6 +88,40 @@ def roc_and_reliability(curves: Mapping[str, Curves]) -> Figure:
         )
         scores.set(title="Scores", xlabel="score", ylabel="share of predictions", xlim=(0, 1), ylim=(0, None))
         roc.legend(loc="lower right")
+        return figure
+
+
+def cohorts(found: ReliableCohorts) -> Figure:
+    """The candidate's reliability, with the interval of each point, in the largest cohorts, the largest first."""
+    named = {f"{group} = {value}": points for group, members in found.items() for value, points in members.items()}
+    rows = {name: sum(one["n"] for one in points) for name, points in named.items()}
+    chosen = sorted(named, key=lambda name: (-rows[name], name))[:MOST_COHORTS]
+    n_lines = max(1, math.ceil(len(chosen) / COHORTS_A_LINE))
+    style = STYLES["candidate"]
+    with plt.rc_context(RC):
+        size = (12, 0.4 + 2.6 * n_lines)
+        figure, panels = plt.subplots(n_lines, COHORTS_A_LINE, figsize=size, sharex=True, sharey=True, squeeze=False)
+        for axes, name in zip_longest(panels.flat, chosen):
+            if name is None:
+                axes.set_visible(False)
+                continue
+            points = named[name]
+            sure = [one for one in points if one["low"] is not None]
+            axes.plot([0, 1], [0, 1], color="#b0b0b0", linewidth=1)
+            axes.vlines(
+                _get(sure, "score"),
+                _get(sure, "low"),
+                _get(sure, "high"),
+                color=style["color"],
+                alpha=0.5,
+                linewidth=1.5,
+            )
+            axes.plot(_get(points, "score"), _get(points, "rate"), color=style["color"], marker="o", markersize=3)
+            axes.text(0.04, 0.9, f"{rows[name]:,} rows", fontsize=9, color=REFERENCE)
+            axes.set(xlim=(0, 1), ylim=(0, 1))
+            axes.set_title(name[:LONGEST_NAME], fontsize=9)
+        figure.supxlabel("mean score", fontsize=10)
+        figure.supylabel("share that happened", fontsize=10)
         return figure
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from flywheel import files
 from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.calibration import calibration, reliability
-from flywheel.evaluation.cohorts import by_cohort
+from flywheel.evaluation.cohorts import by_cohort, reliability_by_cohort
 from flywheel.evaluation.compare import compare, curve_points, reference_of
 from flywheel.evaluation.cost import measure
 from flywheel.evaluation.decisions import decision_curve, flips_of
@@ -92,6 +92,8 @@ def main(params: EvaluateParams) -> str:
     for name, found in curve_points(table, scores, params.evaluate).items():
         for curve, points in {**found, "reliability": reliability(table, scores[name], params.evaluate)}.items():
             files.write_json(files.CURVES / name / f"{curve}.json", points, digits=5)
+    within = reliability_by_cohort(table, scores["candidate"], params.evaluate)
+    files.write_json(files.CURVES / "cohorts.json", within, digits=5)
     files.write_json(files.CURVES / "decision.json", decision_curve(table, scores, params.evaluate), digits=5)
     n = len(pooled.parts)
     return f"{len(table):,} rows of {n} {'window' if n == 1 else 'windows'}, against {shown(reference_of(scores))}"

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from flywheel import files
 from flywheel.data.evidence import read_quality
-from flywheel.evaluation.evidence import by_model, read_curves, read_decision, read_evidence, read_gains, read_slices
+from flywheel.evaluation.evidence import (
+    by_model,
+    read_curves,
+    read_decision,
+    read_evidence,
+    read_gains,
+    read_reliable_cohorts,
+    read_slices,
+)
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.params import Params, Project
@@ -44,6 +52,7 @@ def main(params: ReportParams) -> str:
     curves = {name: read_curves(name) for name in by_model(metrics) if name != "base_rate"}
     figures = {
         "models": plots.roc_and_reliability(curves),
+        **({"cohorts": plots.cohorts(read_reliable_cohorts())} if cohorts else {}),
         "decision": plots.decision(read_gains()),
         "weekly": plots.weekly(evidence["monitor"]),
         "drift": plots.drift(evidence["drift"]),

@@ -13,7 +13,7 @@ import pytest
 from flywheel import files
 from flywheel.errors import ConfigError, DataError
 from flywheel.evaluation.behaviour import asked, behave
-from flywheel.evaluation.cohorts import cohort_names
+from flywheel.evaluation.cohorts import cohort_names, reliability_by_cohort
 from flywheel.evaluation.compare import compare, evaluation_rows
 from flywheel.evaluation.cost import read_timed
 from flywheel.evaluation.evidence import read_cost, read_decision, read_evidence
@@ -567,12 +567,28 @@ def test_the_points_of_all_curves_are_written_and_old_ones_are_gone() -> None:
     evaluate()
     kinds = ["precision_recall.json", "reliability.json", "roc.json", "scores.json"]
     expected = [f"{name}/{kind}" for name in ("candidate", "champion", "served") for kind in kinds]
-    expected.insert(8, "decision.json")
+    expected[8:8] = ["cohorts.json", "decision.json"]
     assert expected == list(contents(files.CURVES))
     for path in files.CHAMPION.iterdir():
         path.unlink()
     evaluate()
     assert expected[:4] + expected[8:] == list(contents(files.CURVES))
+
+
+def test_a_cohort_has_its_own_reliability_curve() -> None:
+    """Where the north is promised too much and the south too little, the whole is right and each cohort is not."""
+    table = pd.DataFrame(
+        {
+            "served_at": pd.date_range("2031-01-01", periods=400, freq="6h", tz="UTC"),
+            "place": ["north", "south"] * 200,
+            "label": ([0, 1] * 100) + ([0, 0, 1, 1] * 50),
+        }
+    )
+    params = EVALUATE.model_copy(update={"cohorts": {"place": Cohort(column="place")}})
+    found = reliability_by_cohort(table, np.full(400, 0.5), params)["place"]
+    [north], [south] = found["north"], found["south"]
+    assert (0.25, 0.75, 200, 200) == (north["rate"], south["rate"], north["n"], south["n"])
+    assert north["high"] < 0.5 < south["low"]
 
 
 def test_shuffled_rows_give_the_same_bytes() -> None:
@@ -595,7 +611,7 @@ def test_where_nothing_was_ever_served_the_base_rate_stands_in() -> None:
     read_evidence()
     groups = files.read_json(files.COHORTS).values()
     assert {("base_rate",)} == {tuple(one["difference"]) for group in groups for one in group.values()}
-    assert {"candidate", "decision.json"} == {path.name for path in files.CURVES.iterdir()}
+    assert {"candidate", "cohorts.json", "decision.json"} == {path.name for path in files.CURVES.iterdir()}
 
 
 def test_times_go_beside_the_run_and_the_cost_is_the_same_every_time() -> None:

@@ -881,9 +881,18 @@ CURVES = {
 }
 
 
-def pictures(found: Evidence, curves: Any = None, gains: Any = None) -> dict[str, bytes]:
-    """The four pictures as bytes."""
+RELIABLE: Any = {
+    "place": {
+        "north": [{"score": 0.2, "rate": 0.3, "low": 0.25, "high": 0.35, "n": 50}],
+        "south": [{"score": 0.6, "rate": 0.5, "low": None, "high": None, "n": 70}],
+    }
+}
+
+
+def pictures(found: Evidence, curves: Any = None, gains: Any = None, cohorts: Any = None) -> dict[str, bytes]:
+    """The five pictures as bytes."""
     return {
+        "cohorts": plots.png(plots.cohorts(cohorts or RELIABLE)),
         "models": plots.png(plots.roc_and_reliability(curves or CURVES)),
         "decision": plots.png(plots.decision(gains or GAINS)),
         "weekly": plots.png(plots.weekly(found["monitor"])),
@@ -895,6 +904,26 @@ def pictures(found: Evidence, curves: Any = None, gains: Any = None) -> dict[str
 def test_a_picture_has_the_same_bytes_when_it_is_drawn_twice() -> None:
     """No date, no random id."""
     assert pictures(evidence()) == pictures(evidence())
+
+
+def test_the_largest_cohorts_are_drawn_the_largest_first() -> None:
+    """Of 13 the smallest is left out; a panel without a cohort is not there."""
+    many = {f"c{n:02}": [{"score": 0.5, "rate": 0.5, "low": 0.4, "high": 0.6, "n": n}] for n in range(1, 14)}
+    titles = [axes.get_title(loc="left") for axes in plots.cohorts({"place": many}).axes]
+    assert [f"place = c{n:02}" for n in range(13, 1, -1)] == titles
+    assert [True, True, False, False] == [axes.get_visible() for axes in plots.cohorts(RELIABLE).axes]
+
+
+def test_without_cohorts_there_is_no_picture_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the file nor the link."""
+    monkeypatch.chdir(tmp_path)
+    found = evidence()
+    found["cohorts"] = {}
+    write(found)
+    files.write_json(files.CURVES / "cohorts.json", {})
+    main(PARAMS)
+    assert "plots/cohorts.png" not in files.REPORT.read_text()
+    assert not (files.PLOTS / "cohorts.png").exists()
 
 
 def test_a_part_of_a_week_is_drawn_hollow() -> None:
@@ -943,7 +972,9 @@ def test_a_picture_follows_its_numbers() -> None:
     changed["drift"]["by_column"][0]["histogram"]["current"] = [0.9, 0.1]
     gains = copy.deepcopy(GAINS)
     gains["alert_all"][1]["gained"] = 5.5
-    before, after = pictures(evidence()), pictures(changed, curves, gains)
+    cohorts = copy.deepcopy(RELIABLE)
+    cohorts["place"]["north"][0]["high"] = 0.4
+    before, after = pictures(evidence()), pictures(changed, curves, gains, cohorts)
     assert [] == [name for name in before if before[name] == after[name]]
 
 
@@ -984,6 +1015,7 @@ GAINS = {
 def write(found: Evidence) -> None:
     """Put the evidence on disk, as the stages before do."""
     files.write_json(files.CURVES / "decision.json", GAINS)
+    files.write_json(files.CURVES / "cohorts.json", RELIABLE)
     for name, value in found.items():
         files.write_json(files.REPORTS / f"{name}.json", value)
     for name, curves in CURVES.items():
@@ -1011,7 +1043,7 @@ def test_an_old_picture_does_not_outlive_its_numbers(tmp_path: Path, monkeypatch
     write(evidence())
     files.write_text(files.PLOTS / "old.png", "")
     main(PARAMS)
-    assert ["decision.png", "drift.png", "models.png", "weekly.png"] == sorted(
+    assert ["cohorts.png", "decision.png", "drift.png", "models.png", "weekly.png"] == sorted(
         path.name for path in files.PLOTS.iterdir()
     )
 
