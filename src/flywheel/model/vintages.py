@@ -231,7 +231,10 @@ def plan(
         taken = unseen
         problems |= dict.fromkeys(can, f"the champion, which is compared as it is, was trained on days up to {since}")
     elif why:
-        obstacle = f"the champion cannot be compared: {why}, and there are no days after its training to compare it on"
+        itself = is_refresh and since is not None and since < as_of
+        nothing = "on the days after its training it would be compared with itself"
+        nothing = nothing if itself else "there are no days after its training to compare it on"
+        obstacle = f"the champion cannot be compared: {why}, and {nothing}"
     needed: dict[str, tuple[Way, dt.date]] = {}
 
     def window(days: Days, other: Way | None) -> Window:

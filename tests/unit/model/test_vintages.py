@@ -211,6 +211,15 @@ def test_without_a_day_after_its_training_it_is_not_compared_and_the_reason_is_s
     assert ([24, 17, 10], []) == ([start for start, *_ in told(found)[0]], told(found)[1])
 
 
+def test_a_young_refresh_with_a_short_history_would_be_compared_with_itself() -> None:
+    """Three days old, and the data begin on the 17th: the candidate's stand-in of those three days is the champion."""
+    found = planned(day(28), MINE, of=made(17))
+    assert found["why_not_compared"] == (
+        "the champion cannot be compared: the history is too short for a stand-in of it, and on the days after its training "
+        "it would be compared with itself"
+    )
+
+
 def test_a_champion_from_after_the_clock_is_not_compared() -> None:
     """The clock was set back: its stand-ins would be of days that the candidate has not seen."""
     found = planned(dt.date(2030, 2, 5), MINE)
