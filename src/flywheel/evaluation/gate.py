@@ -51,7 +51,6 @@ Gain = tuple[float, float, float]  # a value and the ends of its interval, where
 POWER = 0.8
 LEAST_P = 0.0001  # a smaller one says more of the method than of the world
 MOST_STRETCH = 99.0  # of log odds; as a factor, more cannot be told
-FEWEST_EARLIER = 2  # earlier windows that a limit may rest on
 SIDE_IN_WORDS: dict[str, dict[Verdict, str]] = {
     "better": {
         "pass": "the whole interval is better",
@@ -249,10 +248,12 @@ def agrees(windows: Sequence[WindowMeasured], params: Agreement) -> Rule:
     A broken last month moves the candidate, and no older window shows it.
     """
     now, before = windows[0]["agreement"], [one["agreement"] for one in windows[1:] if one["agreement"]]
-    if now is None or len(before) < FEWEST_EARLIER:
-        return _rule("agreement", "pass", "Skipped: too few windows tell how far vintages usually are from each other.")
+    if now is None or not before:
+        return _rule(
+            "agreement", "pass", "Skipped: no earlier window tells how far vintages usually are from each other."
+        )
     usual = [max(sizes) for sizes in zip(*map(_sizes, before), strict=True)]
-    limits = [max(params.at_least, params.times * one) for one in usual]
+    limits = [max(least, params.times * one) for least, one in zip((params.shift, params.stretch), usual, strict=True)]
     stretch, widest = (math.exp(min(one, MOST_STRETCH)) for one in (usual[1], limits[1]))
     said = (
         f"Against its latest stand-in the candidate's log odds are shifted by {now['shift']:+.3f} and stretched to "

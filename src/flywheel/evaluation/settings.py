@@ -134,10 +134,14 @@ Comparisons = Annotated[dict[str, Comparison], AfterValidator(_check_rules)]
 
 
 class Agreement(Params):
-    """How far a candidate may be from its latest stand-in."""
+    """How far a candidate may be from its latest stand-in, in log odds: `times` as far as earlier vintages were from theirs.
+
+    A `shift`, or a `stretch` (the logarithm of the slope), of less than this never counts.
+    """
 
     times: Annotated[float, Field(ge=1)]
-    at_least: Annotated[float, Field(gt=0)]
+    shift: Annotated[float, Field(gt=0)]
+    stretch: Annotated[float, Field(gt=0)]
 
 
 class Gate(Params):

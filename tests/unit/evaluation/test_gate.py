@@ -80,7 +80,7 @@ GATE = Gate(
     min_positives=200,
     refresh=REFRESH,
     change=CHANGE,
-    agreement=Agreement(times=2.0, at_least=0.1),
+    agreement=Agreement(times=2.0, shift=0.1, stretch=0.1),
     max_ece=0.08,
     max_flipped=0.2,
     cohort_min_share=0.02,
@@ -1377,14 +1377,14 @@ def test_every_comparison_that_is_not_shown_says_what_would_have_been_seen(must:
             "pass",
             "the limits are 0.100, and 0.905 to 1.105",
         ),  # too little to count
-        ([(9.0, 1.0), (0.25, 1.0)], "pass", "Skipped"),  # one earlier window is no history
-        ([(9.0, 1.0), (0.25, 1.0), None], "pass", "Skipped"),
+        ([(0.51, 1.0), (0.25, 1.0)], "fail", "the limits are 0.500"),  # one earlier window is a short history, but one
+        ([(0.51, 1.0), (0.25, 1.0), None], "fail", "the limits are 0.500"),
         ([None, (0.25, 1.0), (0.15, 1.0)], "pass", "Skipped"),
         ([(9.0, 1.0)], "pass", "Skipped"),
     ],
 )
 def test_the_candidate_follows_its_stand_in_as_earlier_ones_did(found: Any, verdict: str, said: str) -> None:
-    """Twice as far as the farthest of them is allowed, and 0.1 always; with fewer than two of them, nobody knows."""
+    """Twice as far as the farthest of them is allowed, and 0.1 always; without any of them, nobody knows."""
     windows: Any = [{"agreement": follows(*one) if one else None} for one in found]
     rule = agrees(windows, GATE.agreement)
     assert (verdict, True) == (rule["verdict"], said in rule["reason"]), rule["reason"]
@@ -1429,7 +1429,8 @@ def test_rules_that_contradict_each_other_or_leave_the_gate_open_are_mistakes_in
     ("allowed", "refused"),
     [
         ({"agreement": {"times": 1.0}}, {"agreement": {"times": 0.99}}),
-        ({"agreement": {"at_least": 0.001}}, {"agreement": {"at_least": 0.0}}),
+        ({"agreement": {"shift": 0.001}}, {"agreement": {"shift": 0.0}}),
+        ({"agreement": {"stretch": 0.001}}, {"agreement": {"stretch": 0.0}}),
         ({"cohort_error": 0.49}, {"cohort_error": 0.5}),
         ({"cohort_error": 0.001}, {"cohort_error": 0.0}),
         ({"change": {"auc": {"margin": 0.0}}}, {"change": {"auc": {"margin": -0.001}}}),
@@ -1497,7 +1498,14 @@ def test_stage_and_summary_name_the_same_open_rules(
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("now", "verdict"), [((0.29, 1.0), "pass"), ((0.31, 1.0), "fail"), ((0.0, 1.2), "fail")])
+def test_a_shift_and_a_stretch_have_each_their_own_least(now: Any, verdict: str) -> None:
+    """Where earlier vintages hardly differ: 0.3 of a shift, and 0.15 of a stretch, which is a slope of 1.16."""
+    windows: Any = [{"agreement": follows(*now)}, {"agreement": follows(0.01)}]
+    assert verdict == agrees(windows, Agreement(times=1.5, shift=0.3, stretch=0.15))["verdict"]
+
+
 def test_limits_too_wide_for_a_number_are_wide() -> None:
     """Whoever opens the rule gets an open rule, and no arithmetic error."""
     windows: Any = [{"agreement": follows(0.5)}, {"agreement": follows(0.1)}, {"agreement": follows(0.1)}]
-    assert "pass" == agrees(windows, Agreement(times=10_000.0, at_least=10_000.0))["verdict"]
+    assert "pass" == agrees(windows, Agreement(times=10_000.0, shift=10_000.0, stretch=10_000.0))["verdict"]
