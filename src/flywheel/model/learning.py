@@ -15,7 +15,7 @@ def log_losses(losses: np.ndarray) -> None:
     from dvclive import Live
 
     live = Live(str(files.LEARNING), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False)
-    for value in losses.tolist():
+    for step, value in enumerate(losses.tolist()):
+        live.step = step  # next_step would write the summary as well, and wait for the disk, after each tree
         live.log_metric("later/log_loss", value)
-        live.next_step()
     live.end()
