@@ -51,6 +51,10 @@ RC: Any = {
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG, with nothing in it that changes from run to run."""
+    layout = figure.get_layout_engine()
+    if layout:  # found here once: savefig would draw all of it, unseen, for the layout, and then draw it again
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(figure)
