@@ -50,7 +50,7 @@ def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str
             sampled = intervals.resample(rows, its_scores, params, is_cohort=True)
             measured = compared(sampled, scores, params)
             difference = measured.pop("difference")
-            n_days = int(rows["served_at"].dt.date.nunique())
+            _, n_days = intervals.day_codes(rows["served_at"])
             found[name][value] = {
                 "rows": len(rows),
                 "days": n_days,

@@ -59,8 +59,9 @@ def resample(
 
 
 def day_codes(served_at: pd.Series) -> tuple[np.ndarray, int]:
-    """The day of each row as 0 .. n - 1 among the days that have rows, and n."""
-    codes, days = pd.factorize(served_at.dt.date, sort=True)
+    """The UTC day of each row as 0 .. n - 1 among the days that have rows, and n."""
+    moments = served_at.to_numpy("datetime64[s]")  # in UTC; to ask each for its date takes fifty times as long
+    codes, days = pd.factorize(moments.astype("datetime64[D]").astype("int64"), sort=True)
     return codes, len(days)
 
 

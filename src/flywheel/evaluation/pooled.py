@@ -23,6 +23,7 @@ from flywheel.evaluation.compare import (
     only_values,
     why_not_as_it_is,
 )
+from flywheel.evaluation.intervals import day_codes
 from flywheel.evaluation.settings import Evaluate
 from flywheel.features.days import read_features
 from flywheel.model import artifact
@@ -145,7 +146,7 @@ def counts(start: dt.date, end: dt.date, predictions: int, rows: pd.DataFrame) -
         "end": end.isoformat(),
         "predictions": predictions,
         "rows": len(rows),
-        "days": int(rows["served_at"].dt.date.nunique()),
+        "days": day_codes(rows["served_at"])[1],
         "positives": int(rows["label"].sum()),
     }
 
