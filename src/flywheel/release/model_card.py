@@ -32,8 +32,8 @@ from flywheel.release.commits import Commit
 from flywheel.release.derivation import PARAMS
 from flywheel.release.messages import Said, parse
 from flywheel.release.tags import read_tags
-from flywheel.report.markdown import escape, number, percent, table, with_interval
 from flywheel.report.candidate import DIGITS
+from flywheel.report.markdown import escape, number, percent, table, with_interval
 
 NAME = "card.md"
 CANDIDATE = files.CANDIDATE.as_posix()
