@@ -26,7 +26,7 @@ ROUNDS = 3
 TRIES = (
     2,
     30,
-)  # of each model in a round, of which the best one counts: so many however slow a model is, and at most so many
+)  # of each model in a round, of which the best one counts: so many however slow it is, and at most so many
 SECONDS = 0.3  # after which a round begins no other try
 HOUR, MILLION = 3600, 1_000_000
 
@@ -55,9 +55,8 @@ def measure(
 ) -> tuple[Cost, Timed]:
     """The cost of both models, of which the files are in `models/`; and the times, on the rows of a table.
 
-    Noise only adds to a time, and in the long run to both. So a candidate counts as slower where its best time is beyond the
-    limit in *every* round: one that is slower is so in each of them, and bad luck is not. A ratio that is close to the
-    limit may fall on either side.
+    Noise only adds to a time, so the best time of all rounds has the least of it. A candidate counts as slower where its best
+    time is beyond the limit times that of the champion. A ratio that is close to the limit may fall on either side.
     """
     why = unaskable(champion, table) if champion else None
     why = f"the champion {why}" if why else None
@@ -70,7 +69,7 @@ def measure(
         "candidate": mine,
         "champion": other,
         "why_not_measured": why,
-        "slower": [name for name, one in latency.items() if one["ratios"] and min(one["ratios"]) > params.max_ratio],
+        "slower": [name for name, one in latency.items() if is_slower(one, params.max_ratio)],
     }
     return cost, {
         "candidate": mine["identity"],
@@ -111,6 +110,12 @@ def summary(rounds: list[Round]) -> Latency:
         "champion_ms": min(one["champion"] for one in rounds) if has_other else None,
         "ratios": [one["candidate"] / one["champion"] for one in rounds] if has_other else [],
     }
+
+
+def is_slower(found: Latency, limit: float) -> bool:
+    """Whether a candidate takes more than so many times as long as the champion; not where there is no champion."""
+    other = found["champion_ms"]
+    return other is not None and found["candidate_ms"] > limit * other
 
 
 def unaskable(model: artifact.Model, table: pd.DataFrame) -> str | None:
