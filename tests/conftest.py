@@ -43,6 +43,37 @@ OTHERWISE = (*EXAMPLE, *RESULTS, "conf/config.yaml", "conf/state.yaml", "conf/pr
 ENGINE = ("tests/unit/", "tests/behaviour/")
 
 
+# What takes minutes, and is begun first: so no worker is at it alone in the end, when the other one has nothing left.
+LONG = ("tests/repo/test_walk.py", "tests/pipeline/", "tests/workflows/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where there are several workers, put the tests in the order in which xdist gives them out."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = [items[place] for place in dealt([item.nodeid for item in items], workers)]
+
+
+def dealt(names: list[str], workers: int) -> list[int]:
+    """The places of some tests in their new order.
+
+    xdist gives each worker a stretch of it, all of the same length. Each begins with as many of the long tests as the others,
+    neighbours together, since they use the same clones; then come short ones, as they were.
+    """
+    rank = {
+        place: next((n for n, one in enumerate(LONG) if name.startswith(one)), None) for place, name in enumerate(names)
+    }
+    long = sorted((place for place, n in rank.items() if n is not None), key=lambda place: (rank[place], place))
+    short = [place for place, n in rank.items() if n is None]
+    order: list[int] = []
+    for left in range(workers, 0, -1):
+        n_long = len(long) // left
+        n_short = max((len(long) + len(short)) // left - n_long, 0)
+        order += long[:n_long] + short[:n_short]
+        del long[:n_long], short[:n_short]
+    return order
+
+
 class Watch:
     """Sees which files of this tree the test that runs now opens, itself or by its fixtures, in this process."""
 
