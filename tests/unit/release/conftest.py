@@ -319,6 +319,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         retrain()
         git("init", "--quiet", "--initial-branch", "main")
         commit("Merge pull request #7: a better model")
+        git("gc", "--quiet")  # one file instead of one for each object: it is copied for each test
     return folder
 
 
