@@ -22,6 +22,9 @@ from tests.postgres import Postgres, programs
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests at once on two cores: more threads only wait for each other
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # and those that a test asks for leave the cores to others, as in a run
 hypothesis.settings.register_profile(  # how fast examples come is the machine's doing, and no test is timed
     "repository", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -139,6 +142,7 @@ class Clone:
             "DVC_NO_ANALYTICS": "1",
             "PYTHONPATH": str(path / "src"),
             "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "passive",
         }
 
     def run(
