@@ -7,7 +7,7 @@ BIN := .venv/bin
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup run site test check format bench clean
+.PHONY: help setup run site test check format bench prove clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ format: .venv/.ready ## Format the code
 
 bench: .venv/.ready ## Measure seconds and memory of every stage against a plain script
 	@$(BIN)/python bench/bench.py $(ARGS)
+
+prove: .venv/.ready ## Plant what the gate must stop and what it must let through, and leave the loop alone for the span
+	@$(BIN)/python bench/prove.py $(ARGS)
 
 clean: ## Delete everything that a run makes and Git does not keep
 	rm -rf data site .flywheel .dvc/cache .dvc/tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,22 +25,29 @@ def test_it_is_short() -> None:
 def test_the_speed_is_the_benchmarks() -> None:
     """Each figure of the section on speed is the one in bench/results.json."""
     found = json.loads((ROOT / "bench/results.json").read_text())
-    whole, before = found["whole_span"], found["import_seconds"]["stages"]
-    tick, late_tick = found["tick_7_days"], found["tick_7_days_at_the_end"]
+    whole, tick = found["whole_span"], found["tick_7_days"]
     source_and_script = f"{found['ratio_to_floor']:.2f} x | 2.5 x |"
     lines = [
         f"| `make run` after installation, clock at 1 May | {found['default']['seconds']:.0f} s | 60 s |",
         f"| the whole year | {whole['seconds']:.0f} s, {whole['peak_mib'] / 1024:.1f} GiB | 180 s, 3 GB |",
         f"| the run against reading the source and a plain script of the same work | {source_and_script}",
-        f"| what the {len(before)} stages take to start and import, together | {sum(before.values()):.1f} s |  |",
         f"| a run with nothing to do against `dvc status` | {found['no_op_ratio_to_status']:.2f} x | 1.5 x |",
         f"| a tick of 7 days against a full run, up to featurize, on 1 May | {tick['share_of_full']:.2f} | 0.25 |",
-        f"| the same at the end of the year | {late_tick['share_of_full']:.2f} | 0.25 |",
-        f"| a rollback, from the command to `prod` at origin | {found['rollback_seconds']:.1f} s | 30 s |",
-        f"| history features of all flights, compute | {found['history_seconds']:.2f} s | 1.5 s |",
     ]
     assert [line for line in lines if line not in README.splitlines()] == []
     assert f"on both sides the run takes {found['ratio_without_collect']:.2f} x the script" in README
+
+
+def test_the_proof_is_what_make_prove_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/proof.md has the tables of bench/proof.json, and no other rows."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    import prove
+
+    found = json.loads((ROOT / "bench/proof.json").read_text())
+    told = [line for line in (ROOT / "docs/proof.md").read_text().splitlines() if line.startswith("|")]
+    assert [line for line in prove.table(found).splitlines() if line] == told
+    holds = [one["holds"] for one in [*found["gates"].values(), *found["alone"]["limits"].values()]]
+    assert f"{sum(holds)} of {len(holds)}" in README
 
 
 def test_every_path_of_the_tree_exists() -> None:
