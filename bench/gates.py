@@ -208,12 +208,12 @@ def _as_it_is(unseen: Sequence[Window], candidate: str, evaluate: Evaluate) -> d
 def _window(window: Window, pair: Pair, evaluate: Evaluate, *, is_latest: bool) -> dict[str, Any]:
     """What the gate wants to know of one window: of those before the latest, only how vintages follow each other."""
     mine = window.scores[pair.candidate]
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {key: {pair.reference: {}} for key in ("difference", "check")}
     if is_latest:
         scores = {"candidate": mine, pair.reference: window.scores[pair.other]}
         found = only_values(compare(window.table, scores, evaluate))
     follows = agreement(window.scores[pair.younger], mine) if pair.younger else None
-    return {**found, "agreement": follows}
+    return {**counted([window], window.table), **found, "agreement": follows}
 
 
 def measured(scores: np.ndarray, label: np.ndarray) -> dict[str, float]:

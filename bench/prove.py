@@ -179,7 +179,7 @@ def planted(lab: Lab, last: dt.date) -> Cases:
             Contracts(lab.contract(end, old, (next(iter(old["inputs"])),)), old),
             lab.cost(
                 latest,
-                replace(model := lab.model(end), booster=Laborious(model.booster, 5)),
+                five_times(lab.model(end)),
                 lab.model(end - history.step),
             ),
             leaks["inputs"][LEAK],

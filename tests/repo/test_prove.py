@@ -170,6 +170,17 @@ def test_a_gate_that_is_opened_is_found_out(prove: SimpleNamespace, name: str, o
     assert not prove.cases.share(replace(cases, judged=cases.judged.model_copy(update={"gate": gate})), name)["holds"]
 
 
+@pytest.mark.parametrize("name", ["wrong labels", "a shuffled feature", "a stale feed", "to the power 1.3"])
+def test_a_plant_without_an_effect_is_found_out(prove: SimpleNamespace, name: str) -> None:
+    """Where the broken version says what the sound one says, nothing is stopped, and the case does not hold."""
+    cases = planted_cases(prove)
+    sound = {
+        start: replace(one, scores={**one.scores, name: one.scores["base"]}) for start, one in cases.windows.items()
+    }
+    [case] = [case for case, it in prove.cases.CASES.items() if it.pair.candidate == name]
+    assert not prove.cases.share(replace(cases, windows=sound), case)["holds"]
+
+
 def test_weeks_are_drawn_whole_and_keep_their_windows_days(prove: SimpleNamespace) -> None:
     """Each drawn day is some day of the window, its rows together and in their order, and followed by the next of its week."""
     window = planted_cases(prove).windows[STARTS[0]]

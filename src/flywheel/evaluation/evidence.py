@@ -89,7 +89,7 @@ class About(TypedDict):
 
     candidate: CandidateSaid
     champion: ChampionSaid
-    confidence: float
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
     block_days: BlockDays
     kind: Kind
     recipe: str
@@ -225,7 +225,7 @@ class CohortMeasured(TypedDict):
     served: NotRequired[ValueByMetric]
     base_rate: NotRequired[ValueByMetric]
     difference: dict[Reference, ByMetric]
-    p_worse: dict[Reference, dict[str, float | None]]
+    p_worse: dict[Reference, Annotated[dict[str, float | None], AfterValidator(shapes.having(HIGHER_IS_BETTER))]]
     calibration: dict[str, Recalibrated]
     flips: Flips
 

@@ -68,9 +68,9 @@ Goals = tuple[float, ...]
 def goals(one: Experiment) -> Goals | None:
     """What is to be small: log loss, that of the worst cohort, utility lost, bytes, and latency; None if nothing was found.
 
-    Times are noisy: those in the same step of a tenth (on a logarithmic scale) are the same time, so that two models differ in
-    latency only where they do so by about a tenth or more. Steps, and no tolerance around each time, because then what is
-    better stays better in a row of three. What is not known is worse than any value.
+    Times are noisy: those in the same step of a tenth (on a logarithmic scale) are the same time. Two that are closer may still
+    lie on both sides of a step. Steps, and no tolerance around each time, because then what is better stays better in a row of
+    three. What is not known is worse than any value.
     """
     if one.found is None:
         return None

@@ -82,9 +82,11 @@ def decide(
     """
     check_together(metrics, cohorts, behaviour, probed, robust, cost)
     reference, kind = reference_of(metrics), metrics["about"]["kind"]
+    check_compared(metrics, cohorts, reference)
     rules = [
         comparable(metrics["about"], reference),
         enough(metrics["about"]["window"], params),
+        latest_measured(metrics["windows"][0], metrics["about"]["candidate"]["as_of"], params),
         *(compared(rule, metrics, cohorts, reference, params) for rule in params.rules(kind).values()),
         agrees(metrics["windows"], params.agreement),
         calibrated(metrics["candidate"]["ece"], params.max_ece),
@@ -136,6 +138,25 @@ def check_together(
             )
 
 
+def check_compared(metrics: Measured, cohorts: Cohorts, reference: Reference) -> None:
+    """DataError when some part of the evidence does not compare the candidate with what the rest compares it with."""
+    parts = {f"{files.METRICS}, check": metrics["check"]}
+    for at, window in enumerate(metrics["windows"]):
+        parts |= {f"{files.METRICS}, windows.{at}.{key}": window[key] for key in ("difference", "check")}
+    found: dict[str, Mapping[Reference, object]] = {**parts}
+    for name, one in named(cohorts).items():
+        found |= {
+            f"{files.COHORTS}, {name}, difference": one["difference"],
+            f"{files.COHORTS}, {name}, p_worse": one["p_worse"],
+        }
+    for place, others in found.items():
+        if reference not in others:
+            raise DataError(
+                f"{place}: found nothing against {shown(reference)}, with which the candidate is compared elsewhere. The files "
+                "must come from one run: restore them from Git, or flywheel run"
+            )
+
+
 def comparable(about: About, reference: Reference) -> Rule:
     """Either the comparison with the champion is fair, or there is no champion yet; and there is something new to compare."""
     champion = about["champion"]
@@ -173,6 +194,21 @@ def enough(window: Window, params: Gate) -> Rule:
     return _rule("enough evidence", "pass", f"{window['rows']:,} labelled rows over {window['days']} days.")
 
 
+def latest_measured(latest: WindowMeasured, as_of: str, params: Gate) -> Rule:
+    """What the candidate learned last must be among what is measured: the latest window ends with it, and has labels."""
+    name, rows, positives = "latest window", latest["rows"], latest["positives"]
+    share = rows / latest["predictions"]
+    if latest["end"] != as_of:
+        said = f"No prediction from {latest['end']} to {as_of} has a label, so what the candidate learned last is not measured."
+        return _rule(name, "inconclusive", said)
+    if share < params.min_labelled_share:
+        said = f"{share:.0%} of the predictions since {latest['start']} have a label, {params.min_labelled_share:.0%} needed."
+        return _rule(name, "inconclusive", said)
+    if positives in (0, rows):
+        return _rule(name, "inconclusive", f"All {rows:,} labels since {latest['start']} are {int(positives > 0)}.")
+    return _rule(name, "pass", f"{rows:,} labelled rows since {latest['start']}.")
+
+
 def compared(rule: Comparison, metrics: Measured, cohorts: Cohorts, reference: Reference, params: Gate) -> Rule:
     """What a comparison of conf says: on all windows, on the latest, in each cohort, or on the days after the champion."""
     word = IN_WORDS[rule.metric]
@@ -207,19 +243,20 @@ def _on_a_side(
 
     `better`: the whole interval is beyond a gain of the margin. `not_worse`: a loss of more than the margin is ruled out
     (non-inferiority). `unharmed`: no loss is shown; the burden of proof is the other way round, and a loss within the margin
-    does not count. What blocks of one length show, and of another do not, is not shown.
+    does not count. What blocks of one length show, and of another do not, is inconclusive.
     """
     gain, checked = _gain(difference, rule.metric), _gain(check, rule.metric)
     if gain is None or checked is None:
-        if rule.must == "unharmed":
-            return _rule(name, "pass", f"{words} has no interval on these rows, so no harm is shown.", rule.severity)
         return _rule(name, "inconclusive", f"{words} has no interval on these rows.", rule.severity)
     side, other = _side(gain, rule), _side(checked, rule)
     told = f"{words}: {_say(difference)}" + (f", margin {rule.margin:g}" if rule.margin else "")
     if rule.must == "unharmed":
-        if side == other == "fail" and gain[0] < -rule.margin:
+        if "fail" not in (side, other) or gain[0] >= -rule.margin:
+            return _rule(name, "pass", f"{told}; no harm beyond the margin is shown.", rule.severity)
+        if side == other:
             return _rule(name, "fail", f"{told}; the whole interval is worse.", rule.severity)
-        return _rule(name, "pass", f"{told}; no harm beyond the margin is shown.", rule.severity)
+        said = f"{told}, but {_say(check)} with other blocks of days: whether that is harm depends on them."
+        return _rule(name, "inconclusive", said, rule.severity)
     if side == other != "inconclusive":
         return _rule(name, side, f"{told}; {SIDE_IN_WORDS[rule.must][side]}.", rule.severity)
     power = f"evidence like this shows a change of {detectable(difference, confidence):.4f} in four of five cases"
@@ -305,9 +342,14 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, rule: 
         gain, p_value = _gain(found["difference"][reference][metric], metric), found["p_worse"][reference][metric]
         if name not in small and p_value is not None and gain is not None:
             judged[name], lost[name] = p_value, -gain[0]
+    unknown = [name for name in named(cohorts) if name not in small and name not in judged]
+    if unknown:
+        return _rule(
+            "cohorts", "inconclusive", f"Large enough to judge, but without an interval: {', '.join(unknown)}."
+        )
     if not judged:
         needed = f"{params.cohort_min_share:.0%} of the rows and {params.cohort_min_positives} of the rarer class"
-        return _rule("cohorts", "inconclusive", f"No cohort has {needed}, and an interval.")
+        return _rule("cohorts", "inconclusive", f"No cohort has {needed}.")
     harmed = []
     for name, p_value in corrected(judged).items():
         found = named(cohorts)[name]

@@ -64,10 +64,19 @@ def rows() -> pd.DataFrame:
 
 def refs(last: int) -> list[tuple[str, Commit, Commit]]:
     """Name, commit, and the commit it began from, of so many experiments, the latest first."""
-    listed = git.run("for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(refname)", "refs/exps")
+    listed = git.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
     entries = [line.split(" ", 1) for line in listed.splitlines()]
-    known = [(sha, match) for sha, ref in entries if (match := EXPERIMENT.fullmatch(ref))]
-    return [(match[3], Commit(sha), Commit(match[1] + match[2])) for sha, match in known[:last]]
+    known = [(_when(sha), sha, match) for sha, ref in entries if (match := EXPERIMENT.fullmatch(ref))]
+    known.sort(key=lambda one: one[0], reverse=True)
+    return [(match[3], Commit(sha), Commit(match[1] + match[2])) for _, sha, match in known[:last]]
+
+
+def _when(sha: str) -> int:
+    """When a commit was made, in seconds; 0 for what is no commit, or is not here."""
+    code, kind, _ = git.ask("cat-file", "-t", sha)
+    if code or git.text(kind).strip() != "commit":
+        return 0
+    return int(git.run("show", "--no-patch", "--format=%ct", sha).strip())
 
 
 def failures() -> list[str]:
@@ -79,6 +88,8 @@ def failures() -> list[str]:
 def _read(name: str, commit: Commit, base: Commit | None, project: str) -> tuple[Experiment, artifact.Model | None]:
     """What a commit has of an experiment, and its model, if both can be read and belong together."""
     one = Experiment(name)
+    if not _when(commit.sha):
+        return replace(one, why=f"what it names, {commit.sha[:10]}, is no commit that is here"), None
     try:
         reports = [path.as_posix() for path in (files.METRICS, files.COHORTS, files.DECISION)]
         commit.fetch([CANDIDATE, PARAMS, *reports])

@@ -222,7 +222,8 @@ def plan(
     if theirs and not both:
         theirs, why = None, "the history is too short for a stand-in of it"
     is_refresh = champion is not None and champion.get("recipe") == mine.recipe
-    unseen = [days for days in can if since and days[0] >= since]
+    # As of the end of its training a refresh's stand-in is the champion itself, which compared with itself does no harm.
+    unseen = [days for days in can if since and (days[0] > since or (days[0] == since and not is_refresh))]
     if since and since < as_of and not unseen and not is_refresh and not _too_short(made, mine, since, as_of):
         unseen = [(since, as_of)]
     obstacle = None

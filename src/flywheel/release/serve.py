@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from flywheel import git
+from flywheel import files, git
 from flywheel.errors import ConfigError, DataError, FlywheelError, GateFailed
 from flywheel.evaluation.evidence import Decision, open_rules, read_evidence
 from flywheel.evaluation.gate import decide
 from flywheel.evaluation.settings import Gate
+from flywheel.model.card import identity
 from flywheel.model.contract import read_contracts
 from flywheel.release.audit import release_link
 from flywheel.release.commits import Commit, head
@@ -19,8 +20,18 @@ from flywheel.release.tags import is_annotated, make_tag, next_version, previous
 
 
 def decide_again(params: Gate) -> Decision:
-    """What the gate says now about the evidence in `reports/` and the contracts in `models/`."""
-    return decide(*read_evidence(), read_contracts(), params)
+    """What the gate says now about the evidence in `reports/` and the contracts in `models/`.
+
+    DataError when the evidence is about another candidate than the one that is there.
+    """
+    evidence = read_evidence()
+    measured, there = evidence[0]["about"]["candidate"]["identity"], identity(files.CANDIDATE)
+    if measured != there:
+        raise DataError(
+            f"{files.METRICS} is about the model {measured}, and the one in {files.CANDIDATE} is {there}. Restore both from "
+            "Git, or make them with: flywheel run"
+        )
+    return decide(*evidence, read_contracts(), params)
 
 
 def release(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from pathlib import Path
@@ -130,7 +131,8 @@ def evidence(
     def of(others: dict[str, Ends]) -> dict[str, Any]:
         return {name: interval(*found) for name, found in (WINS | others).items()}
 
-    window = {"predictions": 10_000, "rows": 5000, "days": 28, "positives": 1000}
+    days = {"start": "2013-04-03", "end": "2013-05-01", "days": 28}
+    window = days | {"predictions": 10_000, "rows": 5000, "positives": 1000}
     both = {"champion": of(difference)}
     mine = [{"champion": of((latest or {}) if n == 0 else {})} for n in range(len(shifts))]
     return {
@@ -679,7 +681,7 @@ def test_better_by_a_margin_needs_all_of_the_interval_beyond_it(
         (-0.03, -0.011, 0.02, "fail"),  # surely worse, beyond the margin on average
         (-0.03, -0.01, 0.02, "pass"),  # surely worse, by just the margin
         (-0.02, -0.01, 0.02, "pass"),  # surely worse, within the margin
-        (None, None, 0.0, "pass"),
+        (None, None, 0.0, "inconclusive"),
     ],
 )
 def test_harmed_is_what_surely_lost_more_than_the_margin(
@@ -708,11 +710,17 @@ def test_where_blocks_of_days_agree_that_nothing_is_shown_that_is_said(must: str
 
 
 @pytest.mark.parametrize(
-    ("found", "check"), [(WORSE, UNSURE), (UNSURE, WORSE), (interval(-0.03, 0.01), WORSE), (WORSE, BETTER)]
+    ("found", "check", "verdict"),
+    [
+        (WORSE, UNSURE, "inconclusive"),
+        (interval(-0.03, 0.01), WORSE, "inconclusive"),
+        (WORSE, BETTER, "inconclusive"),
+        (UNSURE, WORSE, "pass"),  # better on average: no loss
+    ],
 )
-def test_harm_is_shown_by_blocks_of_both_lengths(found: Any, check: Any) -> None:
-    """Of one length alone it may be chance."""
-    assert "pass" == said_of(asked("auc", "pooled", "unharmed"), found, check)["verdict"]
+def test_harm_is_shown_by_blocks_of_both_lengths(found: Any, check: Any, verdict: str) -> None:
+    """Of one length alone it depends on them."""
+    assert verdict == said_of(asked("auc", "pooled", "unharmed"), found, check)["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -728,8 +736,8 @@ def test_harm_is_shown_by_blocks_of_both_lengths(found: Any, check: Any) -> None
         pytest.param(0.03, 0.0, 99, 30, "pass", id="too small a share of the rows to judge"),
         pytest.param(0.03, 0.0, 100, 29, "pass", id="too few positives to judge"),
         pytest.param(0.03, 0.0, 100, 71, "pass", id="too few negatives to judge"),
-        pytest.param(0.03, None, 100, 30, "pass", id="no p-value"),
-        pytest.param(None, 0.0, 100, 30, "pass", id="no value"),
+        pytest.param(0.03, None, 100, 30, "inconclusive", id="no p-value"),
+        pytest.param(None, 0.0, 100, 30, "inconclusive", id="no value"),
     ],
 )
 def test_a_cohort_is_harmed_when_the_loss_is_large_and_sure(
@@ -750,12 +758,15 @@ def test_a_cohort_is_harmed_when_the_loss_is_large_and_sure(
         ({"value": 0.04, "low": 0.03, "high": None}, 0.0),
     ],
 )
-def test_a_cohort_that_lacks_a_number_is_not_judged(found: dict[str, float | None], p: float | None) -> None:
-    """It is not counted among those that are, so their p-values are corrected for them alone."""
+def test_a_large_cohort_that_lacks_a_number_is_inconclusive(found: dict[str, float | None], p: float | None) -> None:
+    """What cannot be judged, though it is large enough to be, is not shown to be unharmed."""
     lacking = cohort(None, None, p=p) | {"difference": {"champion": {"log_loss": found}}}
     cohorts: Any = {"origin": {"EWR": cohort(-0.02, -0.01), "JFK": lacking}}
-    said = "None of 1 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge."
-    assert said == cohorts_unharmed(cohorts, 5000, "champion", CHANGE["cohorts"], GATE)["reason"]
+    rule = cohorts_unharmed(cohorts, 5000, "champion", CHANGE["cohorts"], GATE)
+    assert ("inconclusive", "Large enough to judge, but without an interval: origin = JFK.") == (
+        rule["verdict"],
+        rule["reason"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -1046,6 +1057,7 @@ def test_a_difference_without_its_value_is_inconclusive() -> None:
         "verdict": "inconclusive",
         "better log loss": "inconclusive",
         "AUC not worse": "inconclusive",
+        "log loss not harmed in the latest window": "inconclusive",
     }
 
 
@@ -1509,3 +1521,55 @@ def test_limits_too_wide_for_a_number_are_wide() -> None:
     """Whoever opens the rule gets an open rule, and no arithmetic error."""
     windows: Any = [{"agreement": follows(0.5)}, {"agreement": follows(0.1)}, {"agreement": follows(0.1)}]
     assert "pass" == agrees(windows, Agreement(times=10_000.0, shift=10_000.0, stretch=10_000.0))["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "said"),
+    [
+        ({}, "pass", "5,000 labelled rows since 2013-04-03."),
+        ({"rows": 3000}, "pass", "3,000"),  # just the share that is needed
+        ({"rows": 2999}, "inconclusive", "30% of the predictions since 2013-04-03 have a label, 30% needed."),
+        ({"positives": 0}, "inconclusive", "All 5,000 labels since 2013-04-03 are 0."),
+        ({"positives": 5000}, "inconclusive", "All 5,000 labels since 2013-04-03 are 1."),
+        ({"end": "2013-04-03"}, "inconclusive", "No prediction from 2013-04-03 to 2013-05-01 has a label"),
+    ],
+)
+def test_what_was_learned_last_must_be_measured(changes: dict[str, Any], verdict: str, said: str) -> None:
+    """A last month without labels leaves the older windows, which look fine."""
+    metrics = evidence()
+    metrics["windows"][0] |= changes
+    found = decide(metrics, FINE_COHORTS, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE)
+    [rule] = [rule for rule in found["rules"] if rule["rule"] == "latest window"]
+    assert (verdict, verdict, True) == (found["verdict"], rule["verdict"], said in rule["reason"]), rule["reason"]
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict"), [((0.01, 0.09), "fail"), ((-0.001, 0.1), "inconclusive"), ((None, None), "inconclusive")]
+)
+def test_harm_that_depends_on_the_blocks_is_inconclusive(check: Ends, verdict: str) -> None:
+    """Shown with blocks of one length and not of the other; and what has no interval is not shown to be unharmed."""
+    metrics = evidence(latest={"log_loss": (0.01, 0.09)})
+    metrics["windows"][0]["check"] = {
+        "champion": metrics["windows"][0]["check"]["champion"] | {"log_loss": interval(*check)}
+    }
+    assert (
+        verdict == compared(asked("log_loss", "latest", "unharmed"), metrics, FINE_COHORTS, "champion", GATE)["verdict"]
+    )
+
+
+@pytest.mark.parametrize("place", ["check", "difference", "check of a window", "cohort", "p of a cohort"])
+def test_evidence_that_compares_with_another_in_one_place_is_refused(place: str) -> None:
+    """The error names the file and the place."""
+    metrics, cohorts = evidence(), copy.deepcopy(FINE_COHORTS)
+    one: Any = next(iter(next(iter(cohorts.values())).values()))
+    holders = {
+        "check": (metrics, "check"),
+        "difference": (metrics["windows"][0], "difference"),
+        "check of a window": (metrics["windows"][1], "check"),
+        "cohort": (one, "difference"),
+        "p of a cohort": (one, "p_worse"),
+    }
+    holder, key = holders[place]
+    holder[key] = {"served": {}}
+    with pytest.raises(DataError, match=r"(metrics|cohorts)\.json, .*: found nothing against champion"):
+        decide(metrics, cohorts, FINE_BEHAVIOUR, FINE_PROBED, FINE_ROBUST, FINE_COST, CONTRACTS, GATE)

@@ -214,6 +214,20 @@ def test_an_experiment_that_failed_is_a_line() -> None:
     assert "it failed; see: dvc queue logs too-few" == here["too-few"].why
 
 
+def test_a_name_of_what_is_no_commit_is_a_line_and_spoils_no_other() -> None:
+    """One names a folder, one an object that is not here."""
+    head = git("rev-parse", "HEAD")
+    git("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/a-folder", git("rev-parse", "HEAD^{tree}"))
+    lost = Path(f".git/refs/exps/{head[:2]}/{head[2:]}/lost")
+    lost.parent.mkdir(parents=True, exist_ok=True)
+    lost.write_text("1" * 40 + "\n")
+    here = found()
+    assert {"HEAD", "fewer-rows", "a-folder", "lost"} == set(here)
+    assert here["lost"].why == f"what it names, {'1' * 10}, is no commit that is here"
+    assert here["a-folder"].why
+    assert not here["fewer-rows"].why
+
+
 def run(*arguments: str) -> int:
     """The exit code of a command that is run in this process."""
     sys.argv = ["flywheel", *arguments]

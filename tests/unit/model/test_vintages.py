@@ -239,7 +239,7 @@ def test_a_champion_too_old_for_any_stand_in_is_compared_as_it_is() -> None:
     ("until", "theirs", "expected"),
     [
         pytest.param(17, OTHER, [("24", "31"), ("17", "24")], id="whole windows"),
-        pytest.param(17, MINE, [("24", "31"), ("17", "24")], id="of a refresh too"),
+        pytest.param(17, MINE, [("24", "31")], id="of a refresh not those whose stand-in is the champion itself"),
         pytest.param(28, OTHER, [("28", "31")], id="the days since"),
         pytest.param(28, MINE, [], id="a refresh as of that day would be the champion itself"),
         pytest.param(31, OTHER, [], id="none"),
@@ -347,16 +347,16 @@ def test_a_stand_in_is_the_candidate_that_the_stage_would_have_made_on_that_day(
     assert as_a_vintage(stand_in) == as_a_vintage(contents(files.CANDIDATE))
 
 
-def test_a_refresh_s_stand_in_of_the_champion_is_the_champion_on_the_days_after_it() -> None:
-    """A week ago the loop made a model and released it; today it is one window older than the candidate."""
+def test_a_refresh_is_not_asked_about_where_its_stand_in_is_the_champion() -> None:
+    """A week ago the loop made a model and released it: the candidate's stand-in of the days since is that model."""
     plant()
     train(clock={"as_of": "2030-01-24"})
     released = contents(files.CANDIDATE)
     files.CANDIDATE.rename(files.CHAMPION)
     train()
     index = read_index()
-    assert ("refresh", ["2030-01-24"]) == (index["kind"], [one["start"] for one in index["as_it_is"]])
-    stand_in = contents(files.VINTAGES / index["as_it_is"][0]["candidate"])
+    assert ("refresh", []) == (index["kind"], index["as_it_is"])
+    stand_in = contents(files.VINTAGES / index["windows"][0]["candidate"])
     assert as_a_vintage(released) == as_a_vintage(stand_in)
 
 
