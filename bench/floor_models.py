@@ -128,7 +128,7 @@ class Recipe:
         if not champion:
             return [(*one, None) for one in possible], []
         since, is_refresh = pd.Timestamp(champion["labels_known_before"], tz="UTC"), self.is_own(champion.get("recipe"))
-        unseen = [one for one in possible if one[0] >= since]
+        unseen = [one for one in possible if one[0] > since or (one[0] == since and not is_refresh)]
         age = as_of - since
         if is_refresh and age >= 0 * DAY:
             both = [
