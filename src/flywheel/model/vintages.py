@@ -202,6 +202,8 @@ def plan(
     """
     since = dt.date.fromisoformat(champion["labels_known_before"]) if champion else None
     age = as_of - since if since else dt.timedelta(0)
+    is_refresh = champion is not None and champion.get("recipe") == mine.recipe
+    is_itself = is_refresh and theirs is not None  # then the candidate's stand-in as of `since` is the champion
     if theirs and age < dt.timedelta(0):
         theirs, why = None, f"it was trained on days up to {since}, after the clock"
     problems: dict[Days, str] = {}
@@ -221,9 +223,8 @@ def plan(
     both = possible(can, theirs, age, "the champion's") if theirs else []
     if theirs and not both:
         theirs, why = None, "the history is too short for a stand-in of it"
-    is_refresh = champion is not None and champion.get("recipe") == mine.recipe
-    # As of the end of its training a refresh's stand-in is the champion itself, which compared with itself does no harm.
-    unseen = [days for days in can if since and (days[0] > since or (days[0] == since and not is_refresh))]
+    # Compared with itself the champion does no harm, however bad it is.
+    unseen = [days for days in can if since and (days[0] > since or (days[0] == since and not is_itself))]
     if since and since < as_of and not unseen and not is_refresh and not _too_short(made, mine, since, as_of):
         unseen = [(since, as_of)]
     obstacle = None
@@ -232,7 +233,7 @@ def plan(
         taken = unseen
         problems |= dict.fromkeys(can, f"the champion, which is compared as it is, was trained on days up to {since}")
     elif why:
-        itself = is_refresh and since is not None and since < as_of
+        itself = is_itself and since is not None and since < as_of
         nothing = "on the days after its training it would be compared with itself"
         nothing = nothing if itself else "there are no days after its training to compare it on"
         obstacle = f"the champion cannot be compared: {why}, and {nothing}"
