@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flywheel.evaluation.evidence import Curves, Gains, ReliableCohorts
+from flywheel.evaluation.evidence import Curves, Gains, Reliable, ReliableCohorts
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 
 mpl.use("Agg")
@@ -74,15 +74,7 @@ def roc_and_reliability(curves: Mapping[str, Curves]) -> Figure:
             roc.plot(_get(found["roc"], "fall_out"), _get(found["roc"], "recall"), **line)
             points = found["reliability"]
             reliability.plot(_get(points, "score"), _get(points, "rate"), marker=style["marker"], markersize=4, **line)
-            sure = [one for one in points if one["low"] is not None]
-            reliability.vlines(
-                _get(sure, "score"),
-                _get(sure, "low"),
-                _get(sure, "high"),
-                color=style["color"],
-                alpha=0.5,
-                linewidth=1.5,
-            )
+            _intervals(reliability, points, style["color"])
             scores.plot(_get(found["scores"], "score"), _get(found["scores"], "share"), drawstyle="steps-mid", **line)
         roc.set(
             title="ROC: nearer the upper left is better", xlabel="false alerts / all that went well", ylabel="recall"
@@ -110,16 +102,8 @@ def cohorts(found: ReliableCohorts) -> Figure:
                 axes.set_visible(False)
                 continue
             points = named[name]
-            sure = [one for one in points if one["low"] is not None]
             axes.plot([0, 1], [0, 1], color="#b0b0b0", linewidth=1)
-            axes.vlines(
-                _get(sure, "score"),
-                _get(sure, "low"),
-                _get(sure, "high"),
-                color=style["color"],
-                alpha=0.5,
-                linewidth=1.5,
-            )
+            _intervals(axes, points, style["color"])
             axes.plot(_get(points, "score"), _get(points, "rate"), color=style["color"], marker="o", markersize=3)
             axes.text(0.04, 0.9, f"{rows[name]:,} rows", fontsize=9, color=REFERENCE)
             axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -127,6 +111,12 @@ def cohorts(found: ReliableCohorts) -> Figure:
         figure.supxlabel("mean score", fontsize=10)
         figure.supylabel("share that happened", fontsize=10)
         return figure
+
+
+def _intervals(axes: Axes, points: Sequence[Reliable], color: str) -> None:
+    """The interval of each point of a reliability curve that has one, as a vertical line."""
+    sure = [one for one in points if one["low"] is not None]
+    axes.vlines(_get(sure, "score"), _get(sure, "low"), _get(sure, "high"), color=color, alpha=0.5, linewidth=1.5)
 
 
 def decision(found: Gains) -> Figure:
