@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from floor_evidence import as_it_is, behaviours, by_window, cohorts, curves, metrics, robustness, slices
+from floor_labels import conclude
 from floor_models import DAY, Recipe, between, known_before, load_champion, pool, predict
 from floor_monitor import drift, monitor
 from floor_tables import good_rows, labels_and_voices, service_by_week
@@ -27,44 +28,6 @@ from floor_tables import good_rows, labels_and_voices, service_by_week
 P = yaml.safe_load(Path("params.yaml").read_text())
 AS_OF = pd.Timestamp(P["clock"]["as_of"], tz="UTC")
 CATEGORICAL = P["features"]["categorical"]
-VOTES = {name: P["label"]["accuracy"][name] for name in ("report", "annotation")}
-FOREVER = pd.Timestamp("2200-01-01", tz="UTC")
-
-
-def conclude(feedback):
-    """What was believed about each prediction after each vote (label -1: nothing yet), and the spans in which it held.
-
-    The newest outcome wins, else the weighted majority of at least `min_votes` voters.
-    """
-    votes = feedback[feedback["channel"].isin(["outcome", *VOTES])]
-    votes = votes.sort_values(["prediction_id", "received_at", "feedback_id"], ignore_index=True)
-    prediction = pd.Series(pd.factorize(votes["prediction_id"])[0])
-    outcome = votes["value"].where(votes["channel"] == "outcome").groupby(prediction).ffill()
-    score, voters = 0.0, {}
-    for channel, accuracy in VOTES.items():
-        is_mine = votes["channel"] == channel
-        sign = (2 * votes["value"] - 1)[is_mine]
-        # Who speaks again takes the earlier vote back.
-        before = sign.groupby([prediction[is_mine], votes["source_id"][is_mine]]).shift()
-        net = (sign - before.fillna(0)).reindex(votes.index, fill_value=0).groupby(prediction).cumsum()
-        voters[channel] = before.isna().reindex(votes.index, fill_value=False).groupby(prediction).cumsum()
-        score = score + net * np.log(accuracy / (1 - accuracy))
-        # How many stand for 1, and for 0; after the loop, of the annotators.
-        stand = [(sign == one).astype(int) - (before == one) for one in (1, -1)]
-        yes, no = (one.reindex(votes.index, fill_value=0).groupby(prediction).cumsum() for one in stand)
-    is_settled = (sum(voters.values()) >= P["label"]["min_votes"]) & (score != 0)
-    label = outcome.fillna((score > 0).where(is_settled, -1).astype("float64")).astype("int64")
-    said_at = votes["received_at"]
-    is_new = (prediction != prediction.shift()) | (label != label.shift())
-    states = pd.DataFrame({"prediction_id": votes["prediction_id"], "label": label, "said_at": said_at})
-    majority = 1 / (1 + np.exp(-score.abs()))
-    states["confidence"] = np.where(outcome.notna(), P["label"]["accuracy"]["outcome"], majority).round(6)
-    states["source"] = np.select([outcome.notna(), yes.where(label == 1, no) > 0], ["outcome", "annotation"], "report")
-    states["known_at"] = said_at.where(is_new).ffill()
-    spans = states[is_new]
-    is_last = spans["prediction_id"] != spans["prediction_id"].shift(-1)
-    spans = spans.assign(until=spans["known_at"].shift(-1).mask(is_last, FOREVER))
-    return states, spans[spans["label"] >= 0]
 
 
 def of_flights(predictions):
@@ -122,9 +85,10 @@ def main(out):
     """Do the work of the pipeline once and write the numbers of its reports."""
     predictions, quality = good_rows("predictions", "served_at", P)
     feedback, said = good_rows("feedback", "received_at", P, predictions.set_index("prediction_id")["served_at"])
-    states, spans = conclude(feedback)
+    states, spans, trust = conclude(feedback, predictions, P["label"], AS_OF)
     known = known_before(states, AS_OF)
     labels, voices = labels_and_voices(known, predictions, feedback)
+    labels["trust"] = trust
     table = features(predictions, spans)
 
     params, recipe, champion = P["evaluate"], Recipe(table, states, P), load_champion()

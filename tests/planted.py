@@ -233,7 +233,9 @@ def write_valid(
             frame = typed(name, table(name, by_day.get(number, [])))
             files.write_parquet(tables.day_path(files.VALID, name, day(number)), frame)
     rows = table("feedback", [row for rows in said.values() for row in rows])
-    write_revisions(conclude(typed("feedback", rows), settings(LabelParams).label))
+    served = typed("predictions", table("predictions", [row for rows in predictions.values() for row in rows]))
+    end = day(max({*predictions, *said}) + 1)
+    write_revisions(conclude(typed("feedback", rows), served, settings(LabelParams).label, end).revisions)
 
 
 def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:

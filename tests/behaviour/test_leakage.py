@@ -6,6 +6,7 @@ A world is a handful of predictions and of feedback about them, with many equal 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,21 @@ START = at("10")
 CALENDAR = {"timezone": "UTC", "parts": ["hour"]}
 HISTORY = [{"key": ["place"], "windows": ["3h", "1d"]}, {"key": ["place", "size"], "windows": ["7d"]}]
 FEATURES = settings(FeaturizeParams, features={"calendar": CALENDAR, "history": HISTORY}).features
-LABEL = settings(LabelParams, label={"min_votes": 2}).label
+LABEL = settings(LabelParams, label={"min_votes": 2, "prior_by": ["place"], "revisit_days": [1, 2]}).label
 MANY = hypothesis_settings(max_examples=35, deadline=None, derandomize=True)
 
 
-def known_labels(said: Rows) -> pd.DataFrame:
+def known_labels(served: Rows, said: Rows) -> pd.DataFrame:
     """All revisions of all labels."""
-    return conclude(typed("feedback", table("feedback", said)), LABEL)
+    found = typed("feedback", table("feedback", said))
+    end = found["received_at"].max().date() + dt.timedelta(days=3) if len(found) else START.date()
+    return conclude(found, typed("predictions", table("predictions", served)), LABEL, end).revisions
 
 
 def features(predictions: Rows, said: Rows) -> pd.DataFrame:
     """The features of all predictions, by their id, as `featurize` computes them from what `label` concludes."""
     frame = typed("predictions", table("predictions", predictions))
-    held = spans(known_labels(said))
+    held = spans(known_labels(predictions, said))
     known = held.merge(frame[["prediction_id", "in_place", "in_size"]], on="prediction_id")
     known = known.rename(columns={"in_place": "place", "in_size": "size"})
     return featurize(frame, known, FEATURES).set_index("prediction_id").sort_index()
@@ -162,7 +165,7 @@ def test_the_order_of_rows_changes_no_label_and_no_feature(world: tuple[Rows, Ro
     mixed_predictions, mixed = predictions.copy(), said.copy()
     shuffle.shuffle(mixed_predictions)
     shuffle.shuffle(mixed)
-    pd.testing.assert_frame_equal(known_labels(said), known_labels(mixed))
+    pd.testing.assert_frame_equal(known_labels(predictions, said), known_labels(mixed_predictions, mixed))
     pd.testing.assert_frame_equal(features(predictions, said), features(mixed_predictions, mixed))
 
 
@@ -174,7 +177,8 @@ def test_of_contradictions_at_one_moment_the_same_one_counts_in_every_order(chan
         feedback("f2", "p", "10T12", channel=channel, source_id="ann", value=0.0),
         feedback("f3", "p", "10T11", channel="report", source_id="bob", value=1.0),
     ]
-    pd.testing.assert_frame_equal(known_labels(said), known_labels(said[::-1]))
+    served = [prediction("p", "10T01")]
+    pd.testing.assert_frame_equal(known_labels(served, said), known_labels(served, said[::-1]))
 
 
 @pytest.mark.slow

@@ -2,85 +2,205 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
+from flywheel.labels.claims import DAY_US, VOICES, Claims, Ints, read
 from flywheel.labels.revisions import revisions_of
 from flywheel.labels.settings import Label
+from flywheel.labels.trust import Keys, Morning, mornings, pairs
+from flywheel.labels.truth import Floats, Trust, sigmoid
 
-VOTES = ("outcome", "report", "annotation")
+UNDECIDED = -1
+DIGITS = 9  # of a sum of weights: its last bits depend on what else is summed
+ANNOTATION = VOICES.index("annotation")
 
 
-def conclude(feedback: pd.DataFrame, params: Label) -> pd.DataFrame:
-    """Every revision of every label: prediction_id, label (0/1), label_confidence, label_source, n_votes, known_at,
-    revised_at, superseded_at; in order of prediction and time.
+@dataclass(frozen=True)
+class Concluded:
+    """All that is concluded, and what it rests on."""
 
-    An outcome decides; the newest one counts. Without one, at least `min_votes` voters are needed and their weighted majority
-    decides. A voter who is right with probability p has the weight log(p / (1 - p)), which is the best weight for independent
-    voters (Nitzan and Paroush, 1982). The confidence is the probability of the winner, starting from even odds. A voter who
-    speaks again replaces the earlier vote. A tie decides nothing.
+    revisions: pd.DataFrame
+    claims: Claims
+    trust: Trust  # as of the last morning
+    mornings: int
+    unsettled: int  # mornings on which trust had not settled after `max_iterations`
+    hindsight: (
+        pd.Series
+    )  # by prediction that has claims and no outcome: the label that the last trust gives, or UNDECIDED
+
+
+@dataclass(frozen=True)
+class _States:
+    """What is concluded at some moments: one array element a moment of a prediction."""
+
+    prediction: Ints
+    at: Ints
+    order: Ints  # of moments that are the same
+    score: Floats  # log odds of 1
+    n_votes: Ints
+    annotated: Ints  # shape (2, moments): standing annotations that say 0, and 1
+    outcome: Ints  # -1: none yet
+
+
+def conclude(feedback: pd.DataFrame, predictions: pd.DataFrame, params: Label, end: dt.date) -> Concluded:
+    """Every revision of every label before the day `end`: prediction_id, label (0/1), label_confidence, label_source, n_votes,
+    known_at, revised_at, superseded_at; in order of prediction and time.
+
+    An outcome decides; the newest one counts. Without one, what is said is weighed by the trust in who says it as of the
+    morning of that day (`trust.py`), beginning from what outcomes of the same cohort and day were. The confidence is the
+    probability that follows; below `min_confidence`, or with fewer than `min_votes` voters, there is no label. A voter who
+    speaks again replaces the earlier vote.
+
+    As trust grows, what was said is weighed again: at the end of the day that is `revisit_days` after the last claim.
 
     `label_source` is the channel that won: `outcome`; else `annotation` where at least one annotator's standing vote is
     for the label; else `report`. An annotator who was outvoted by reports is not the source of what the reports say.
+
+    `predictions` has prediction_id, served_at and the columns in_ of `prior_by`.
     """
-    votes = feedback[feedback["channel"].isin(VOTES)]
-    codes, names = pd.factorize(votes["prediction_id"], sort=True)
-    votes = tables.in_order(votes.assign(prediction=codes), ["prediction", "received_at", "feedback_id"])
-    prediction = votes["prediction"]
-    is_outcome = votes["channel"] == "outcome"
-    claim = votes["value"]
-    outcome = claim.where(is_outcome).groupby(prediction).ffill()
-
-    # What stands after each vote is a running sum, over the votes on a prediction in order of time, of what that vote
-    # changes: +1 or -1 for a new voter; for one who spoke before, the new vote minus the old one. Three reports on one
-    # prediction, where Ann changes her mind:
-    #   vote        mine  previous  change   net  voters   for 1   for 0
-    #   Ann says 1    +1         -      +1    +1       1       1       0
-    #   Bob says 1    +1         -      +1    +2       2       2       0
-    #   Ann says 0    -1        +1      -2     0       2       1       1    a tie: nothing is settled any more
-    # A voter is a source on a prediction; the code of both is one number, since codes of sources are below their count.
-    # Nobody says that two claims without a source come from the same one, so each is a voter of its own.
-    source = votes["source_id"].fillna("feedback " + votes["feedback_id"])
-    voter = pd.factorize(source)[0] + prediction.to_numpy("int64") * (source.nunique() + 1)
-    sign = (2 * claim - 1).where(~is_outcome, 0)
-    score = np.zeros(len(votes))
-    n_votes = np.zeros(len(votes), dtype="int64")
-    annotated = {1: np.zeros(len(votes)), 0: np.zeros(len(votes))}
-    for channel in ("report", "annotation"):
-        is_mine = votes["channel"] == channel
-        mine = sign.where(is_mine, 0)
-        previous = mine[is_mine].groupby(voter[is_mine]).shift().reindex(votes.index)
-        # Votes are summed as whole numbers, and weighed only then, so that a tie is exactly a tie: a sum of logarithms
-        # might differ from zero in its last digit.
-        net = _running(mine - previous.fillna(0), prediction)
-        accuracy = getattr(params.accuracy, channel)
-        score = score + net * np.log(accuracy / (1 - accuracy))
-        n_votes = n_votes + _running((is_mine & previous.isna()).astype("int64"), prediction)
-        if channel == "annotation":
-            for claimed, said in ((1, 1), (0, -1)):
-                stands = (mine == said).astype("int64") - (previous == said).astype("int64")
-                annotated[claimed] = _running(stands, prediction)
-
-    has_outcome = outcome.notna().to_numpy()
-    by_majority = np.where((n_votes >= params.min_votes) & (score != 0), (score > 0).astype("int64"), -1)
-    label = np.where(has_outcome, outcome.fillna(0).to_numpy(), by_majority).astype("int64")
-    confidence = np.where(has_outcome, params.accuracy.outcome, 1 / (1 + np.exp(-np.abs(score))))
-    is_annotated = np.where(label == 1, annotated[1], annotated[0]) > 0
-    states = pd.DataFrame(
-        {
-            "prediction": prediction,
-            "label": label,
-            "label_confidence": np.round(confidence, 6),
-            "label_source": np.select([has_outcome, is_annotated], ["outcome", "annotation"], "report"),
-            "n_votes": n_votes,
-            "revised_at": votes["received_at"],
-        }
+    claims = read(feedback[feedback["received_at"] < tables.timestamp(end)])
+    keys = keys_of(claims.names, predictions, params)
+    last = (end - dt.date(1970, 1, 1)).days
+    by_day = np.argsort(claims.day, kind="stable")  # within a day still in order of prediction and time
+    starts = np.searchsorted(claims.day[by_day], np.arange(last + 2)) if claims.day.size else np.zeros(last + 2, int)
+    newest = np.full(len(claims.names), -1)  # the newest outcome of each prediction so far
+    spoke = np.full(len(claims.names), -1)  # the day of the last claim about it
+    found: list[_States] = []
+    settled = []
+    for morning in mornings(claims, keys, params, last):
+        settled.append(morning.converged)
+        again = np.flatnonzero((newest < 0) & np.isin(morning.day - spoke, params.revisit_days) & (spoke >= 0))
+        found.append(_standing(claims, keys, morning, again))
+        if morning.day < last:
+            today = by_day[starts[morning.day] : starts[morning.day + 1]]
+            found.append(_during(claims, keys, morning, today, newest))
+            spoke[claims.prediction[today]] = morning.day
+    open_ones = np.flatnonzero((newest < 0) & (spoke >= 0))
+    now = _decided([_standing(claims, keys, morning, open_ones)], params)
+    return Concluded(
+        revisions_of(_decided(found, params), claims.names),
+        claims,
+        morning.trust,
+        len(settled),
+        settled.count(False),
+        pd.Series(now["label"].to_numpy(), claims.names[open_ones]),
     )
-    return revisions_of(states, names)
 
 
-def _running(changes: pd.Series, prediction: pd.Series) -> np.ndarray:
-    """What stands after each vote: the changes summed up over the votes on its prediction so far."""
-    total: np.ndarray = changes.groupby(prediction).cumsum().to_numpy()
-    return total
+def keys_of(names: pd.Index, predictions: pd.DataFrame, params: Label) -> Keys:
+    """The keys of the predictions with these names: their cohort, and their cohort on the day on which they were served.
+
+    Those that are not in the table, which nobody served, are a cohort of their own.
+    """
+    place = pd.Index(predictions["prediction_id"]).get_indexer(names)
+    day = predictions["served_at"].to_numpy("datetime64[us]").astype("int64") // DAY_US
+    cohort = np.zeros(len(predictions), dtype="int64")
+    for name in params.prior_by:
+        values = pd.factorize(predictions[f"in_{name}"], sort=True)[0] + 1
+        cohort = cohort * (values.max(initial=0) + 1) + values
+    pair = np.stack([np.append(cohort, -1)[place], np.append(day, -1)[place]])
+    found, of = np.unique(pair, axis=1, return_inverse=True)
+    return Keys(of.ravel(), np.unique(found[0], return_inverse=True)[1].ravel())
+
+
+def _during(claims: Claims, keys: Keys, morning: Morning, today: Ints, newest: Ints) -> _States:
+    """What is concluded after each claim of a day; `newest`, the newest outcome of each prediction, is brought up to date.
+
+    What stands after each claim is what stood in the morning and a running sum, over the claims about its prediction in order
+    of time, of what that claim changes: for a new voter the weight of the vote; for one who spoke before, the weight of the
+    new vote minus that of the old one. Three reports with weights of 2 for 1 and -2 for 0, where Ann changes her mind:
+      vote        mine  previous  change   score  voters
+      Ann says 1    +2         -      +2      +2       1
+      Bob says 1    +2         -      +2      +4       2
+      Ann says 0    -2        +2      -4       0       2    a tie: nothing is settled any more
+    """
+    prediction = claims.prediction[today]
+    touched, start, group = np.unique(prediction, return_index=True, return_inverse=True)
+    base = _standing(claims, keys, morning, touched)
+    is_vote, previous = claims.source[today] >= 0, claims.previous[today]
+    replaces = is_vote & (previous >= 0)
+    weight = morning.trust.weights
+
+    def running(of: Callable[[Ints], np.ndarray], at_first: np.ndarray) -> np.ndarray:
+        change = np.zeros(today.size)
+        change[is_vote] = of(today[is_vote])
+        change[replaces] -= of(previous[replaces])
+        total = np.cumsum(change)
+        found: np.ndarray = (at_first + change[start] - total[start])[group] + total
+        return found
+
+    def annotated(said: int) -> Callable[[Ints], np.ndarray]:
+        return lambda at: annotates[claims.source[at]] & (claims.value[at] == said)
+
+    annotates = claims.sources["group"].to_numpy() == ANNOTATION
+    place = np.arange(today.size)
+    told = np.maximum.accumulate(np.where(is_vote, -1, place)) if place.size else place
+    is_told = told >= start[group]
+    outcome = np.where(is_told, claims.value[today[np.maximum(told, 0)]], newest[prediction])
+    newest[prediction] = outcome  # of several for one prediction, numpy keeps the last
+    return _States(
+        prediction,
+        claims.moment[today],
+        today,
+        running(lambda at: weight[claims.value[at], claims.source[at]], base.score),
+        running(lambda at: np.ones(at.size), base.n_votes),
+        np.stack([running(annotated(said), base.annotated[said]) for said in (0, 1)]),
+        outcome,
+    )
+
+
+def _standing(claims: Claims, keys: Keys, morning: Morning, about: Ints) -> _States:
+    """What stands on a morning about some predictions of which there is no outcome yet, as of the moment before it."""
+    first = claims.first
+    of, at = pairs(np.arange(about.size), first[about], first[about + 1])
+    stands = (claims.source[at] >= 0) & (claims.day[at] < morning.day) & (claims.until[at] >= morning.day)
+    of, at = of[stands], at[stands]
+    weight = morning.trust.weights[claims.value[at], claims.source[at]]
+    is_annotation = claims.sources["group"].to_numpy()[claims.source[at]] == ANNOTATION
+    n = about.size
+    return _States(
+        about,
+        np.full(n, morning.day * DAY_US - 1),
+        np.full(n, claims.day.size),
+        morning.log_odds[keys.of[about]] + np.bincount(of, weight, n),
+        np.bincount(of, minlength=n),
+        np.stack([np.bincount(of, is_annotation & (claims.value[at] == said), n) for said in (0, 1)]),
+        np.full(n, -1),
+    )
+
+
+def _decided(parts: Sequence[_States], params: Label) -> pd.DataFrame:
+    """Which label holds after each moment, how sure it is and who won, in order of prediction and time."""
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(one, name) for one in parts], axis=-1) if parts else np.zeros(0, "int64")
+
+    prediction, at, outcome = joined("prediction"), joined("at"), joined("outcome")
+    score, n_votes = joined("score").round(DIGITS), joined("n_votes")
+    annotated = joined("annotated").reshape(2, prediction.size)
+    confidence = sigmoid(np.abs(score)).round(6)
+    is_sure = (n_votes >= params.min_votes) & (score != 0) & (confidence >= params.min_confidence)
+    label = np.where(outcome >= 0, outcome, np.where(is_sure, score > 0, UNDECIDED))
+    confidence = np.where(outcome >= 0, params.accuracy.outcome, confidence)
+    is_annotated = np.where(label == 1, annotated[1], annotated[0]) > 0
+    order = np.lexsort([joined("order"), at, prediction])
+    return (
+        pd.DataFrame(
+            {
+                "prediction": prediction,
+                "label": label.astype("int64"),
+                "label_confidence": confidence,
+                "label_source": np.select([outcome >= 0, is_annotated], ["outcome", "annotation"], "report"),
+                "n_votes": n_votes.astype("int64"),
+                "revised_at": pd.to_datetime(at, unit="us", utc=True).astype("datetime64[us, UTC]"),
+            }
+        )
+        .iloc[order]
+        .reset_index(drop=True)
+    )

@@ -36,6 +36,45 @@ class Agreement(TypedDict):
     between_votes: BetweenVotes
 
 
+class Coin(TypedDict):
+    """How often sources are right, over the sources: the middle one, and the range of nine in ten."""
+
+    p5: float | None
+    p50: float | None
+    p95: float | None
+
+
+class Voices(TypedDict):
+    """How far the sources of one kind are believed: of what is 1 how often they say so, and of what is 0."""
+
+    sources: int
+    sensitivity: Coin
+    specificity: Coin
+
+
+class Hindsight(TypedDict):
+    """Predictions without an outcome that somebody spoke about: labels now, and what today's trust would say of them.
+
+    `other_way` are the labels that today's trust would turn round; `first_other_way` those that it would as they were first
+    concluded.
+    """
+
+    predictions: int
+    labels: int
+    labels_in_hindsight: int
+    other_way: int
+    first_other_way: int
+
+
+class TrustMade(TypedDict):
+    """How trust in sources came about: the mornings, those on which it did not settle, and where it stands."""
+
+    mornings: int
+    unsettled: int
+    voices: dict[str, Voices]
+    hindsight: Hindsight
+
+
 class LabelsMade(TypedDict):
     """`reports/labels.json`."""
 
@@ -47,6 +86,7 @@ class LabelsMade(TypedDict):
     median_hours_to_label: float | None
     by_source: dict[str, Source]
     agreement: Agreement
+    trust: TrustMade
 
 
 class Channel(TypedDict):

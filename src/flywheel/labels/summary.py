@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
+from flywheel.labels.claims import VOICES
+from flywheel.labels.conclude import Concluded
 
 
-def summarize(current: pd.DataFrame, predictions: pd.DataFrame, feedback: pd.DataFrame) -> dict[str, Any]:
+def summarize(
+    current: pd.DataFrame, predictions: pd.DataFrame, feedback: pd.DataFrame, concluded: Concluded
+) -> dict[str, Any]:
     """`reports/labels.json`: coverage, where labels come from, how certain they are, and how far the channels agree."""
     shares = current["label_source"].value_counts(normalize=True).sort_index()
     delay = (current["known_at"] - current["served_at"]).dt.total_seconds() / 3600
@@ -29,17 +34,53 @@ def summarize(current: pd.DataFrame, predictions: pd.DataFrame, feedback: pd.Dat
             for source, share in shares.items()
         },
         "agreement": agreement(feedback),
+        "trust": trust(current, concluded),
+    }
+
+
+def trust(current: pd.DataFrame, concluded: Concluded) -> dict[str, Any]:
+    """How far sources are believed on the last morning, and what that trust would conclude, had it been there all the time."""
+    claims = concluded.claims
+    group = claims.sources["group"].to_numpy()
+    claimed = np.bincount(claims.source[~claims.is_outcome], minlength=len(group))
+    voices = {}
+    for code, name in enumerate(VOICES):
+        mine = (group == code) & (claimed > 0)
+        coins = {"sensitivity": concluded.trust.sensitivity, "specificity": concluded.trust.specificity}
+        voices[name] = {
+            "sources": int(mine.sum()),
+            **{
+                coin: {f"p{q}": float(np.quantile(of[mine], q / 100)) if mine.any() else None for q in (5, 50, 95)}
+                for coin, of in coins.items()
+            },
+        }
+    then = concluded.hindsight
+    now, first = (
+        labels.set_index("prediction_id")["label"].reindex(then.index)
+        for labels in (current, concluded.revisions.drop_duplicates("prediction_id"))
+    )
+    return {
+        "mornings": concluded.mornings,
+        "unsettled": concluded.unsettled,
+        "voices": voices,
+        "hindsight": {
+            "predictions": len(then),
+            "labels": int(now.notna().sum()),
+            "labels_in_hindsight": int((then >= 0).sum()),
+            "other_way": int((now.notna() & (then >= 0) & (now != then)).sum()),
+            "first_other_way": int((first.notna() & (then >= 0) & (first != then)).sum()),
+        },
     }
 
 
 def agreement(feedback: pd.DataFrame) -> dict[str, Any]:
     """How often reports and annotations agree with the outcome, and how often two votes on one prediction agree."""
-    votes = feedback[feedback["channel"].isin(("report", "annotation"))]
+    votes = feedback[feedback["channel"].isin(VOICES)]
     outcome = tables.in_order(feedback[feedback["channel"] == "outcome"], ["received_at", "feedback_id"])
     outcome = outcome.drop_duplicates("prediction_id", keep="last")
     truth = votes["prediction_id"].map(outcome.set_index("prediction_id")["value"])
     with_outcome = {}
-    for channel in ("report", "annotation"):
+    for channel in VOICES:
         is_comparable = (votes["channel"] == channel) & truth.notna()
         agrees = votes.loc[is_comparable, "value"] == truth[is_comparable]
         with_outcome[channel] = {"votes": int(is_comparable.sum()), "share": agrees.mean() if len(agrees) else None}

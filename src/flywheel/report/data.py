@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flywheel.data.evidence import Quality
-from flywheel.labels.evidence import FeedbackSaid, LabelsMade
+from flywheel.labels.evidence import Coin, FeedbackSaid, LabelsMade, TrustMade
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 from flywheel.report.markdown import escape, number, percent, table, with_interval
 
@@ -61,7 +61,41 @@ def labels(made: LabelsMade, said: FeedbackSaid, event: str) -> str:
         + table(["source", "labels", "share", event], rows)
         + ("\n" + "; ".join(checks)[:1].upper() + "; ".join(checks)[1:] + ".\n" if checks else "")
         + (trust if reporters["with_20_checked_reports"] else "")
+        + believed(made["trust"], event)
     )
+
+
+def believed(trust: TrustMade, event: str) -> str:
+    """How far each kind of voice is believed, and how much was lost because trust comes with time; empty without voices."""
+    rows = [
+        [name, f"{one['sources']:,}", _coin(one["sensitivity"]), _coin(one["specificity"])]
+        for name, one in trust["voices"].items()
+        if one["sources"]
+    ]
+    if not rows:
+        return ""
+    then = trust["hindsight"]
+    share = then["labels"] / then["predictions"] if then["predictions"] else None
+    lost = (
+        f"\nWithout an outcome there are {then['predictions']:,} predictions that somebody spoke about; {then['labels']:,} of "
+        f"them ({percent(share, 1)}) have a label. With today's trust it would be {then['labels_in_hindsight']:,}, of which "
+        f"{then['first_other_way']:,} were first concluded the other way round, and {then['other_way']:,} still are.\n"
+    )
+    unsettled = (
+        f"\nOn {trust['unsettled']:,} of {trust['mornings']:,} mornings trust had not settled; "
+        "raise `label.max_iterations`.\n"
+    )
+    return (
+        "\nHow often people are believed to be right, the middle one of them and the range of nine in ten: of predictions that "
+        f"were {event}, and of those that were not.\n\n"
+        + table(["voice", "people", event, f"not {event}"], rows)
+        + (lost if then["predictions"] else "")
+        + (unsettled if trust["unsettled"] else "")
+    )
+
+
+def _coin(one: Coin) -> str:
+    return f"{percent(one['p50'], 1)} ({percent(one['p5'], 1)} to {percent(one['p95'], 1)})"
 
 
 def service(monitor: Health, weeks: int) -> str:

@@ -30,11 +30,14 @@ def main(params: LabelParams) -> str:
     days = [day for day in tables.stored_days(files.VALID, "feedback") if day < params.clock.as_of]
     columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value"]
     feedback = tables.read_days(files.VALID, "feedback", days, columns)
-    predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at"])
-    revisions = conclude(feedback, params.label).merge(predictions, on="prediction_id", how="left")
+    inputs = [f"in_{name}" for name in params.label.prior_by]
+    predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at", *inputs])
+    concluded = conclude(feedback, predictions, params.label, params.clock.as_of)
+    predictions = predictions[["prediction_id", "served_at"]]
+    revisions = concluded.revisions.merge(predictions, on="prediction_id", how="left")
     files.write_parquet(files.LABELS, revisions, {"fingerprint": mark})
     current = known_before(revisions, tables.timestamp(params.clock.as_of))
-    found = summarize(current, predictions, feedback)
+    found = summarize(current, predictions, feedback, concluded)
     files.write_json(files.LABEL_REPORT, found)
     files.write_json(files.FEEDBACK_REPORT, describe_feedback(feedback, current))
     return f"{len(current):,} labels for {len(predictions):,} predictions ({found['coverage']:.1%})"

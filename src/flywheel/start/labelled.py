@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flywheel.data.sources import mapping
-from flywheel.labels.conclude import VOTES
+from flywheel.labels.claims import VOTES
 from flywheel.params import parse
 from flywheel.start import joining
 from flywheel.start.profile import Column, Profile

@@ -11,7 +11,7 @@ import pandas as pd
 from flywheel.data.columns import OPTIONAL
 from flywheel.data.sources import mapping
 from flywheel.errors import ConfigError, DataError
-from flywheel.labels.conclude import VOTES
+from flywheel.labels.claims import VOTES
 from flywheel.start import guess, joining
 from flywheel.start.guess import Ask
 from flywheel.start.labelled import KNOWN, LABEL, NAMED, SERVED, labels_from, labels_of, rows_of, said_at
@@ -50,7 +50,7 @@ class Looked:
     rows: pd.DataFrame
     labelled: pd.DataFrame
     taken: set[str]
-    min_votes: int | None
+    one_voice: bool  # most predictions have one voter only
     said: list[tuple[str, str]]
 
     @property
@@ -86,7 +86,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
     taken = {at.name, *roles.values(), *(ids if len(ids) == 1 else [])}
     options: dict[str, Any] = {"predictions": _written(served, columns, at, zone)}
     rows = rows_of(served, ids, at, zone)
-    min_votes = None
+    one_voice = False
     if said is None:
         outcome, value = _outcome(served, at, answers, known_at, taken)
         options["outcome"] = outcome
@@ -102,8 +102,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
         words = table.get("values", {})
         guesses += why
         labelled = labels_from(rows, said, table)
-        if "outcome" not in channels and len(labelled) and labelled.groupby(NAMED).size().median() == 1:
-            min_votes = 1
+        one_voice = "outcome" not in channels and len(labelled) > 0 and labelled.groupby(NAMED).size().median() == 1
     if words:
         guesses.append(("labels", ", ".join(f"{word!r} is {number}" for word, number in words.items())))
     if not set(channels) & set(VOTES):
@@ -127,7 +126,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
         )
     guesses += early(labelled)
     return Looked(
-        served, at, ids, zone, columns, options, channels, words, value, rows, labelled, taken, min_votes, guesses
+        served, at, ids, zone, columns, options, channels, words, value, rows, labelled, taken, one_voice, guesses
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from flywheel.data import tables
 from flywheel.errors import ConfigError
 from flywheel.features.settings import is_feature_of_the_loop
-from flywheel.labels.conclude import VOTES
+from flywheel.labels.claims import VOTES
 from flywheel.start import guess
 from flywheel.start.guess import Ask, Usual
 from flywheel.start.labelled import LABEL, MOST, SERVED, lag_of
@@ -48,7 +48,6 @@ class Proposal:
     follow: str
     sizes: dict[str, dict[str, Any]]
     tiny: dict[str, Any]
-    min_votes: int | None
     min_confidence: float | None
     left_out: dict[str, str] = field(default_factory=dict)
     guesses: list[tuple[str, str]] = field(default_factory=list)
@@ -124,9 +123,8 @@ def propose(
             "first_day": max(first.date(), clock - dt.timedelta(days=DAYS_OF_TINY)),
             "share": max(0.01, min(1.0, round(ROWS_OF_TINY / (served.rows * DAYS_OF_TINY / days), 2))),
         },
-        min_votes=looked.min_votes,
         min_confidence=REPORT_IS_RIGHT
-        if looked.min_votes and set(looked.channels) & set(VOTES) == {"report"}
+        if looked.one_voice and set(looked.channels) & set(VOTES) == {"report"}
         else None,
         left_out=left_out,
     )

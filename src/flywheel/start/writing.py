@@ -101,8 +101,6 @@ def as_yaml(said: Proposal, package: str) -> str:
 def sized(said: Proposal) -> list[str]:
     """Windows and limits that differ from the engine's, because there is less data."""
     lines = []
-    if said.min_votes is not None:
-        lines += ["label:", "  # Most predictions have one voter only.", f"  min_votes: {said.min_votes}"]
     if said.sizes:
         lines.append("# The span, the volume and the label lag of the tables want other sizes than the engine's own.")
     for section, values in said.sizes.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 
@@ -11,13 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flywheel.labels.conclude import conclude
+from flywheel.labels import conclude as concluding
+from flywheel.labels.conclude import Concluded
 from flywheel.labels.revisions import FOREVER, known_before, spans, sure
 from flywheel.labels.settings import Label, LabelAccuracy
 from flywheel.labels.summary import agreement, describe_feedback, summarize
 
 START = pd.Timestamp("2013-03-01", tz="UTC")
-PARAMS = Label(min_votes=2, accuracy=LabelAccuracy(outcome=0.99, report=0.8, annotation=0.9))
+PARAMS = Label(
+    min_confidence=0.501,
+    min_votes=2,
+    accuracy=LabelAccuracy(outcome=0.99, report=0.8, annotation=0.9),
+    prior_by=(),
+    prior_weight=20,
+    revisit_days=(),
+    max_iterations=50,
+)
 REPORT, ANNOTATION = math.log(0.8 / 0.2), math.log(0.9 / 0.1)  # the weight of one vote
 
 Event = tuple[int, str, str, str, int]  # minute, prediction, channel, source, value
@@ -39,6 +49,17 @@ def feedback(rows: Sequence[Event]) -> pd.DataFrame:
             "value": pd.Series([row[4] for row in rows], dtype="float64"),
         }
     )
+
+
+def concluded(said: pd.DataFrame, params: Label = PARAMS) -> Concluded:
+    """All that is concluded from the feedback of one day, of which nobody knows more than that it is about predictions."""
+    served = pd.DataFrame({"prediction_id": said["prediction_id"].unique(), "served_at": START})
+    return concluding.conclude(said, served, params, dt.date(2013, 3, 2))
+
+
+def conclude(said: pd.DataFrame, params: Label = PARAMS) -> pd.DataFrame:
+    """Every revision."""
+    return concluded(said, params).revisions
 
 
 def final(rows: Sequence[Event], params: Label = PARAMS) -> dict[str, tuple[int, str]]:
@@ -424,7 +445,7 @@ def test_the_label_report_counts_coverage_and_sources() -> None:
     said = feedback(rows)
     predictions = pd.DataFrame({"prediction_id": ["p", "q", "r", "s"], "served_at": [START] * 4})
     current = conclude(said, PARAMS).merge(predictions, on="prediction_id")
-    found = summarize(current, predictions, said)
+    found = summarize(current, predictions, said, concluded(said))
     assert (4, 3, 3 / 4, 2 / 3) == (found["predictions"], found["labels"], found["coverage"], found["positive_share"])
     assert found["median_hours_to_label"] == 2
     assert {
@@ -471,7 +492,7 @@ def test_reports_about_nothing_at_all_are_written_too() -> None:
     predictions = pd.DataFrame(
         {"prediction_id": pd.Series(dtype="str"), "served_at": pd.Series(dtype="datetime64[us, UTC]")}
     )
-    found = summarize(labels.merge(predictions, on="prediction_id"), predictions, said)
+    found = summarize(labels.merge(predictions, on="prediction_id"), predictions, said, concluded(said))
     assert (0, 0, 0.0) == (found["predictions"], found["labels"], found["coverage"])
     silent = describe_feedback(said, labels)
     assert {"n": 0, "mean": None} == silent["ratings"]

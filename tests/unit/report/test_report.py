@@ -148,6 +148,29 @@ def evidence(champion: bool = True) -> Evidence:
                 },
                 "between_votes": {"pairs": 1502, "share": 0.738},
             },
+            "trust": {
+                "mornings": 29,
+                "unsettled": 13,
+                "voices": {
+                    "report": {
+                        "sources": 8102,
+                        "sensitivity": {"p5": 0.6137, "p50": 0.8437, "p95": 0.9437},
+                        "specificity": {"p5": 0.6217, "p50": 0.8517, "p95": 0.9517},
+                    },
+                    "annotation": {
+                        "sources": 17,
+                        "sensitivity": {"p5": 0.7327, "p50": 0.9227, "p95": 0.9827},
+                        "specificity": {"p5": 0.7417, "p50": 0.9317, "p95": 0.9917},
+                    },
+                },
+                "hindsight": {
+                    "predictions": 1409,
+                    "labels": 1213,
+                    "labels_in_hindsight": 1226,
+                    "other_way": 21,
+                    "first_other_way": 43,
+                },
+            },
         },
         "feedback": {
             "by_channel": {},

@@ -518,16 +518,16 @@ def test_feedback_without_a_row_is_not_taken_for_predictions() -> None:
         proposed(predictions, feedback)
 
 
-def test_reports_of_people_need_a_vote_each_if_there_is_only_one() -> None:
-    """With a column for who says so they are reports; one vote on each prediction is enough then."""
+def test_lone_reports_of_people_are_sure_enough_to_be_measured_on() -> None:
+    """With a column for who says so they are reports; with one on each prediction nothing makes a label surer than that."""
     names = tables()
     for name, channel, sure in (("annotator", "annotation", None), ("reporter", "report", 0.85)):
         pd.read_csv("f.csv")[["id", "known", "late"]].assign(**{name: "ann"}).to_csv("f.csv", index=False)
         said = yaml.safe_load(as_yaml(proposed(*names), "x"))
-        assert (channel, 1) == (said["source"]["options"]["feedback"][0]["channel"], said["label"]["min_votes"])
+        assert channel == said["source"]["options"]["feedback"][0]["channel"]
         assert sure == said["evaluate"].get("min_confidence")
     found = proposed(*names)
-    assert ("report", 1) == (found.options["feedback"][0]["channel"], found.min_votes)
+    assert "report" == found.options["feedback"][0]["channel"]
     assert found.contract["feedback"]["source_id"] == {"type": "string", "nullable": True}
 
 

@@ -1,0 +1,96 @@
+"""Feedback as claims: who says what about which prediction, as codes, and how long each claim stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from flywheel.data import tables
+
+OUTCOME = "outcome"
+VOICES = ("report", "annotation")  # the groups of sources that vote; an outcome is no vote, it settles
+VOTES = (OUTCOME, *VOICES)
+DAY_US = 86_400_000_000
+NEVER = np.iinfo(np.int64).max
+
+Ints = np.ndarray
+
+
+@dataclass(frozen=True)
+class Claims:
+    """All claims in order of prediction and time, one array element a claim; days are numbered from 1970.
+
+    A vote stands from its arrival until the same voter speaks again about the same prediction: on the morning of day d those
+    stand of which `day < d <= until`. The same holds of outcomes, whoever they come from.
+    """
+
+    names: pd.Index  # of the predictions
+    sources: pd.DataFrame  # source_id (null: all who are not named, of this group) and group, the place in VOICES
+    prediction: Ints
+    source: Ints  # -1 for an outcome
+    value: Ints
+    moment: Ints  # microseconds since 1970
+    day: Ints
+    previous: Ints  # the place of the claim that this one replaces, or -1
+    until: Ints
+
+    @cached_property
+    def is_outcome(self) -> np.ndarray:
+        """Which claims are outcomes."""
+        found: np.ndarray = self.source < 0
+        return found
+
+    @cached_property
+    def first(self) -> Ints:
+        """The place of the first claim about each prediction, and behind the last one the number of claims."""
+        found: Ints = np.searchsorted(self.prediction, np.arange(len(self.names) + 1))
+        return found
+
+
+def read(feedback: pd.DataFrame) -> Claims:
+    """The claims in a table of feedback.
+
+    A voter is a source of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
+    its own; but trust in them is one for all of a group, since there is nobody to tell apart.
+    """
+    said = feedback[feedback["channel"].isin(VOTES)]
+    codes, names = pd.factorize(said["prediction_id"], sort=True)
+    said = tables.in_order(said.assign(prediction=codes), ["prediction", "received_at", "feedback_id"])
+    prediction = said["prediction"].to_numpy("int64")
+    group = pd.Categorical(said["channel"], categories=VOICES).codes.astype("int64")
+    is_vote = group >= 0
+    people, ids = pd.factorize(said["source_id"])  # -1: not named
+    known, code = np.unique(np.where(is_vote, people * len(VOICES) + group + len(VOICES), -1), return_inverse=True)
+    source = code - (known.size > 0 and known[0] == -1)
+    known = known[known >= 0]
+    number = known // len(VOICES) - 1
+    sources = pd.DataFrame(
+        {
+            "source_id": pd.Series(ids.to_numpy(dtype=object), dtype="str").reindex(number).to_numpy(),
+            "group": known % len(VOICES),
+        }
+    )
+    moment = said["received_at"].to_numpy("datetime64[us]").astype("int64")
+    day = moment // DAY_US
+    alone = len(known) + np.arange(len(said))  # a voter of its own
+    voter = np.where(is_vote & (people < 0), alone, source)
+    previous = _before([prediction, voter])
+    until = np.full(len(said), NEVER)
+    replaces = previous >= 0
+    until[previous[replaces]] = day[replaces]
+    return Claims(names, sources, prediction, source, said["value"].to_numpy("int64"), moment, day, previous, until)
+
+
+def _before(keys: Sequence[Ints]) -> Ints:
+    """The place of the last element before each one that has the same keys, or -1."""
+    order = np.lexsort([np.arange(keys[0].size), *keys])
+    same = np.ones(max(order.size - 1, 0), dtype=bool)
+    for key in keys:
+        same &= key[order][1:] == key[order][:-1]
+    found = np.full(order.size, -1)
+    found[order[1:][same]] = order[:-1][same]
+    return found
