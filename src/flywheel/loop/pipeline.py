@@ -223,9 +223,8 @@ def quiet() -> None:
 
 @contextlib.contextmanager
 def _repository() -> Iterator[Any]:
-    git.run(
-        "rev-parse", "--git-dir"
-    )  # refuses a folder without Git, of which DVC would only say that something is missing
+    # Refuses a folder without Git, of which DVC would only say that something is missing.
+    git.run("rev-parse", "--git-dir")
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     # Stages run `python`: it must be this one, even if the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
