@@ -132,7 +132,10 @@ def whole_span(folder: Path, end: dt.date) -> dict[str, Any]:
         "whole_span": {"as_of": str(end), **full},
         "tick_7_days_at_the_end": tick(before, full),
         "history_seconds": history(whole),
-        "fit": json.loads(run(whole, [sys.executable, str(ROOT / "bench/fit.py")])[0].splitlines()[-1]),
+        **{
+            name: json.loads(run(whole, [sys.executable, str(ROOT / f"bench/{name}.py")])[0].splitlines()[-1])
+            for name in ("fit", "labels")
+        },
     }
 
 
@@ -390,6 +393,18 @@ def show(results: dict[str, Any]) -> None:
             f"fit on {len(fit['windows'])} windows: AUC {fit['auc']} (limit 0.760), log loss {fit['log_loss']} (limit 0.495), "
             f"calibration error {fit['ece']} (limit 0.015), two seeds {fit['between_seeds']} apart (limit 0.003)"
         )
+    if results.get("labels"):
+        told = results["labels"]
+        labels, majority = told["labels"], told["majority"]
+        print(
+            f"labels without an outcome: {labels['n']:,} of {told['predictions']:,} (limit 80 %), {labels['right']:.1%} right "
+            f"(majority: {majority['n']:,}, {majority['right']:.1%}), calibration error {labels['calibration_error']} "
+            f"(limit 0.03); {told['claims']['n']:,} claims in {told['claims']['seconds']} s (limit 1)"
+        )
+        for one in told["where_majority_is_least_right"]:
+            print(
+                f"  {one['where']}: majority {one['majority']:.1%}, labels {one['labels']['right']:.1%} of {one['labels']['n']}"
+            )
     for what in results["left_out"]:
         print(f"left out: {what}")
 
