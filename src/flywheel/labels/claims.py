@@ -24,8 +24,9 @@ Ints = np.ndarray
 class Claims:
     """All claims in order of prediction and time, one array element a claim; days are numbered from 1970.
 
-    A vote stands from its arrival until the same voter speaks again about the same prediction: on the morning of day d those
-    stand of which `day < d <= until`. The same holds of outcomes, whoever they come from.
+    A vote stands from its arrival until the same voter speaks again about the same prediction, or until it is quarantined: on
+    the morning of day d those stand of which `day < d <= until`. One that is quarantined when it arrives never counts, and
+    its `until` is before its day. An outcome stands until there is a newer one, whoever it comes from.
     """
 
     names: pd.Index  # of the predictions
@@ -37,6 +38,13 @@ class Claims:
     day: Ints
     previous: Ints  # the place of the claim that this one replaces, or -1
     until: Ints
+    out: Ints  # the morning as of which it is quarantined, or NEVER
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Which claims count on the day on which they arrive."""
+        found: np.ndarray = self.until >= self.day
+        return found
 
     @cached_property
     def is_outcome(self) -> np.ndarray:
@@ -51,13 +59,14 @@ class Claims:
         return found
 
 
-def read(feedback: pd.DataFrame) -> Claims:
-    """The claims in a table of feedback.
+def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
+    """The claims in a table of feedback; `out` has for each row the morning as of which it is quarantined, null for most.
 
     A voter is a source of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
     its own; but trust in them is one for all of a group, since there is nobody to tell apart.
     """
-    said = feedback[feedback["channel"].isin(VOTES)]
+    nobody = pd.Series(pd.NaT, feedback.index, dtype="datetime64[us, UTC]")
+    said = feedback.assign(out=nobody if out is None else out)[feedback["channel"].isin(VOTES)]
     codes, names = pd.factorize(said["prediction_id"], sort=True)
     said = tables.in_order(said.assign(prediction=codes), ["prediction", "received_at", "feedback_id"])
     prediction = said["prediction"].to_numpy("int64")
@@ -82,7 +91,12 @@ def read(feedback: pd.DataFrame) -> Claims:
     until = np.full(len(said), NEVER)
     replaces = previous >= 0
     until[previous[replaces]] = day[replaces]
-    return Claims(names, sources, prediction, source, said["value"].to_numpy("int64"), moment, day, previous, until)
+    is_out = is_vote & said["out"].notna().to_numpy()  # what happened is not quarantined, whoever says it
+    morning = np.full(len(said), NEVER)
+    morning[is_out] = said.loc[is_out, "out"].to_numpy("datetime64[us]").astype("int64") // DAY_US
+    until = np.minimum(until, np.where(is_out, morning - 1, NEVER))
+    value = said["value"].to_numpy("int64")
+    return Claims(names, sources, prediction, source, value, moment, day, previous, until, morning)
 
 
 def _before(keys: Sequence[Ints]) -> Ints:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
-from flywheel.labels.claims import DAY_US, VOICES, Claims, Ints, read
+from flywheel.labels.claims import DAY_US, NEVER, VOICES, Claims, Ints, read
 from flywheel.labels.revisions import revisions_of
 from flywheel.labels.settings import Label
 from flywheel.labels.trust import Keys, Morning, mornings, pairs
@@ -48,7 +48,9 @@ class _States:
     outcome: Ints  # -1: none yet
 
 
-def conclude(feedback: pd.DataFrame, predictions: pd.DataFrame, params: Label, end: dt.date) -> Concluded:
+def conclude(
+    feedback: pd.DataFrame, predictions: pd.DataFrame, params: Label, end: dt.date, out: pd.Series | None = None
+) -> Concluded:
     """Every revision of every label before the day `end`: prediction_id, label (0/1), label_confidence, label_source, n_votes,
     known_at, revised_at, superseded_at; in order of prediction and time.
 
@@ -57,14 +59,18 @@ def conclude(feedback: pd.DataFrame, predictions: pd.DataFrame, params: Label, e
     probability that follows; below `min_confidence`, or with fewer than `min_votes` voters, there is no label. A voter who
     speaks again replaces the earlier vote.
 
-    As trust grows, what was said is weighed again: at the end of the day that is `revisit_days` after the last claim.
+    As trust grows, what was said is weighed again: at the end of the day that is `revisit_days` after the last claim, and at
+    the end of the day before the morning as of which a claim is quarantined (`out`, by row of `feedback`).
 
     `label_source` is the channel that won: `outcome`; else `annotation` where at least one annotator's standing vote is
     for the label; else `report`. An annotator who was outvoted by reports is not the source of what the reports say.
 
     `predictions` has prediction_id, served_at and the columns in_ of `prior_by`.
     """
-    claims = read(feedback[feedback["received_at"] < tables.timestamp(end)])
+    past = feedback["received_at"] < tables.timestamp(end)
+    claims = read(feedback[past], None if out is None else out[past])
+    counted = (claims.out < NEVER) & claims.counts  # until it was quarantined
+    withdrawn = pd.Series(claims.prediction[counted]).groupby(claims.out[counted]).unique()
     keys = keys_of(claims.names, predictions, params)
     last = (end - dt.date(1970, 1, 1)).days
     by_day = np.argsort(claims.day, kind="stable")  # within a day still in order of prediction and time
@@ -75,7 +81,9 @@ def conclude(feedback: pd.DataFrame, predictions: pd.DataFrame, params: Label, e
     settled = []
     for morning in mornings(claims, keys, params, last):
         settled.append(morning.converged)
-        again = np.flatnonzero((newest < 0) & np.isin(morning.day - spoke, params.revisit_days) & (spoke >= 0))
+        is_due = np.isin(morning.day - spoke, params.revisit_days)
+        is_due[withdrawn.get(morning.day, [])] = True
+        again = np.flatnonzero(is_due & (newest < 0) & (spoke >= 0))
         found.append(_standing(claims, keys, morning, again))
         if morning.day < last:
             today = by_day[starts[morning.day] : starts[morning.day + 1]]
@@ -124,12 +132,13 @@ def _during(claims: Claims, keys: Keys, morning: Morning, today: Ints, newest: I
     touched, start, group = np.unique(prediction, return_index=True, return_inverse=True)
     base = _standing(claims, keys, morning, touched)
     is_vote, previous = claims.source[today] >= 0, claims.previous[today]
-    replaces = is_vote & (previous >= 0)
+    replaces = is_vote & (previous >= 0) & (claims.until[previous] >= morning.day)
+    adds = is_vote & claims.counts[today]
     weight = morning.trust.weights
 
     def running(of: Callable[[Ints], np.ndarray], at_first: np.ndarray) -> np.ndarray:
         change = np.zeros(today.size)
-        change[is_vote] = of(today[is_vote])
+        change[adds] = of(today[adds])
         change[replaces] -= of(previous[replaces])
         total = np.cumsum(change)
         found: np.ndarray = (at_first + change[start] - total[start])[group] + total

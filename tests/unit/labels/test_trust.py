@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -49,13 +49,22 @@ def feedback(rows: Sequence[Event]) -> pd.DataFrame:
 
 
 def concluded(
-    rows: Sequence[Event], days: int, params: Label = PARAMS, places: Sequence[str] = ("north",)
+    rows: Sequence[Event],
+    days: int,
+    params: Label = PARAMS,
+    places: Sequence[str] = ("north",),
+    out: Mapping[str, int] | None = None,
 ) -> Concluded:
-    """What is concluded in so many days; predictions are served on the first day, in turn at one of the places."""
+    """What is concluded in so many days; predictions are served on the first day, in turn at one of the places.
+
+    The claims of the sources in `out` are quarantined as of the morning of that day.
+    """
     names = sorted({row[1] for row in rows})
     served = pd.DataFrame({"prediction_id": pd.Series(names, dtype="str"), "served_at": moment(0)})
     served["in_place"] = [places[n % len(places)] for n in range(len(names))]
-    return conclude(feedback(rows), served, params, START + dt.timedelta(days=days))
+    said = feedback(rows)
+    since = said["source_id"].map({source: moment(day) for source, day in (out or {}).items()})
+    return conclude(said, served, params, START + dt.timedelta(days=days), since.astype("datetime64[us, UTC]"))
 
 
 def record(source: str, right: int, wrong: int, day: float = 0.1) -> list[Event]:
@@ -195,6 +204,39 @@ def test_ten_thousand_claims_of_one_source_in_a_minute_are_one_vote() -> None:
     assert (-1, 0.6) == pytest.approx(history(found, "p")[-1])  # one says 1, the other 0
 
 
+def test_a_quarantined_claim_counts_until_the_morning_on_which_it_was_found() -> None:
+    """Two strangers label `p`; on the third morning one of them is out, and what the other said is not enough."""
+    params = PARAMS.model_copy(update={"min_confidence": 0.9})
+    rows: list[Event] = [(0.5, "p", "report", "ann", 1), (0.6, "p", "report", "bot", 1)]
+    assert (1, 0.6) == pytest.approx(history(concluded(rows, 2, params), "p")[0])
+    (first, *_, last) = history(concluded(rows, 4, params, out={"bot": 2}), "p")
+    assert (1, 0.6) == pytest.approx(first)
+    assert (-1, 2) == pytest.approx(last)
+
+
+def test_a_claim_that_arrives_in_quarantine_never_counts() -> None:
+    """Neither on its day nor later, and he who makes it is no voter."""
+    params = PARAMS.model_copy(update={"min_confidence": 0.9, "revisit_days": (1,)})
+    rows: list[Event] = [(2.5, "p", "report", "bot", 1), (2.6, "p", "report", "ann", 1)]
+    assert [] == history(concluded(rows, 4, params, out={"bot": 2}), "p")
+    rows.append((2.7, "p", "report", "bob", 1))
+    found = concluded(rows, 4, params, out={"bot": 2})
+    assert (1, 2.7) == pytest.approx(history(found, "p")[0])
+    assert {2} == set(found.revisions["n_votes"])
+
+
+def test_quarantined_claims_tell_nothing_about_anybody() -> None:
+    """With the liars out, the trust in all others is as if they had never spoken."""
+    rows = [*record("ann", 30, 10), *record("bob", 20, 5)]
+    rows += [(0.4, f"x{n}", "report", source, 1) for n in range(50) for source in ("bot", "ann")]
+    alone = [row for row in rows if row[3] != "bot"]
+    one, two = concluded(rows, 3, out={"bot": 0}), concluded(alone, 3)
+    names = one.claims.sources["source_id"].tolist()
+    kept = [names.index(name) for name in two.claims.sources["source_id"]]
+    assert one.trust.sensitivity[kept].tolist() == two.trust.sensitivity.tolist()
+    assert one.trust.specificity[kept].tolist() == two.trust.specificity.tolist()
+
+
 events = st.lists(
     st.tuples(
         st.integers(0, 39).map(lambda hour: hour / 4),
@@ -209,11 +251,12 @@ events = st.lists(
 
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None)
-@given(rows=events, day=st.integers(0, 10))
-def test_what_was_known_on_a_morning_never_changes_afterwards(rows: list[Event], day: int) -> None:
-    """Ten days concluded at once say of each morning what was concluded on it, trust and second looks included."""
+@given(rows=events, day=st.integers(0, 10), out=st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 10)))
+def test_what_was_known_on_a_morning_never_changes_afterwards(rows: list[Event], day: int, out: dict[str, int]) -> None:
+    """Ten days concluded at once say of each morning what was concluded on it: trust, second looks and quarantine included."""
     past = [row for row in rows if row[0] < day]
-    now = known_before(concluded(rows, 11).revisions, moment(day))[SAID]
-    then = known_before(concluded(past, day).revisions, moment(day))[SAID]
+    found_by_then = {source: since for source, since in out.items() if since <= day}
+    now = known_before(concluded(rows, 11, out=out).revisions, moment(day))[SAID]
+    then = known_before(concluded(past, day, out=found_by_then).revisions, moment(day))[SAID]
     served = {row[1] for row in past}
     assert then.to_dict(orient="records") == now[now["prediction_id"].isin(served)].to_dict(orient="records")
