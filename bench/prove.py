@@ -49,7 +49,7 @@ LEARNT = dt.timedelta(days=120)  # so long the loop only listens
 LEAK_TREES = 30  # such an input needs no more
 EVERY, WEEK = dt.timedelta(days=14), dt.timedelta(days=7)
 LEAST_WINDOWS = 3
-LATENCY_SECONDS = 0.1  # of a round; a stage takes three times as long
+LATENCY_SECONDS, LATENCY_ROUNDS = 0.1, 2  # a stage takes three times as long, and three rounds
 SAMPLES = 200  # of days, for the intervals of a gate; conf's 2,000 take ten times as long
 GAIN = 0.01  # of AUC
 HARMED, HARM, SHARE = (
@@ -120,7 +120,7 @@ def prove(seconds: Seconds) -> dict[str, Any]:
     lab.made.grow_all([(lab.way, day) for day in weeks + [first - EVERY * n for n in range(1, 5)]])
     seconds.lap("fits")
     os.environ["OMP_NUM_THREADS"] = "1"
-    cost.SECONDS = LATENCY_SECONDS
+    cost.SECONDS, cost.ROUNDS = LATENCY_SECONDS, LATENCY_ROUNDS
     cases = planted(lab, clocks[-1])
     seconds.lap("planted")
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
