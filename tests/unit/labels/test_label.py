@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from flywheel.labels.conclude import conclude
 from flywheel.labels.revisions import FOREVER, known_before, spans, sure
-from flywheel.labels.settings import Label, LabelAccuracy
+from flywheel.labels.settings import Label, LabelAccuracy, Quarantine
 from flywheel.labels.summary import agreement, describe_feedback, summarize
 
 START = pd.Timestamp("2013-03-01", tz="UTC")
-PARAMS = Label(min_votes=2, accuracy=LabelAccuracy(outcome=0.99, report=0.8, annotation=0.9))
+OFF = Quarantine(rest_days=1, one_answer=None, fast=None, regular=None, shared_errors=None, lockstep=None)
+PARAMS = Label(min_votes=2, accuracy=LabelAccuracy(outcome=0.99, report=0.8, annotation=0.9), quarantine=OFF)
 REPORT, ANNOTATION = math.log(0.8 / 0.2), math.log(0.9 / 0.1)  # the weight of one vote
 
 Event = tuple[int, str, str, str, int]  # minute, prediction, channel, source, value
