@@ -6,6 +6,8 @@ et al., 2013; CatchSync, Jiang et al., 2014). Friends do that too, so it needs a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -15,6 +17,7 @@ from flywheel.labels.settings import Lockstep
 from flywheel.labels.signs import signs, together
 
 CROWD = 30  # only the first so many who say the same about a prediction are paired: more are a crowd, and cost too much
+MORE = 2.0  # a group meets so many times as often as chance makes it: less may be what all do on a busy day
 SOURCES = 2**31  # more than there are: two codes make one number
 
 
@@ -22,10 +25,11 @@ def lockstep(said: Said, params: Lockstep, rest_days: int) -> pd.DataFrame:
     """Signs of groups of sources of reports that meet again and again, agree, and say little else.
 
     Two sources meet when they say the same of the same prediction and no outcome confirms it. They are linked after
-    `meetings` within `days`, if with as many claims as they made so many are at most as likely as `false_alarm` (see
-    `poisson_tail`). Linked sources are a group. Of it remain those with most of their claims where the group meets. It is
-    quarantined if it still has `members`, meets on `predictions`, more than are confirmed, and gives one answer in a share
-    `agreement` of what it speaks about.
+    `meetings` within `days`, if by chance so many are at most as likely as `false_alarm` (see `_Chance` and `poisson_tail`).
+    Linked sources are a group. Of it remain those with most of their claims where the group meets. It is quarantined if it
+    still has `members`, meets on `predictions`, more than are confirmed, gives one answer in a share `agreement` of what it
+    speaks about, and if all its pairs together, linked or not, meet at least twice as often as chance makes them, again at
+    `false_alarm`.
     """
     report = np.flatnonzero(said.channels[said.source] == REPORT)
     place = said.prediction * 2 + said.value
@@ -47,10 +51,11 @@ def lockstep(said: Said, params: Lockstep, rest_days: int) -> pd.DataFrame:
         window = within(said.morning, by_morning, morning, params.days)
         met = within(later, by_later, morning, params.days)
         met = met[~_confirmed(said, one[met], np.full(len(met), morning))]
-        linked = _linked(said, place, window, one[met], other[met], pair[met], params)
-        members = said.source[np.append(linked[0], linked[1])]
-        for group in groups(members, np.tile(linked[2], 2), params.members):
-            parts.append(_judged(said, place, window, group, morning, params, rest_days))
+        a, b = said.source[one[met]], said.source[other[met]]
+        chance = _chance(said, place, window)
+        linked = _linked(a, b, pair[met], chance, params)
+        for group in groups(np.append(a[linked], b[linked]), np.tile(pair[met][linked], 2), params.members):
+            parts.append(_judged(said, place, window, group, chance, morning, params, rest_days))
     return together(parts)
 
 
@@ -71,30 +76,67 @@ def _pairs(place: Ints, chosen: Ints) -> tuple[Ints, Ints]:
     return order[first], order[first + step]
 
 
-def _linked(
-    said: Said, place: Ints, window: Ints, one: Ints, other: Ints, pair: Ints, params: Lockstep
-) -> tuple[Ints, Ints, Ints]:
-    """The meetings of pairs that met more often than chance makes them: both claims, and the pair."""
+def _linked(source: Ints, other: Ints, pair: Ints, chance: _Chance, params: Lockstep) -> Bools:
+    """Which meetings are those of pairs that met so often, and more often than chance makes them."""
     _, back, times = np.unique(pair, return_inverse=True, return_counts=True)
-    is_often = times[back] >= params.meetings
-    one, other, pair, times = one[is_often], other[is_often], pair[is_often], times[back][is_often]
-    n = np.bincount(said.source[window], minlength=int(said.source.max()) + 1)
-    # Two claims drawn from the window are at the same place with this probability.
-    same = np.bincount(np.unique(place[window], return_inverse=True)[1])
-    chance = float((same * (same - 1.0)).sum()) / max(len(window), 1) ** 2
-    usual = (n[said.source[one]] * n[said.source[other]]).astype(np.float64) * chance
-    is_linked = poisson_tail(times, usual) <= params.false_alarm
-    return one[is_linked], other[is_linked], pair[is_linked]
+    times = times[back]
+    return (times >= params.meetings) & (poisson_tail(times, chance.of_pairs(source, other)) <= params.false_alarm)
 
 
-def poisson_tail(times: Ints, usual: Floats) -> Floats:
+@dataclass(frozen=True)
+class _Chance:
+    """How often sources meet by chance, with as many claims as each makes on each day of a window.
+
+    Two claims are at the same place with the probability that two claims of all sources are: those of one day, on which all
+    speak of the same things, and those of any two days. Both are added, so the number is rather too large.
+    """
+
+    sources: Ints
+    claims: Ints  # by source and day
+    same_day: Floats
+    any_day: float
+
+    def of_pairs(self, one: Ints, other: Ints) -> Floats:
+        """For each pair of sources, how often they would meet."""
+        a, b = self.claims[np.searchsorted(self.sources, one)], self.claims[np.searchsorted(self.sources, other)]
+        usual: Floats = (a * b * self.same_day).sum(axis=1) + a.sum(axis=1) * b.sum(axis=1) * self.any_day
+        return usual
+
+    def within(self, group: Ints) -> float:
+        """How often all pairs of a group together would meet."""
+        mine = self.claims[np.searchsorted(self.sources, group)].astype(np.float64)
+        a_day = (mine.sum(axis=0) ** 2 - (mine**2).sum(axis=0)) / 2
+        ever = (mine.sum() ** 2 - (mine.sum(axis=1) ** 2).sum()) / 2
+        return float((a_day * self.same_day).sum() + ever * self.any_day)
+
+
+def _chance(said: Said, place: Ints, window: Ints) -> _Chance:
+    """What chance does in a window of claims."""
+    sources, who = np.unique(said.source[window], return_inverse=True)
+    days, when = np.unique(said.morning[window], return_inverse=True)
+    n_days = len(days)
+    claims = np.bincount(who * n_days + when, minlength=len(sources) * n_days).reshape(len(sources), n_days)
+    cell, there = np.unique(place[window] * n_days + when, return_counts=True)
+    same_day = np.bincount(cell % n_days, there * (there - 1.0), minlength=n_days) / claims.sum(axis=0) ** 2.0
+    _, ever = np.unique(place[window], return_counts=True)
+    return _Chance(sources, claims, same_day, float((ever * (ever - 1.0)).sum()) / len(window) ** 2)
+
+
+def poisson_tail(times: Ints | Floats, usual: Floats) -> Floats:
     """At most how likely a Poisson number with this mean is so large or larger: the bound of Chernoff."""
     mean = np.maximum(usual, 1e-12)
     return np.where(times > mean, np.exp(times - mean - times * np.log(times / mean)), 1.0)
 
 
 def _judged(
-    said: Said, place: Ints, window: Ints, group: Ints, morning: int, params: Lockstep, rest_days: int
+    said: Said,
+    place: Ints,
+    window: Ints,
+    group: Ints,
+    chance: _Chance,
+    morning: int,
+    params: Lockstep,
+    rest_days: int,
 ) -> pd.DataFrame:
     """The signs of a group of linked sources; none where it is not in lockstep."""
     theirs = window[np.isin(said.source[window], group)]
@@ -108,7 +150,8 @@ def _judged(
         if stays.all() or not stays.any():
             break
         theirs = theirs[stays[back]]
-    n_places = len(np.unique(place[theirs[meets]]))
+    _, there = np.unique(place[theirs[meets]], return_counts=True)
+    n_places, met, by_chance = len(there), float((there * (there - 1) / 2).sum()), chance.within(sources)
     n_confirmed = len(np.unique(place[theirs[(voices[at] >= 2) & confirmed]]))
     _, about, spoken = np.unique(said.prediction[theirs], return_inverse=True, return_counts=True)
     ones = np.bincount(about, said.value[theirs])
@@ -116,7 +159,8 @@ def _judged(
     agree = float(((ones == 0) | (ones == spoken))[shared].mean()) if shared.any() else 0.0
     if not stays.all() or len(sources) < params.members or n_places < params.predictions or n_places <= n_confirmed:
         return together([])
-    if agree < params.agreement:
+    is_usual = met < MORE * by_chance or poisson_tail(np.array([met]), np.array([by_chance]))[0] > params.false_alarm
+    if agree < params.agreement or is_usual:
         return together([])
     first = np.full(len(sources), np.iinfo(np.int64).max)
     np.minimum.at(first, back[meets], said.time[theirs[meets]])

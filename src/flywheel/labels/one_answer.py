@@ -18,14 +18,13 @@ def one_answer(said: Said, params: OneAnswer) -> pd.DataFrame:
     """Signs of sources that give one answer however things turn out.
 
     A run is a stretch of equal answers of a source. Its probability is the product of the usual shares of that answer among
-    claims of all sources on the same day, of the same channel, about predictions of which the outcomes said the same: on a
-    bad day it says little, and a claim that an outcome confirmed says nothing. Nor is a run looked at while outcomes have
-    confirmed more of it than they refuted. Sources differ, so each further equal answer surprises less: as in the urn of
-    Polya, with the likeness of two claims of one source as it was measured on all sources until then. A run is found when its
-    probability is at most `false_alarm`, divided by 2 for either answer and by r(r+1) for the r-th run of a source. These
-    parts sum up to 1 and a run that goes on is the same event, so that looking every morning costs nothing: an honest source
-    is ever found with probability `false_alarm`, as far as the shares are right. The quarantine is the run, from its first
-    claim to the morning that knows of another answer.
+    claims of all sources on the same day, of the same channel, about predictions of which the outcomes said the same: on a bad
+    day it says little. Sources differ, so each further equal answer surprises less: as in the urn of Polya, with the likeness
+    of two claims of one source as it was measured on all sources until then. A run is found when its probability is at most
+    `false_alarm`, divided by 2 for either answer and by r(r+1) for the r-th run of a source, unless outcomes have confirmed
+    more of it than they refuted. These parts sum up to 1 and a run that goes on is the same event, so that looking every
+    morning costs nothing: an honest source is ever found with probability `false_alarm`, as far as the shares are right. The
+    quarantine is the run, from its first claim to the morning that knows of another answer.
     """
     order = np.lexsort((np.arange(len(said)), said.source))
     source, value, morning = said.source[order], said.value[order], said.morning[order]
@@ -42,13 +41,7 @@ def one_answer(said: Said, params: OneAnswer) -> pd.DataFrame:
     alike = likeness[order]
     surprise = -np.log((usual * (1 - alike) + alike * earlier) / (1 - alike + alike * earlier))
     checked = said.at_once[order]
-    counted = pd.DataFrame(
-        {
-            "surprise": np.where(checked == CONFIRMED, 0, surprise),
-            "right": checked == CONFIRMED,
-            "wrong": checked == REFUTED,
-        }
-    )
+    counted = pd.DataFrame({"surprise": surprise, "right": checked == CONFIRMED, "wrong": checked == REFUTED})
     so_far = counted.groupby(run).cumsum()
     in_run, excused = so_far["surprise"].to_numpy(), (so_far["right"] > so_far["wrong"]).to_numpy()
     needed = np.log(2 * number * (number + 1.0) / params.false_alarm)

@@ -39,8 +39,9 @@ def regular(said: Said, params: RegularClaims, rest_days: int) -> pd.DataFrame:
     source, time = _reports(said)
     if len(source) <= params.gaps:
         return signs(source[:0], source[:0], source[:0], source[:0], "too regular", {"gaps": source[:0]})
-    gap = np.diff(time).astype(float)
-    gap[(np.diff(source) != 0) | (gap <= 0) | (gap >= params.max_gap_h * 3.6e9)] = np.nan
+    gap = np.diff(time).astype(np.float64)
+    is_other = (np.diff(source) != 0) | (gap <= 0) | (gap >= params.max_gap_h * 3.6e9)
+    gap = np.where(is_other, np.nan, gap)
     windows = np.lib.stride_tricks.sliding_window_view(gap, params.gaps)
     whole = _whole(gap, params.gaps)
     spread, mean = np.ptp(windows[whole], axis=1), windows[whole].mean(axis=1)
