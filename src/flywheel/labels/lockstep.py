@@ -26,10 +26,9 @@ def lockstep(said: Said, params: Lockstep, rest_days: int) -> pd.DataFrame:
 
     Two sources meet when they say the same of the same prediction and no outcome confirms it. They are linked after
     `meetings` within `days`, if by chance so many are at most as likely as `false_alarm` (see `_Chance` and `poisson_tail`).
-    Linked sources are a group. Of it remain those with most of their claims where the group meets. It is quarantined if it
-    still has `members`, meets on `predictions`, more than are confirmed, gives one answer in a share `agreement` of what it
-    speaks about, and if all its pairs together, linked or not, meet at least twice as often as chance makes them, again at
-    `false_alarm`.
+    Linked sources are a group. Of it remain those who meet others of it with most of their claims. It is quarantined if it
+    still has `members`, meets on `predictions`, gives one answer in a share `agreement` of what it speaks about, and if all
+    its pairs together, linked or not, meet at least twice as often as chance makes them, again at `false_alarm`.
     """
     report = np.flatnonzero(said.channels[said.source] == REPORT)
     place = said.prediction * 2 + said.value
@@ -152,12 +151,11 @@ def _judged(
         theirs = theirs[stays[back]]
     _, there = np.unique(place[theirs[meets]], return_counts=True)
     n_places, met, by_chance = len(there), float((there * (there - 1) / 2).sum()), chance.within(sources)
-    n_confirmed = len(np.unique(place[theirs[(voices[at] >= 2) & confirmed]]))
     _, about, spoken = np.unique(said.prediction[theirs], return_inverse=True, return_counts=True)
     ones = np.bincount(about, said.value[theirs])
     shared = spoken >= 2
     agree = float(((ones == 0) | (ones == spoken))[shared].mean()) if shared.any() else 0.0
-    if not stays.all() or len(sources) < params.members or n_places < params.predictions or n_places <= n_confirmed:
+    if not stays.all() or len(sources) < params.members or n_places < params.predictions:
         return together([])
     is_usual = met < MORE * by_chance or poisson_tail(np.array([met]), np.array([by_chance]))[0] > params.false_alarm
     if agree < params.agreement or is_usual:

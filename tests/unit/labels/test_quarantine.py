@@ -244,6 +244,18 @@ def test_a_bad_day_accuses_nobody(outcomes: float) -> None:
     assert len(sources(rows)) <= 3
 
 
+def test_a_bad_day_in_two_places_accuses_nobody() -> None:
+    """As above, without outcomes; everybody speaks of one half of the predictions, so people of a place meet more often."""
+    world = World(40, outcomes=0.0)
+    today = world.served_on(30)
+    world.truth[today] = 1
+    world.rows = [row for row in world.rows if not 30 <= row[0] < 31]
+    for source in range(200):
+        for one in world.rng.choice(np.split(today, 2)[source % 2], 10, replace=False):
+            world.say(world.served[one] + 0.1, int(one), f"honest-{source}", 1)
+    assert "lockstep" not in set(quarantine(world.claims(), PARAMS)["reason"])
+
+
 def test_a_broken_feed_of_outcomes_accuses_nobody() -> None:
     """For a day the feed says the reverse, so it refutes all honest people together."""
     world = World(40)
