@@ -75,6 +75,30 @@ class TrustMade(TypedDict):
     hindsight: Hindsight
 
 
+class Stretch(TypedDict):
+    """Claims of one source that do not count: those of the days from `first` on, before `until` (null: it goes on)."""
+
+    source: str
+    channel: str
+    reason: str
+    first: str
+    until: str | None
+    known_at: str
+    decision: str | None
+
+
+class Quarantined(TypedDict):
+    """Whose claims are kept and not counted, and what people say of it."""
+
+    sources: int
+    claims: int
+    by_reason: dict[str, int]
+    released: int
+    confirmed: int
+    idle: list[str]
+    latest: list[Stretch]
+
+
 class LabelsMade(TypedDict):
     """`reports/labels.json`."""
 
@@ -87,6 +111,7 @@ class LabelsMade(TypedDict):
     by_source: dict[str, Source]
     agreement: Agreement
     trust: TrustMade
+    quarantine: Quarantined
 
 
 class Channel(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flywheel.data.evidence import Quality
-from flywheel.labels.evidence import Coin, FeedbackSaid, LabelsMade, TrustMade
+from flywheel.labels.evidence import Coin, FeedbackSaid, LabelsMade, Quarantined, TrustMade
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 from flywheel.report.markdown import escape, number, percent, table, with_interval
 
@@ -62,6 +62,7 @@ def labels(made: LabelsMade, said: FeedbackSaid, event: str) -> str:
         + ("\n" + "; ".join(checks)[:1].upper() + "; ".join(checks)[1:] + ".\n" if checks else "")
         + (trust if reporters["with_20_checked_reports"] else "")
         + believed(made["trust"], event)
+        + quarantined(made["quarantine"])
     )
 
 
@@ -91,6 +92,37 @@ def believed(trust: TrustMade, event: str) -> str:
         + table(["voice", "people", event, f"not {event}"], rows)
         + (lost if then["predictions"] else "")
         + (unsettled if trust["unsettled"] else "")
+    )
+
+
+def quarantined(found: Quarantined) -> str:
+    """Whose claims do not count and why, the latest first; empty where all do and nobody has judged any."""
+    idle = (
+        f"\n`docs/quarantine.yaml` judges {len(found['idle'])} {'source' if len(found['idle']) == 1 else 'sources'} that no rule "
+        f"has found: {', '.join(escape(name) for name in found['idle'])}.\n"
+        if found["idle"]
+        else ""
+    )
+    if not found["latest"]:
+        return idle
+    why = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in found["by_reason"].items())
+    rows = [
+        [
+            escape(one["source"]),
+            one["channel"],
+            escape(one["reason"]),
+            one["known_at"],
+            f"{one['first']} to {one['until'] or 'now'}",
+            one["decision"] or "–",
+        ]
+        for one in found["latest"]
+    ]
+    return (
+        f"\nIn quarantine are {found['claims']:,} claims of {found['sources']:,} sources: kept, and not counted. "
+        f"Sources by reason: {why or 'none'}. People have released {found['released']:,} and confirmed {found['confirmed']:,} "
+        "(`docs/quarantine.yaml`). The latest:\n\n"
+        + table(["source", "channel", "reason", "found on", "claims of", "decision"], rows)
+        + idle
     )
 
 

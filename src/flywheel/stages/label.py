@@ -8,7 +8,9 @@ from __future__ import annotations
 from flywheel import files, shapes
 from flywheel.data import tables
 from flywheel.data.ledger import Ledger, fingerprint
+from flywheel.labels import verdicts
 from flywheel.labels.conclude import conclude
+from flywheel.labels.quarantine import describe, out_since, quarantine
 from flywheel.labels.revisions import known_before
 from flywheel.labels.settings import Label
 from flywheel.labels.summary import describe_feedback, summarize
@@ -32,12 +34,18 @@ def main(params: LabelParams) -> str:
     feedback = tables.read_days(files.VALID, "feedback", days, columns)
     inputs = [f"in_{name}" for name in params.label.prior_by]
     predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at", *inputs])
-    concluded = conclude(feedback, predictions, params.label, params.clock.as_of)
+    feedback = tables.in_order(feedback, ["received_at", "feedback_id"])
+    said_of = verdicts.read()
+    rows = quarantine(feedback, params.label.quarantine)
+    judged = verdicts.judge(rows, said_of)
+    out = out_since(feedback, judged)
+    concluded = conclude(feedback, predictions, params.label, params.clock.as_of, out)
     predictions = predictions[["prediction_id", "served_at"]]
     revisions = concluded.revisions.merge(predictions, on="prediction_id", how="left")
     files.write_parquet(files.LABELS, revisions, {"fingerprint": mark})
     current = known_before(revisions, tables.timestamp(params.clock.as_of))
     found = summarize(current, predictions, feedback, concluded)
+    found["quarantine"] = describe(judged, out, verdicts.idle(rows, said_of))
     files.write_json(files.LABEL_REPORT, found)
     files.write_json(files.FEEDBACK_REPORT, describe_feedback(feedback, current))
     return f"{len(current):,} labels for {len(predictions):,} predictions ({found['coverage']:.1%})"

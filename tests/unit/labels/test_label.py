@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from flywheel.labels import conclude as concluding
 from flywheel.labels.conclude import Concluded
 from flywheel.labels.revisions import FOREVER, known_before, spans, sure
-from flywheel.labels.settings import Label, LabelAccuracy
+from flywheel.labels.settings import Label, LabelAccuracy, Quarantine
 from flywheel.labels.summary import agreement, describe_feedback, summarize
 
 START = pd.Timestamp("2013-03-01", tz="UTC")
+OFF = Quarantine(rest_days=1, one_answer=None, fast=None, regular=None, shared_errors=None, lockstep=None)
 PARAMS = Label(
     min_confidence=0.501,
     min_votes=2,
@@ -27,6 +28,7 @@ PARAMS = Label(
     prior_weight=20,
     revisit_days=(),
     max_iterations=50,
+    quarantine=OFF,
 )
 REPORT, ANNOTATION = math.log(0.8 / 0.2), math.log(0.9 / 0.1)  # the weight of one vote
 

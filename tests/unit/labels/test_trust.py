@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flywheel.labels.conclude import Concluded, conclude
 from flywheel.labels.revisions import known_before
-from flywheel.labels.settings import Label, LabelAccuracy
+from flywheel.labels.settings import Label, LabelAccuracy, Quarantine
 
 START = dt.date(2030, 5, 1)
 PARAMS = Label(
@@ -24,6 +24,7 @@ PARAMS = Label(
     prior_weight=20,
     revisit_days=(1, 7),
     max_iterations=50,
+    quarantine=Quarantine(rest_days=1, one_answer=None, fast=None, regular=None, shared_errors=None, lockstep=None),
 )
 SAID = ["prediction_id", "label", "label_confidence", "label_source", "known_at", "revised_at"]
 

@@ -171,6 +171,25 @@ def evidence(champion: bool = True) -> Evidence:
                     "first_other_way": 43,
                 },
             },
+            "quarantine": {
+                "sources": 67,
+                "claims": 1907,
+                "by_reason": {"lockstep": 31, "too fast": 36},
+                "released": 11,
+                "confirmed": 14,
+                "idle": [],
+                "latest": [
+                    {
+                        "source": "ab12",
+                        "channel": "report",
+                        "reason": "lockstep",
+                        "first": "2030-01-19",
+                        "until": None,
+                        "known_at": "2030-01-21",
+                        "decision": None,
+                    }
+                ],
+            },
         },
         "feedback": {
             "by_channel": {},
