@@ -85,7 +85,9 @@ def main(out):
     """Do the work of the pipeline once and write the numbers of its reports."""
     predictions, quality = good_rows("predictions", "served_at", P)
     feedback, said = good_rows("feedback", "received_at", P, predictions.set_index("prediction_id")["served_at"])
-    states, spans, trust = conclude(feedback, predictions, P["label"], AS_OF)
+    states, spans, trust = conclude(
+        feedback, predictions, pd.read_parquet("data/quarantine.parquet"), P["label"], AS_OF
+    )
     known = known_before(states, AS_OF)
     labels, voices = labels_and_voices(known, predictions, feedback)
     labels["trust"] = trust

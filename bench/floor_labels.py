@@ -95,8 +95,16 @@ def trust_of(standing, believed, cohort, key_of, group, params):
     return sensitivity, specificity, odds, False
 
 
-def claims_of(feedback):
-    """The claims in order of prediction and time, when each is replaced, and the channel of each source."""
+def in_quarantine(claims, quarantine):
+    """The morning as of which each claim no longer counts."""
+    held = quarantine[quarantine["decision"] != "release"]
+    both = claims[["at", "source_id", "channel", "received_at"]].merge(held, on=["source_id", "channel"])
+    both = both[(both["received_at"] >= both["first"]) & ~(both["received_at"] >= both["until"])]
+    return claims["at"].map(both.groupby("at")["known_at"].min()).fillna(FOREVER)
+
+
+def claims_of(feedback, quarantine):
+    """The claims in order of prediction and time, when each is replaced or out, and the channel of each source."""
     claims = feedback[feedback["channel"].isin(["outcome", *CHANNELS])]
     claims = claims.sort_values(["prediction_id", "received_at", "feedback_id"], ignore_index=True)
     claims["prediction"], names = pd.factorize(claims["prediction_id"])
@@ -110,6 +118,8 @@ def claims_of(feedback):
     claims["at"] = claims.index
     claims["until"] = voter["day"].shift(-1).fillna(FOREVER)
     claims["replaced"] = voter["at"].shift(-1).fillna(len(claims)).astype("int64")
+    claims["out"] = in_quarantine(claims, quarantine)
+    claims["until"] = claims["until"].where(claims["until"] < claims["out"], claims["out"] - DAY)
     return claims, names, group
 
 
@@ -122,9 +132,9 @@ def keys_of(names, predictions, params):
     return key_of, keys.get_level_values(0).to_numpy()
 
 
-def conclude(feedback, predictions, params, as_of):
+def conclude(feedback, predictions, quarantine, params, as_of):
     """What was believed about each prediction after each claim (label -1: nothing yet), spans of it, and the last trust."""
-    claims, names, group = claims_of(feedback)
+    claims, names, group = claims_of(feedback, quarantine)
     key_of, cohort = keys_of(names, predictions, params)
     believed = [np.array([params["accuracy"][name] for name in CHANNELS])[group] for _ in range(2)]
     newest, spoke = np.full(len(names), -1), pd.Series(pd.NaT, range(len(names)), dtype="datetime64[us, UTC]")
@@ -135,9 +145,9 @@ def conclude(feedback, predictions, params, as_of):
         *believed, odds, is_settled = trust_of(standing, believed, cohort, key_of, group, params)
         settled_on.append(is_settled)
         told, odds = weights(*believed), odds[key_of]
-        again = (newest < 0) & ((day - spoke) / DAY).isin(params["revisit_days"]).to_numpy()
-        votes = standing[(standing["channel"] != "outcome") & again[standing["prediction"]]]
-        late = weighed(votes, votes["prediction"], told, odds, group)
+        due = ((day - spoke) / DAY).isin(params["revisit_days"]).to_numpy(copy=True)
+        due[claims.loc[(claims["out"] == day) & (claims["day"] < day), "prediction"]] = True
+        late = standing_votes(standing, due & (newest < 0), told, odds, group)
         parts.append(late.assign(said_at=day - pd.Timedelta("1us"), at=len(claims), outcome=-1))
         if day < as_of and day in by_day:
             today = by_day[day]
@@ -149,9 +159,7 @@ def conclude(feedback, predictions, params, as_of):
     states = pd.concat(parts).sort_values(["prediction", "said_at", "at"], ignore_index=True)
     states["prediction_id"] = names[states["prediction"]]
     spans = decided(states, params)
-    votes = standing[standing["channel"] != "outcome"]
-    votes = votes[(newest < 0)[votes["prediction"]]]
-    now = weighed(votes, votes["prediction"], told, odds, group)
+    now = standing_votes(standing, (newest < 0) & spoke.notna().to_numpy(), told, odds, group)
     trust = {"mornings": len(settled_on), "unsettled": settled_on.count(False)}
     return (
         states,
@@ -160,11 +168,19 @@ def conclude(feedback, predictions, params, as_of):
     )
 
 
+def standing_votes(standing, about, told, odds, group):
+    """What stands on a morning about some predictions."""
+    votes = standing[(standing["channel"] != "outcome") & about[standing["prediction"]]]
+    mine = np.flatnonzero(about)
+    return weighed(votes, votes["prediction"], told, odds, group, pd.Series(mine, mine))
+
+
 def during(today, past, told, odds, group):
     """What is believed after each claim of a day."""
     past = past[past["prediction"].isin(today["prediction"])]
     both = today[["prediction", "at"]].merge(past, on="prediction", suffixes=("_now", ""))
     both = both[(both["at"] <= both["at_now"]) & (both["replaced"] > both["at_now"])]
+    both = both[(both["channel"] == "outcome") | (both["until"] >= today["day"].iloc[0])]
     is_outcome = both["channel"] == "outcome"
     votes, today = both[~is_outcome], today.set_index("at")
     found = weighed(votes, votes["at_now"], told, odds, group, today["prediction"])
@@ -195,16 +211,15 @@ def decided(states, params):
     return spans[spans["label"] >= 0]
 
 
-def weighed(votes, of, told, odds, group, prediction_of=None):
+def weighed(votes, of, told, odds, group, prediction_of):
     """The log odds that follow from some votes by what they are grouped `of`, how many there are, and annotators' for each."""
     weight = pd.Series(told[votes["value"], votes["source"]], votes.index)
     annotator = group[votes["source"]] == CHANNELS.index("annotation")
     yes, no = (annotator & (votes["value"] == value) for value in (1, 0))
     found = pd.DataFrame({"score": weight, "n": 1, "yes": yes.astype("int64"), "no": no.astype("int64")})
     found = found.groupby(of.to_numpy()).sum()
-    if prediction_of is not None:
-        found = found.reindex(prediction_of.index, fill_value=0)
-    found["prediction"] = found.index if prediction_of is None else prediction_of
+    found = found.reindex(prediction_of.index, fill_value=0)
+    found["prediction"] = prediction_of
     found["score"] += odds[found["prediction"]]
     return found
 

@@ -30,6 +30,7 @@ LATE_LEDGER = LATE / "ledger.json"
 VALID = Path("data/valid")
 REJECTED = Path("data/rejected")
 LABELS = Path("data/labels.parquet")
+QUARANTINE = Path("data/quarantine.parquet")
 FEATURES = Path("data/features")
 VINTAGES = Path("data/vintages")
 CANDIDATE = Path("models/candidate")

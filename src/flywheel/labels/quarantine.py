@@ -81,7 +81,7 @@ def out_since(claims: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 def describe(judged: pd.DataFrame, out: pd.Series, idle: list[str]) -> Quarantined:
     """`quarantine` of `reports/labels.json`: how much is kept and not counted, why, and the stretches, the latest found first.
 
-    `judged` as from `verdicts.judge`, `out` as from `out_since`; `idle` are the sources that people judge and no rule has found.
+    `judged` as from `verdicts.judge`, `out` as from `out_since`; `idle` are those that people judge and no rule has found.
     """
     holds = judged[judged["decision"] != "release"]
     latest = judged.sort_values(["known_at", "source_id"], ascending=[False, True], kind="stable").head(LISTED)

@@ -98,8 +98,8 @@ def believed(trust: TrustMade, event: str) -> str:
 def quarantined(found: Quarantined) -> str:
     """Whose claims do not count and why, the latest first; empty where all do and nobody has judged any."""
     idle = (
-        f"\n`docs/quarantine.yaml` judges {len(found['idle'])} {'source' if len(found['idle']) == 1 else 'sources'} that no rule "
-        f"has found: {', '.join(escape(name) for name in found['idle'])}.\n"
+        f"\nNo rule has found {len(found['idle'])} of the sources that `docs/quarantine.yaml` judges: "
+        f"{', '.join(escape(name) for name in found['idle'])}.\n"
         if found["idle"]
         else ""
     )

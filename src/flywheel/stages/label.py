@@ -5,10 +5,13 @@ Run it with `python -m flywheel.stages.label`.
 
 from __future__ import annotations
 
+import json
+
 from flywheel import files, shapes
 from flywheel.data import tables
 from flywheel.data.ledger import Ledger, fingerprint
 from flywheel.labels import verdicts
+from flywheel.labels.claims import VOTES
 from flywheel.labels.conclude import conclude
 from flywheel.labels.quarantine import describe, out_since, quarantine
 from flywheel.labels.revisions import known_before
@@ -26,7 +29,7 @@ class LabelParams(Params):
 
 
 def main(params: LabelParams) -> str:
-    """Write `data/labels.parquet`, `reports/labels.json` and `reports/feedback.json`."""
+    """Write `data/labels.parquet`, `data/quarantine.parquet`, `reports/labels.json` and `reports/feedback.json`."""
     upstream = shapes.read(files.VALID / "ledger.json", Ledger)["fingerprint"]
     mark = fingerprint("label", params.label.model_dump(), upstream)
     days = [day for day in tables.stored_days(files.VALID, "feedback") if day < params.clock.as_of]
@@ -34,12 +37,13 @@ def main(params: LabelParams) -> str:
     feedback = tables.read_days(files.VALID, "feedback", days, columns)
     inputs = [f"in_{name}" for name in params.label.prior_by]
     predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at", *inputs])
-    feedback = tables.in_order(feedback, ["received_at", "feedback_id"])
+    claims = tables.in_order(feedback[feedback["channel"].isin(VOTES)], ["received_at", "feedback_id"])
     said_of = verdicts.read()
-    rows = quarantine(feedback, params.label.quarantine)
+    rows = quarantine(claims, params.label.quarantine)
     judged = verdicts.judge(rows, said_of)
-    out = out_since(feedback, judged)
-    concluded = conclude(feedback, predictions, params.label, params.clock.as_of, out)
+    files.write_parquet(files.QUARANTINE, judged.assign(found=judged["found"].map(json.dumps).astype("str")))
+    out = out_since(claims, judged)
+    concluded = conclude(claims, predictions, params.label, params.clock.as_of, out)
     predictions = predictions[["prediction_id", "served_at"]]
     revisions = concluded.revisions.merge(predictions, on="prediction_id", how="left")
     files.write_parquet(files.LABELS, revisions, {"fingerprint": mark})
