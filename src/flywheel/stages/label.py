@@ -10,8 +10,9 @@ from flywheel.data import tables
 from flywheel.data.ledger import Ledger, fingerprint
 from flywheel.labels.conclude import conclude
 from flywheel.labels.revisions import known_before
-from flywheel.labels.settings import Label
+from flywheel.labels.settings import Label, Voices
 from flywheel.labels.summary import describe_feedback, summarize
+from flywheel.labels.voices import describe_voices, understand
 from flywheel.params import Clock, Params
 from flywheel.stages import run_stage
 
@@ -21,14 +22,15 @@ class LabelParams(Params):
 
     clock: Clock
     label: Label
+    voices: Voices
 
 
 def main(params: LabelParams) -> str:
-    """Write `data/labels.parquet`, `reports/labels.json` and `reports/feedback.json`."""
+    """Write labels and topics into `data/`, and `labels.json`, `feedback.json` and `voices.json` into `reports/`."""
     upstream = shapes.read(files.VALID / "ledger.json", Ledger)["fingerprint"]
     mark = fingerprint("label", params.label.model_dump(), upstream)
     days = [day for day in tables.stored_days(files.VALID, "feedback") if day < params.clock.as_of]
-    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value"]
+    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "text"]
     feedback = tables.read_days(files.VALID, "feedback", days, columns)
     predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at"])
     revisions = conclude(feedback, params.label).merge(predictions, on="prediction_id", how="left")
@@ -37,6 +39,9 @@ def main(params: LabelParams) -> str:
     found = summarize(current, predictions, feedback)
     files.write_json(files.LABEL_REPORT, found)
     files.write_json(files.FEEDBACK_REPORT, describe_feedback(feedback, current))
+    voices = understand(feedback, params.voices)
+    files.write_parquet(files.VOICES, voices.drop(columns="text"))
+    files.write_json(files.VOICES_REPORT, describe_voices(voices, days[0], params.clock.as_of, params.voices))
     return f"{len(current):,} labels for {len(predictions):,} predictions ({found['coverage']:.1%})"
 
 
