@@ -20,6 +20,7 @@ from flywheel.data import tables
 from flywheel.data.collection import storable
 from flywheel.features.days import LEDGER
 from flywheel.labels.conclude import conclude
+from flywheel.labels.voices import understand
 from flywheel.model import artifact, contract
 from flywheel.model.fit import Rows, describe_features, fit, importance, straight
 from flywheel.params import Params, parse, sections
@@ -227,13 +228,15 @@ def open_source(options: Mapping[str, Any]) -> PlantedSource:
 def write_valid(
     predictions: Mapping[int, Sequence[Mapping[str, Any]]], said: Mapping[int, Sequence[Mapping[str, Any]]]
 ) -> None:
-    """Write `data/valid/` and `data/labels.parquet` as `validate` and `label` do, from good rows of each day."""
+    """Write `data/valid/`, labels and topics as `validate` and `label` do, from good rows of each day."""
     for name, by_day in (("predictions", predictions), ("feedback", said)):
         for number in sorted({*predictions, *said}):
             frame = typed(name, table(name, by_day.get(number, [])))
             files.write_parquet(tables.day_path(files.VALID, name, day(number)), frame)
     rows = table("feedback", [row for rows in said.values() for row in rows])
-    write_revisions(conclude(typed("feedback", rows), settings(LabelParams).label))
+    params = settings(LabelParams)
+    write_revisions(conclude(typed("feedback", rows), params.label))
+    files.write_parquet(files.VOICES, understand(typed("feedback", rows), params.voices).drop(columns="text"))
 
 
 def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:

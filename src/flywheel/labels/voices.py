@@ -22,9 +22,10 @@ def understand(feedback: pd.DataFrame, params: Voices) -> pd.DataFrame:
     """The rows of feedback that have a text, with topic, sentiment and whether the text was too long to be read whole.
 
     Columns: feedback_id, prediction_id, received_at, source_id, topic, sentiment, is_cut, and the text itself. What the same
-    text says is found once.
+    text says is found once. They are in order of arrival.
     """
-    said = feedback.loc[feedback["text"].notna(), ["feedback_id", "prediction_id", "received_at", "source_id", "text"]]
+    columns = ["feedback_id", "prediction_id", "received_at", "source_id", "text"]
+    said = tables.in_order(feedback.loc[feedback["text"].notna(), columns], ["received_at", "feedback_id"])
     codes, unique = pd.factorize(said["text"])
     texts = [str(one) for one in unique]
     words = [words_of(one, params.max_chars) for one in texts]
@@ -127,7 +128,7 @@ def _between(voices: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame
 
 
 def _period(voices: pd.DataFrame, start: dt.date, end: dt.date) -> Period:
-    return {"start": str(start), "end": str(end), "texts": len(voices)}
+    return {"start": str(start), "end": str(end), "days": (end - start).days, "texts": len(voices)}
 
 
 def _users(voices: pd.DataFrame) -> int | None:

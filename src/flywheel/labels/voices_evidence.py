@@ -44,10 +44,11 @@ class WeekSaid(TypedDict):
 
 
 class Period(TypedDict):
-    """Some days, the last one not included, and how many texts came in them."""
+    """Some days, the end not included, and how many texts came in them."""
 
     start: DayText
     end: DayText
+    days: int
     texts: int
 
 

@@ -14,18 +14,23 @@ Training = tuple[dt.date, dt.date]  # first day of the training window, and the 
 
 
 def learned_from(
-    voices: pd.DataFrame, revisions: pd.DataFrame, candidate: Training, champion: Training | None
+    voices: pd.DataFrame,
+    served: pd.DataFrame,
+    revisions: pd.DataFrame,
+    candidate: Training,
+    champion: Training | None,
 ) -> dict[str, dict[str, Any]]:
     """By topic: the predictions that users wrote about, and of how many champion and candidate learned what happened.
 
     A model learned from a prediction that was served in its training window, and whose label was known when it was made; what
     a user wrote says that something is wrong, and the label says what would have been right.
     """
-    about = revisions[revisions["prediction_id"].isin(voices["prediction_id"])]
+    mine = served.loc[served["prediction_id"].isin(voices["prediction_id"]), ["prediction_id", "served_at"]]
+    about = revisions[["prediction_id", "revised_at", "superseded_at"]].merge(mine, on="prediction_id")
     learned = {"candidate": _learned(about, candidate), "champion": _learned(about, champion)}
     found = {}
-    for topic, mine in voices.groupby("topic"):
-        predictions = mine["prediction_id"].drop_duplicates()
+    for topic, said in voices.groupby("topic"):
+        predictions = said["prediction_id"].drop_duplicates()
         counts = {model: int(predictions.isin(known).sum()) for model, known in learned.items()}
         found[str(topic)] = {"predictions": len(predictions), **counts}
     return found

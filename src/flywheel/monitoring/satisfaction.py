@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
-from flywheel.evaluation.cohorts import cohort_names
-from flywheel.evaluation.intervals import day_codes, day_weights, interval
-from flywheel.evaluation.settings import Evaluate
+from flywheel.evaluation.bands import cohort_names
+from flywheel.evaluation.intervals import block_length, day_codes, day_weights, interval
+from flywheel.evaluation.settings import Bootstrap, Evaluate
+from flywheel.labels.shares import quantile_of_t
 from flywheel.monitoring.settings import Satisfaction
 
 
@@ -20,10 +22,10 @@ def satisfaction(
 ) -> dict[str, Any]:
     """The mean rating of the last days in each cohort with its interval, and its gap to the best cohort of its group.
 
-    Days of the ratings are resampled in blocks, as everywhere: a bad day hits a cohort as a whole. The intervals of the gaps
-    are simultaneous: all gaps between any two cohorts of all groups lie in theirs at once in `confidence` of all cases (the
-    largest studentised difference of each sample; Romano and Wolf, 2005). So it does not matter that the best one was looked
-    for, nor how many cohorts there are. A cohort with few ratings is counted, and not compared.
+    Days of the ratings are resampled in blocks, as everywhere: a bad day hits a cohort as a whole. A gap has Student's interval,
+    with as many degrees of freedom as there are blocks but one, corrected for all pairs of cohorts that could have been compared
+    (Bonferroni). So all gaps lie in their intervals at once in `confidence` of all cases, and it does not matter that the best
+    one was looked for, nor how many cohorts there are. A cohort with few ratings is counted, and not compared.
     """
     start = as_of - dt.timedelta(days=limits.days)
     moments = ratings["received_at"]
@@ -62,7 +64,8 @@ def satisfaction(
             estimate = float(value[is_mine].mean())
             entry["rating"] = {"value": estimate, "low": low, "high": high}
             means[group, str(name)] = estimate, sampled
-    width = _simultaneous(means, params.bootstrap.confidence)
+    n_cohorts = [sum(one["rating"] is not None for one in entries) for entries in found["groups"].values()]
+    width = _width(n_cohorts, n_days, params.bootstrap)
     for group, entries in found["groups"].items():
         judged = [one for one in entries if one["rating"] is not None]
         if len(judged) < 2:
@@ -74,20 +77,11 @@ def satisfaction(
     return found
 
 
-def _simultaneous(means: dict[tuple[str, str], tuple[float, np.ndarray]], confidence: float) -> float:
-    """How many standard errors wide each gap's interval is on each side, so that all of them hold at once."""
-    names = list(means)
-    largest = None
-    for at, mine in enumerate(names):
-        for other in names[at + 1 :]:
-            if mine[0] != other[0]:
-                continue
-            gap = means[mine][1] - means[other][1]
-            error = float(np.nanstd(gap))
-            if error > 0:
-                far = np.abs(gap - (means[mine][0] - means[other][0])) / error
-                largest = far if largest is None else np.fmax(largest, far)
-    return float(np.nanquantile(largest, confidence)) if largest is not None else 0.0
+def _width(n_cohorts: Sequence[int], n_days: int, params: Bootstrap) -> float:
+    """How many standard errors wide the interval of a gap is on each side, so that those of all pairs hold at once."""
+    n_pairs = sum(n * (n - 1) // 2 for n in n_cohorts)
+    n_blocks = n_days // block_length(n_days, params.block_days)
+    return quantile_of_t(1 - (1 - params.confidence) / 2 / max(n_pairs, 1), max(n_blocks - 1, 1))
 
 
 def _gap(mine: tuple[float, np.ndarray], best: tuple[float, np.ndarray], width: float) -> dict[str, float | None]:

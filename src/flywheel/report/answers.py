@@ -27,11 +27,11 @@ class Answer(Params):
     @model_validator(mode="after")
     def _check(self) -> Answer:
         if self.status not in (HEARD, LEARNED, REFUSED) and not FIXED.fullmatch(self.status):
-            raise ValueError(f"status: found {self.status!r}; allowed is {ALLOWED}")
+            raise ValueError(f"the status should be {ALLOWED}")
         if self.reason is not None and not self.reason.strip():
-            raise ValueError("reason: it is empty; say in words why, or leave the key out")
+            raise ValueError("the reason is empty; say in words why, or leave the key out")
         if self.status == REFUSED and self.reason is None:
-            raise ValueError(f"reason: the key is missing; users who hear {REFUSED!r} want to know why")
+            raise ValueError(f"the reason is missing; users who hear {REFUSED!r} want to know why")
         return self
 
 

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from flywheel.evaluation.evidence import Curves, Gains, Reliable, ReliableCohorts
+from flywheel.labels.settings import OTHER
 from flywheel.labels.voices_evidence import VoicesHeard
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 
@@ -210,13 +211,14 @@ def voices(found: VoicesHeard, most: int = 6) -> Figure:
     """Texts, mood, and the share of the largest topics by week, with intervals; a week with few texts has no mood."""
     weeks = found["weeks"]
     chosen = sorted((one for one in found["topics"] if one["texts"]), key=lambda one: -one["texts"])[:most]
+    chosen.sort(key=lambda one: one["topic"] == OTHER)
     is_part = [one["days"] < 7 for one in weeks]
     with plt.rc_context(RC):
         figure, panels = plt.subplots(2, 4, figsize=(13, 5.6), sharex=True)
         volume, mood, *shares = panels.flat
         faces = ["white" if part else "#56B4E9" for part in is_part]
         volume.bar(range(len(weeks)), _get(weeks, "texts"), color=faces, edgecolor="#56B4E9", width=0.8)
-        volume.set(title="Texts a week")
+        volume.set(title="Texts a week", axisbelow=True)
         judged = [
             (at, one["sentiment"])
             for at, one in enumerate(weeks)
@@ -231,7 +233,7 @@ def voices(found: VoicesHeard, most: int = 6) -> Figure:
                 continue
             points = [(at, one["shares"][topic["topic"]]) for at, one in enumerate(weeks) if one["texts"]]
             _with_band(panel, points, is_part, "#0072B2")
-            panel.set(title=topic["topic"][:LONGEST_NAME])
+            panel.set_title(f"{topic['topic'][:LONGEST_NAME]}: share of texts")
             panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         top = max((one["shares"][topic["topic"]]["value"] for one in weeks for topic in chosen), default=0.0)
         for panel in shares:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from flywheel.labels.settings import OTHER
 from flywheel.labels.voices_evidence import TopicSaid, VoicesHeard
 from flywheel.monitoring.evidence import Health, Satisfied, SatisfiedCohort
@@ -37,12 +35,12 @@ def _volume(voices: VoicesHeard) -> str:
     from_users = f" from {voices['users']:,} users" if voices["users"] is not None else ""
     said = (
         f"{voices['texts']:,} {_texts(voices['texts'])}{from_users} since {voices['start']}, {recent['texts']:,} of them in "
-        f"the last {_days(recent)} days"
+        f"the last {recent['days']} days"
     )
-    if _days(before) < WEEK:
+    if before["days"] < WEEK:
         return f"{said}.\n"
-    rates = [WEEK * one["texts"] / _days(one) for one in (recent, before)]
-    return f"{said}: {rates[0]:.0f} a week, after {rates[1]:.0f} a week in the {_days(before)} days before.\n"
+    rates = [WEEK * one["texts"] / one["days"] for one in (recent, before)]
+    return f"{said}: {rates[0]:.0f} a week, after {rates[1]:.0f} a week in the {before['days']} days before.\n"
 
 
 def _topics(voices: VoicesHeard) -> str:
@@ -70,13 +68,13 @@ def _topics(voices: VoicesHeard) -> str:
         "texts",
         "users",
         "share",
-        f"last {_days(voices['recent'])} days",
-        f"{_days(voices['before'])} days before",
+        f"last {voices['recent']['days']} days",
+        f"{voices['before']['days']} days before",
         "mood",
     ]
-    other = next(one for one in voices["topics"] if one["topic"] == OTHER)
-    left = f"{percent(other['share']['value'], 0)} of the texts fit no topic"
-    advice = "" if other["share"]["value"] < MANY_OTHER else ": add topics or phrases under `voices.topics` in `conf/`"
+    other = sum(one["texts"] for one in voices["topics"] if one["about"] == OTHER)
+    left = f"{_share(other, voices['texts'])} of the texts fit no topic"
+    advice = "" if other < MANY_OTHER * voices["texts"] else ": add topics or phrases under `voices.topics` in `conf/`"
     return f"{table(header, rows, words=2)}\n{left}{advice}.\n"
 
 
@@ -85,8 +83,8 @@ def _changes(voices: VoicesHeard) -> str:
     recent, before = voices["recent"], voices["before"]
     if min(recent["texts"], before["texts"]) < voices["min_texts"]:
         return (
-            f"{recent['texts']:,} {_texts(recent['texts'])} in the last {_days(recent)} days, after {before['texts']:,} in the "
-            f"{_days(before)} days before, are too few to say whether topics changed.\n"
+            f"{recent['texts']:,} {_texts(recent['texts'])} in the last {recent['days']} days, after {before['texts']:,} in "
+            f"the {before['days']} days before, are too few to say whether topics changed.\n"
         )
     lines = []
     for trend in ("more", "less"):
@@ -94,15 +92,17 @@ def _changes(voices: VoicesHeard) -> str:
             if one["trend"] == trend:
                 shares = [_share(one["before_texts"], before["texts"]), _share(one["recent_texts"], recent["texts"])]
                 lines.append(
-                    f"**{one['topic']}** became {trend} common: from {shares[0]} of the texts to {shares[1]} in the last "
-                    f"{_days(recent)} days."
+                    f"**{escape(one['topic'])}** became {trend} common: from {shares[0]} of the texts to {shares[1]} in the "
+                    f"last {recent['days']} days."
                 )
     if not lines:
-        lines.append(f"No topic is shown to have become more or less common in the last {_days(recent)} days.")
+        lines.append(f"No topic is shown to have become more or less common in the last {recent['days']} days.")
     rare = [one for one in _by_volume(voices) if one["trend"] == "too few" and one["texts"]]
     if rare:
-        named = ", ".join(f"{one['topic']} ({one['recent_texts']:,} {_texts(one['recent_texts'])})" for one in rare)
-        lines.append(f"Too few in the last {_days(recent)} days to say: {named}.")
+        named = ", ".join(
+            f"{escape(one['topic'])} ({one['recent_texts']:,} {_texts(one['recent_texts'])})" for one in rare
+        )
+        lines.append(f"Too few in the last {recent['days']} days to say: {named}.")
     return " ".join(lines) + "\n"
 
 
@@ -116,7 +116,11 @@ def _mood(voices: VoicesHeard) -> str:
         if one["texts"] >= voices["min_texts"] and one["sentiment"] and one["topic"] != OTHER
     ]
     ordered = sorted(judged, key=lambda one: one["sentiment"]["value"] if one["sentiment"] else 0.0)
-    ends = f" It is worst in *{ordered[0]['topic']}* and best in *{ordered[-1]['topic']}*." if len(ordered) > 1 else ""
+    ends = (
+        f" It is worst in *{escape(ordered[0]['topic'])}* and best in *{escape(ordered[-1]['topic'])}*."
+        if len(ordered) > 1
+        else ""
+    )
     cut = f" {voices['cut']:,} were read up to {voices['max_chars']:,} characters only." if voices["cut"] else ""
     return (
         f"The mood of all texts is {with_interval(feeling, 2, sign=True)}, between -1 and +1.{ends} It is read from English "
@@ -143,10 +147,11 @@ def _phrases(voices: VoicesHeard) -> str:
     header = [
         "phrase that rises",
         "users lately",
-        f"texts of the last {_days(recent)} days",
-        f"of {_days(before)} days before",
+        f"texts of the last {recent['days']} days",
+        f"of {before['days']} days before",
     ]
-    return table(header, rows)
+    lead = f"Of {risen['compared']:,} phrases that enough different users wrote lately, these rose by more than chance:"
+    return f"{lead}\n\n{table(header, rows)}"
 
 
 def _weeks(voices: VoicesHeard, weeks: int) -> str:
@@ -166,8 +171,9 @@ def _weeks(voices: VoicesHeard, weeks: int) -> str:
         )
     return (
         table(["week of", "texts", "mood", *names], rows)
-        + "\nIn brackets: 95% intervals, Wilson's for shares and Student's for moods, as if each text stood by itself. A topic "
-        "counts as changed where Newcombe's interval, corrected for the number of topics (Bonferroni), says so.\n"
+        + f"\nIn brackets: {voices['confidence']:.0%} intervals, Wilson's for shares and Student's for moods, as if each text "
+        "stood by itself. A topic counts as changed where Newcombe's interval, corrected for the number of topics "
+        f"(Bonferroni), says so. From fewer than {voices['min_texts']:,} texts nothing is concluded.\n"
     )
 
 
@@ -230,11 +236,6 @@ def _rated(one: SatisfiedCohort) -> float:
 def _by_volume(voices: VoicesHeard) -> list[TopicSaid]:
     """The topics, the largest first, and last what fits none."""
     return sorted(voices["topics"], key=lambda one: (one["topic"] == OTHER, -one["texts"]))
-
-
-def _days(period: object) -> int:
-    start, end = (dt.date.fromisoformat(period[name]) for name in ("start", "end"))  # type: ignore[index]
-    return (end - start).days
 
 
 def _share(k: int, n: int) -> str:

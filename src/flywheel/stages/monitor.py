@@ -79,6 +79,7 @@ def main(params: MonitorParams) -> str:
         ),
         "learned": learned_from(
             files.read_parquet(files.VOICES),
+            features,
             revisions,
             params.windows.training(as_of),
             trained_on(champion.card) if champion else None,

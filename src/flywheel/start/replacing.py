@@ -32,6 +32,7 @@ RESULTS = (
     "data/valid",
     "data/rejected",
     "data/labels.parquet",
+    "data/voices.parquet",
     "data/features",
     "data/vintages",
     "decisions",
