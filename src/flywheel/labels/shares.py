@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from typing_extensions import TypedDict
+
+if TYPE_CHECKING:  # slow to import, and the report needs only the types
+    import pandas as pd
 
 
 MANY = 200  # degrees of freedom

@@ -67,7 +67,10 @@ def test_without_a_released_champion_nothing_is_fixed() -> None:
         ),
         (f"{OURS}  late: {{status: done}}\n", "'done'}; the status should be heard; in training data; fixed in v0.2.0"),
         (f"{OURS}  late: {{status: fixed in 2}}\n", "'fixed in 2'}; the status should be"),
-        (f"{OURS}  late: {{status: won't do}}\n", "answers.late: found {'status': \"won't do\"}; the reason is missing"),
+        (
+            f"{OURS}  late: {{status: won't do}}\n",
+            "answers.late: found {'status': \"won't do\"}; the reason is missing",
+        ),
         (f"{OURS}  late: {{status: won't do, reason: ' '}}\n", "the reason is empty"),
         (f"{OURS}  late: {{status: heard, why: x}}\n", "answers.late.why: unknown key"),
         (f"{OURS}  late: heard\n", "answers.late: found 'heard'"),
