@@ -49,7 +49,7 @@ def tickets() -> pd.DataFrame:
 
 @pytest.mark.parametrize("topic", PATTERNS)
 def test_the_phrases_find_most_of_a_topic_and_little_else(tickets: pd.DataFrame, topic: str) -> None:
-    """Recall and precision by topic. Whoever wrote the phrases has read tickets, as a team has, so this is no test on new ones."""
+    """Recall and precision by topic. Who wrote the phrases has read tickets, as a team has: this is no test on new ones."""
     is_found, is_hidden = tickets["found"] == topic, tickets["hidden"] == topic
     both = (is_found & is_hidden).sum()
     assert both / is_hidden.sum() >= 0.55

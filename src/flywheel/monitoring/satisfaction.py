@@ -22,10 +22,10 @@ def satisfaction(
 ) -> dict[str, Any]:
     """The mean rating of the last days in each cohort with its interval, and its gap to the best cohort of its group.
 
-    Days of the ratings are resampled in blocks, as everywhere: a bad day hits a cohort as a whole. A gap has Student's interval,
-    with as many degrees of freedom as there are blocks but one, corrected for all pairs of cohorts that could have been compared
-    (Bonferroni). So all gaps lie in their intervals at once in `confidence` of all cases, and it does not matter that the best
-    one was looked for, nor how many cohorts there are. A cohort with few ratings is counted, and not compared.
+    Days of the ratings are resampled in blocks, as everywhere: a bad day hits a cohort as a whole. A gap has Student's
+    interval, with as many degrees of freedom as there are blocks but one, corrected for all pairs of cohorts that could have
+    been compared (Bonferroni). So all gaps lie in their intervals at once in `confidence` of all cases, and it does not matter
+    that the best one was looked for, nor how many cohorts there are. A cohort with few ratings is counted, and not compared.
     """
     start = as_of - dt.timedelta(days=limits.days)
     moments = ratings["received_at"]
