@@ -16,7 +16,7 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.evaluation import intervals, metrics, pooled
-from flywheel.evaluation.cohorts import cohort_names
+from flywheel.evaluation.bands import cohort_names
 from flywheel.evaluation.compare import agreement, compare, compared, only_values
 from flywheel.evaluation.evidence import Behaviours, Cost, Decision, Probed, Robust
 from flywheel.evaluation.gaps import gaps

@@ -34,7 +34,7 @@ from planted import LEAK, MOST_TREES, History, Laborious, blurred, shuffled
 
 import bench
 from flywheel.evaluation import cost
-from flywheel.evaluation.cohorts import cohort_names
+from flywheel.evaluation.bands import cohort_names
 from flywheel.evaluation.compare import evaluation_rows
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.settings import Cohort

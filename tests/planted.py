@@ -20,6 +20,7 @@ from flywheel.data import tables
 from flywheel.data.collection import storable
 from flywheel.features.days import LEDGER
 from flywheel.labels.conclude import conclude
+from flywheel.labels.voices import understand
 from flywheel.model import artifact, contract
 from flywheel.model.fit import Rows, describe_features, fit, importance, straight
 from flywheel.params import Params, parse, sections
@@ -227,15 +228,16 @@ def open_source(options: Mapping[str, Any]) -> PlantedSource:
 def write_valid(
     predictions: Mapping[int, Sequence[Mapping[str, Any]]], said: Mapping[int, Sequence[Mapping[str, Any]]]
 ) -> None:
-    """Write `data/valid/` and `data/labels.parquet` as `validate` and `label` do, from good rows of each day."""
+    """Write `data/valid/`, labels and topics as `validate` and `label` do, from good rows of each day."""
     for name, by_day in (("predictions", predictions), ("feedback", said)):
         for number in sorted({*predictions, *said}):
             frame = typed(name, table(name, by_day.get(number, [])))
             files.write_parquet(tables.day_path(files.VALID, name, day(number)), frame)
     rows = table("feedback", [row for rows in said.values() for row in rows])
     served = typed("predictions", table("predictions", [row for rows in predictions.values() for row in rows]))
-    end = day(max({*predictions, *said}) + 1)
-    write_revisions(conclude(typed("feedback", rows), served, settings(LabelParams).label, end).revisions)
+    end, params = day(max({*predictions, *said}) + 1), settings(LabelParams)
+    write_revisions(conclude(typed("feedback", rows), served, params.label, end).revisions)
+    files.write_parquet(files.VOICES, understand(typed("feedback", rows), params.voices).drop(columns="text"))
 
 
 def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:

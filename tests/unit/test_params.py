@@ -368,7 +368,7 @@ def test_a_stage_reads_its_own_sections_from_params_yaml(tmp_path: Path) -> None
     """Sections of other stages are none of its business, even when they are wrong."""
     values = changed("gate/max_ece", "wrong")
     found = load(LabelParams, written(as_text(values), tmp_path))
-    assert {"clock", "label"} == set(found.model_dump())
+    assert {"clock", "label", "voices"} == set(found.model_dump())
 
 
 def test_what_is_composed_comes_back_from_the_file(tmp_path: Path) -> None:

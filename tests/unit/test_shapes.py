@@ -16,6 +16,7 @@ from flywheel.errors import DataError
 from flywheel.evaluation.cost import read_timed
 from flywheel.evaluation.evidence import read_cost, read_curves, read_decision, read_evidence
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
+from flywheel.labels.voices_evidence import read_voices
 from flywheel.model.card import read_card, read_champion
 from flywheel.model.fitted import read_fitted
 from flywheel.monitoring.evidence import read_drift, read_health, read_triggered
@@ -28,6 +29,7 @@ READERS: dict[Path, Callable[[], Any]] = {
     files.QUALITY: read_quality,
     files.LABEL_REPORT: read_labels_made,
     files.FEEDBACK_REPORT: read_feedback_said,
+    files.VOICES_REPORT: read_voices,
     files.METRICS: read_evidence,
     files.COST: read_cost,
     files.LATENCY: read_timed,

@@ -1,4 +1,4 @@
-"""Commands that decide what reaches production: gate, accept, release, rollback, audit, explain."""
+"""Commands that decide what reaches production: gate, accept, release, rollback, audit, explain, thanks."""
 
 from __future__ import annotations
 
@@ -156,6 +156,41 @@ def explain(
         print(command)
 
 
+def thanks(
+    version: Annotated[str, typer.Option(help="The released version, such as v0.2.0.")],
+) -> None:
+    """Prints a message, as a line of JSON, for each user whose claim a release learned from and who was right."""
+    import json
+
+    from flywheel import files
+    from flywheel.data import tables
+    from flywheel.loop.thanks import release_of
+    from flywheel.loop.thanks import thanks as messages
+    from flywheel.params import load
+    from flywheel.release.settings import ThanksParams
+
+    params = load(ThanksParams)
+    as_of = params.clock.as_of
+    made = release_of(params.project.name, version)
+    if made["known_before"] > as_of:
+        raise ConfigError(
+            f"{version} knew labels up to {made['known_before']}, and the clock of this tree stands at {as_of}. Check out a "
+            "later commit, or move the clock with: flywheel tick"
+        )
+    days = [day for day in tables.stored_days(files.VALID, "predictions") if day < as_of]
+    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value"]
+    known = [day for day in tables.stored_days(files.VALID, "feedback") if day < made["known_before"]]
+    found = messages(
+        tables.read_days(files.VALID, "feedback", known, columns),
+        tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at"]),
+        files.read_parquet(files.LABELS),
+        made,
+        as_of,
+    )
+    for one in found:
+        print(json.dumps(one, ensure_ascii=False))
+
+
 def _refuse_if_broken(links: list[Link]) -> None:
     broken = [f"{link.name} ({link.found})" for link in links if not link.holds]
     if broken:
@@ -170,4 +205,4 @@ def _composed(params: str, conf: Path) -> dict[str, Any]:
     return compose(noted(params), conf)
 
 
-COMMANDS = (gate, accept, release, rollback, audit, explain)
+COMMANDS = (gate, accept, release, rollback, audit, explain, thanks)

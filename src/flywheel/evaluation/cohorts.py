@@ -9,21 +9,12 @@ import pandas as pd
 
 from flywheel.errors import ConfigError
 from flywheel.evaluation import intervals
+from flywheel.evaluation.bands import cohort_names
 from flywheel.evaluation.calibration import calibration, reliability
 from flywheel.evaluation.compare import Scores, compared, others_of
 from flywheel.evaluation.decisions import flips_of
 from flywheel.evaluation.harm import p_worse
-from flywheel.evaluation.settings import Cohort, Evaluate
-
-
-def cohort_names(column: pd.Series, cohort: Cohort) -> pd.Series:
-    """The cohort of each row: the value itself, or the band `500-1000` that a number falls into (left edge included)."""
-    if cohort.edges is None:
-        return column
-    edges = [-np.inf, *cohort.edges, np.inf]
-    middle = [f"{low:g}-{high:g}" for low, high in zip(cohort.edges, cohort.edges[1:], strict=False)]
-    names = [f"under {cohort.edges[0]:g}", *middle, f"{cohort.edges[-1]:g} and more"]
-    return pd.cut(column, edges, right=False, labels=names).astype("str")
+from flywheel.evaluation.settings import Evaluate
 
 
 def by_cohort(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any]:

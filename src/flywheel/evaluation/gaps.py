@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from flywheel.evaluation import intervals
-from flywheel.evaluation.cohorts import cohort_names
+from flywheel.evaluation.bands import cohort_names
 from flywheel.evaluation.compare import Scores, reference_of
 from flywheel.evaluation.harm import p_above
 from flywheel.evaluation.settings import Evaluate

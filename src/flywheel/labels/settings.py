@@ -1,10 +1,11 @@
-"""Settings of the labels: the section label."""
+"""Settings of the labels, the section label, and of what users write, the section voices."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from flywheel.params import Count, Days, Names, Params, Share
 
@@ -69,3 +70,61 @@ class Label(Params):
     revisit_days: Annotated[tuple[Count, ...], Field(strict=False)]
     max_iterations: Count
     quarantine: Quarantine
+
+
+OTHER = "other"  # the topic of a text that no phrase is found in
+GAP = "..."
+_WORD = r"[^\W_]+(?:['’-][^\W_]+)*\*?"
+_PHRASE = re.compile(rf"{_WORD}(?: (?:\.\.\. )?{_WORD})*")
+MOST_WORDS, MOST_GAPS = 8, 2  # of a phrase: so looking for it takes a time in proportion to the text
+
+
+def _check_phrases(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    for one in phrases:
+        words = one.split(" ")
+        if len(one) > 100 or not _PHRASE.fullmatch(one) or len(words) > MOST_WORDS or words.count(GAP) > MOST_GAPS:
+            raise ValueError(
+                f"{one[:100]!r} should be plain words with one space between them, at most {MOST_WORDS}. A * at the end of a "
+                f"word stands for any ending, and {GAP} between two words for up to five others, at most {MOST_GAPS} times"
+            )
+    return phrases
+
+
+Phrases = Annotated[Names, AfterValidator(_check_phrases)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class Topic(Params):
+    about: Literal["output", "input", "product", "praise"]
+    input: str | None = None
+    phrases: Annotated[dict[Language, Phrases], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_input(self) -> Topic:
+        if self.input is not None and self.about != "input":
+            raise ValueError(f"input: {self.input!r} is named, so about should be input, not {self.about}")
+        return self
+
+
+class Rising(Params):
+    recent_days: Days
+    before_days: Days
+    min_users: Annotated[int, Field(ge=3)]
+    top: Count
+
+
+TopicName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(?:[ -][a-z0-9]+)*$", max_length=40)]
+
+
+class Voices(Params):
+    max_chars: Annotated[int, Field(ge=100, le=5_000)]
+    min_texts: Annotated[int, Field(ge=10)]
+    neutral: Names
+    rising: Rising
+    topics: dict[TopicName, Topic]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Voices:
+        if OTHER in self.topics:
+            raise ValueError(f"{OTHER!r} is what fits no topic; give this topic another name")
+        return self

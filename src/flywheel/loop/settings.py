@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from flywheel.data.settings import Collect, Contract, Source, Validate
 from flywheel.evaluation.settings import Evaluate, Gate
 from flywheel.features.settings import Features
-from flywheel.labels.settings import Label
+from flywheel.labels.settings import Label, Voices
 from flywheel.model.settings import Model, Train, Windows
 from flywheel.monitoring.settings import Monitor, Trigger
 from flywheel.params import Clock, Params, Project
@@ -33,6 +33,7 @@ class AllParams(Params):
     contract: Contract
     validate_: Annotated[Validate, Field(alias="validate")]
     label: Label
+    voices: Voices
     features: Features
     windows: Windows
     train: Train
@@ -64,6 +65,12 @@ class AllParams(Params):
                 if f"in_{column}" not in inputs:
                     known = ", ".join(sorted(name.removeprefix("in_") for name in inputs))
                     raise ValueError(f"{key}: '{column}' is not an input column. Columns: {known}")
+        for name, topic in self.voices.topics.items():
+            if topic.input is not None and f"in_{topic.input}" not in inputs:
+                known = ", ".join(sorted(one.removeprefix("in_") for one in inputs))
+                raise ValueError(
+                    f"voices.topics.{name}.input: '{topic.input}' is not an input column. Columns: {known}"
+                )
         if self.project.derive is None:  # what that function adds is known to stage evaluate alone, which checks again
             acceptable = ["candidate", "served_at", *sorted(self.features.columns)]
             for name in self.evaluate.leaks.accepted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
@@ -71,6 +72,11 @@ def read_card(folder: Path) -> Card:
 def read_champion() -> Card | None:
     """The champion's card; None where there is no champion yet."""
     return shapes.read_if_there(files.CHAMPION / "card.json", Card)
+
+
+def trained_on(card: Card) -> tuple[dt.date, dt.date]:
+    """The first day of a model's training window, and the day before which it knew labels."""
+    return dt.date.fromisoformat(card["training_window"][0]), dt.date.fromisoformat(card["labels_known_before"])
 
 
 def identity(folder: Path) -> str | None:

@@ -76,8 +76,36 @@ class DriftWindow(TypedDict):
     weighted_share: float | None
 
 
+class SatisfiedCohort(TypedDict):
+    """The mean rating (-1 to +1) of a cohort, and its gap to the best of its group; null where there are too few ratings."""
+
+    cohort: str
+    ratings: int
+    rating: Interval | None
+    gap: Interval | None
+
+
+class Satisfied(TypedDict):
+    """Satisfaction by cohort over the last days. The intervals of all gaps hold at once."""
+
+    start: DayText
+    end: DayText
+    ratings: int
+    min_ratings: int
+    confidence: float
+    groups: dict[str, list[SatisfiedCohort]]
+
+
+class LearnedFrom(TypedDict):
+    """The predictions that users wrote about, and of how many the models learned what happened."""
+
+    predictions: int
+    candidate: int
+    champion: int
+
+
 class Health(TypedDict):
-    """`reports/monitor.json`."""
+    """`reports/monitor.json`. Files of earlier versions have no satisfaction by cohort, and do not say what was learned."""
 
     as_of: DayText
     champion: str | None
@@ -88,6 +116,8 @@ class Health(TypedDict):
     new_labels: int | None
     drift_windows: list[DriftWindow]
     unknown_categories: dict[str, float]
+    satisfaction: NotRequired[Satisfied]
+    learned: NotRequired[dict[str, LearnedFrom]]
 
 
 class Histogram(TypedDict):

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flywheel.data.weeks import monday
 from flywheel.evaluation import intervals, metrics
 from flywheel.evaluation.settings import Evaluate
 from flywheel.labels.revisions import sure
 from flywheel.model import artifact
-from flywheel.monitoring.service import monday
 from flywheel.monitoring.settings import Monitor
 from flywheel.monitoring.windows import between
 

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
 
 from flywheel import files
 from flywheel.data import tables
-
-
-def monday(moments: pd.Series) -> pd.Series:
-    """The Monday of each moment's week, as text."""
-    day = moments.dt.tz_localize(None).dt.normalize()
-    first = day - pd.to_timedelta(day.dt.weekday, unit="D")
-    text: pd.Series[str] = first.dt.strftime("%Y-%m-%d")
-    return text
+from flywheel.data.weeks import days_of_week, monday
+from flywheel.labels.shares import wilson
 
 
 def latest_day(days: list[dt.date]) -> dict[str, Any]:
@@ -39,22 +32,13 @@ def mean_rating(ratings: pd.Series, confidence: float) -> dict[str, float] | Non
     n = len(ratings)
     if n == 0:
         return None
-    share = float(ratings.mean() + 1) / 2
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return {"value": 2 * share - 1, "low": 2 * (middle - half) - 1, "high": 2 * (middle + half) - 1}
+    up = wilson(float(ratings.mean() + 1) / 2 * n, n, confidence)
+    return {end: 2 * share - 1 for end, share in up.items() if isinstance(share, float)}
 
 
 def logs_errors(days: list[dt.date]) -> bool:
     """Whether the table of predictions says which of them failed."""
     return tables.has_column(files.VALID, "predictions", days[-1], "error")
-
-
-def days_of_week(week: str, first: dt.date, end: dt.date) -> int:
-    """How many of the seven days of a week, named by its Monday, lie between the first day and, not included, the end."""
-    start = dt.date.fromisoformat(week)
-    return (min(start + dt.timedelta(days=7), end) - max(start, first)).days
 
 
 def service_by_week(days: list[dt.date], as_of: dt.date, confidence: float) -> list[dict[str, Any]]:
@@ -90,3 +74,10 @@ def service_by_week(days: list[dt.date], as_of: dt.date, confidence: float) -> l
         }
         for name, row in zip(frame.index, frame.to_dict("records"), strict=True)
     ]
+
+
+def ratings_of(days: list[dt.date]) -> pd.DataFrame:
+    """The ratings that came on some days: prediction_id, received_at and value."""
+    columns = ["prediction_id", "received_at", "channel", "value"]
+    said = tables.read_days(files.VALID, "feedback", days, columns)
+    return said.loc[said["channel"] == "rating", ["prediction_id", "received_at", "value"]]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from flywheel.data.settings import Validate
-from flywheel.params import Clock, Count, Day, Params, Share
+from flywheel.params import Clock, Count, Day, Days, Params, Share
 
 
 class Drift(Params):
@@ -20,8 +20,15 @@ class Drift(Params):
     window_days: Count
 
 
+class Satisfaction(Params):
+    days: Days
+    min_ratings: Annotated[int, Field(ge=30)]
+    min_days: Annotated[int, Field(ge=7)]
+
+
 class Monitor(Params):
     drift: Drift
+    satisfaction: Satisfaction
     min_labelled_share: Share
     min_positives: Count
 

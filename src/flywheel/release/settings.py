@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flywheel.evaluation.settings import Gate
-from flywheel.params import Params, Project
+from flywheel.params import Clock, Params, Project
 
 
 class ReleaseParams(Params):
@@ -16,3 +16,10 @@ class DecisionParams(Params):
     """What deciding again needs."""
 
     gate: Gate
+
+
+class ThanksParams(Params):
+    """What thanking users needs."""
+
+    clock: Clock
+    project: Project

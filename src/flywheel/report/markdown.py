@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flywheel.evaluation.evidence import Interval
+from flywheel.labels.shares import Estimate
 
 MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
 
@@ -42,7 +43,7 @@ def percent(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}%}"
 
 
-def with_interval(found: Interval, digits: int, sign: bool = False) -> str:
+def with_interval(found: Interval | Estimate, digits: int, sign: bool = False) -> str:
     """A value with its interval."""
     value, low, high = (number(one, digits, sign) for one in (found["value"], found["low"], found["high"]))
     return f"{value} [{low}, {high}]" if found["low"] is not None else value

@@ -16,6 +16,7 @@ from flywheel.evaluation.evidence import (
     Slices,
 )
 from flywheel.labels.evidence import FeedbackSaid, LabelsMade
+from flywheel.labels.voices_evidence import VoicesHeard
 from flywheel.monitoring.evidence import Drift, Health
 from flywheel.params import Project
 from flywheel.report.candidate import (
@@ -33,6 +34,7 @@ from flywheel.report.candidate import (
 from flywheel.report.data import corrections, data_quality, drift, labels, service
 from flywheel.report.markdown import MARKS, escape
 from flywheel.report.settings import Report
+from flywheel.report.voices import what_users_say
 
 
 class Evidence(TypedDict):
@@ -41,6 +43,7 @@ class Evidence(TypedDict):
     quality: Quality
     labels: LabelsMade
     feedback: FeedbackSaid
+    voices: VoicesHeard
     metrics: Measured
     cohorts: Cohorts
     leaks: Probed
@@ -73,6 +76,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         cost(evidence["cost"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
+        what_users_say(evidence["voices"], evidence["monitor"], params.weeks),
         service(evidence["monitor"], params.weeks),
         data_quality(evidence["quality"]),
         *([corrections(evidence["quality"])] if evidence["quality"].get("corrections") else []),

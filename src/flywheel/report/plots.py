@@ -17,8 +17,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from flywheel.evaluation.evidence import Curves, Gains, Reliable, ReliableCohorts
+from flywheel.labels.settings import OTHER
+from flywheel.labels.voices_evidence import VoicesHeard
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 
 mpl.use("Agg")
@@ -204,6 +207,53 @@ def weekly(monitor: Health) -> Figure:
         return figure
 
 
+def voices(found: VoicesHeard, most: int = 6) -> Figure:
+    """Texts, mood, and the share of the largest topics by week, with intervals; a week with few texts has no mood."""
+    weeks = found["weeks"]
+    chosen = sorted((one for one in found["topics"] if one["texts"]), key=lambda one: -one["texts"])[:most]
+    chosen.sort(key=lambda one: one["topic"] == OTHER)
+    is_part = [one["days"] < 7 for one in weeks]
+    with plt.rc_context(RC):
+        figure, panels = plt.subplots(2, 4, figsize=(13, 5.6), sharex=True)
+        volume, mood, *shares = panels.flat
+        faces = ["white" if part else "#56B4E9" for part in is_part]
+        volume.bar(range(len(weeks)), _get(weeks, "texts"), color=faces, edgecolor="#56B4E9", width=0.8)
+        volume.set(title="Texts a week", axisbelow=True)
+        judged = [
+            (at, one["sentiment"])
+            for at, one in enumerate(weeks)
+            if one["sentiment"] and one["sentiment"]["low"] is not None
+        ]
+        mood.axhline(0, color="#b0b0b0", linewidth=1)
+        _with_band(mood, judged, is_part, "#009E73")
+        mood.set(title="Mood (-1 to +1)" if judged else "Mood: too few texts a week")
+        for panel, topic in zip_longest(shares, chosen):
+            if topic is None:
+                panel.set_visible(False)
+                continue
+            points = [(at, one["shares"][topic["topic"]]) for at, one in enumerate(weeks) if one["texts"]]
+            _with_band(panel, points, is_part, "#0072B2")
+            panel.set_title(f"{topic['topic'][:LONGEST_NAME]}: share of texts")
+            panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        top = max((one["shares"][topic["topic"]]["value"] for one in weeks for topic in chosen), default=0.0)
+        for panel in shares:
+            panel.set_ylim(0, min(1.0, 1.4 * top) or 1.0)  # one scale, so that sizes can be compared
+        step = max(1, math.ceil(len(weeks) / 4))
+        shown = list(range(len(weeks)))[::step]
+        for panel in panels[1]:
+            panel.set_xticks(shown, tick_labels([weeks[at]["week"] for at in shown]))
+        figure.supxlabel("week starting; hollow: a part of a week" if any(is_part) else "week starting", fontsize=10)
+        return figure
+
+
+def _with_band(panel: Axes, points: Sequence[tuple[int, Any]], is_part: Sequence[bool], color: str) -> None:
+    """A line through estimates by week, with their intervals."""
+    at, found = [where for where, _ in points], [one for _, one in points]
+    panel.fill_between(at, _get(found, "low"), _get(found, "high"), color=color, alpha=0.2, linewidth=0)
+    values = [(where, one["value"]) for where, one in points]
+    _line(panel, values, is_part, color=color, marker="o", markersize=3)
+
+
 def _says_something(panel: Axes) -> bool:
     """Whether a line of the panel has a point."""
     points = [value for line in panel.lines for value in np.atleast_1d(np.asarray(line.get_ydata(), dtype="float64"))]
@@ -221,11 +271,11 @@ def _line(panel: Axes, points: Sequence[tuple[int, Any]], is_part: Sequence[bool
     """A line through the points; those of a part of a week are hollow."""
     if not points:
         return
-    (line,) = panel.plot(*zip(*points, strict=True), markersize=5, **style)
+    (line,) = panel.plot(*zip(*points, strict=True), **{"markersize": 5, **style})
     hollow = [(at, value) for at, value in points if is_part[at] and value is not None]
     if hollow:
         face: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": line.get_color(), "linestyle": ""}
-        panel.plot(*zip(*hollow, strict=True), markersize=5, marker=style["marker"], **face)
+        panel.plot(*zip(*hollow, strict=True), markersize=style.get("markersize", 5), marker=style["marker"], **face)
 
 
 def drift(found: Drift, n: int = 6) -> Figure:

@@ -15,8 +15,9 @@ from flywheel.labels.claims import VOTES
 from flywheel.labels.conclude import conclude
 from flywheel.labels.quarantine import describe, out_since, quarantine
 from flywheel.labels.revisions import known_before
-from flywheel.labels.settings import Label
+from flywheel.labels.settings import Label, Voices
 from flywheel.labels.summary import describe_feedback, summarize
+from flywheel.labels.voices import describe_voices, understand
 from flywheel.params import Clock, Params
 from flywheel.stages import run_stage
 
@@ -26,19 +27,21 @@ class LabelParams(Params):
 
     clock: Clock
     label: Label
+    voices: Voices
 
 
 def main(params: LabelParams) -> str:
-    """Write `data/labels.parquet`, `data/quarantine.parquet`, `reports/labels.json` and `reports/feedback.json`."""
+    """Write labels, quarantine and topics into `data/`; `labels.json`, `feedback.json` and `voices.json` into `reports/`."""
     upstream = shapes.read(files.VALID / "ledger.json", Ledger)["fingerprint"]
-    mark = fingerprint("label", params.label.model_dump(), upstream)
+    said_of = verdicts.read()
+    judged_by = {name: one.model_dump(mode="json") for name, one in said_of.items()}
+    mark = fingerprint("label", params.label.model_dump(), judged_by, upstream)
     days = [day for day in tables.stored_days(files.VALID, "feedback") if day < params.clock.as_of]
-    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value"]
+    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "text"]
     feedback = tables.read_days(files.VALID, "feedback", days, columns)
     inputs = [f"in_{name}" for name in params.label.prior_by]
     predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at", *inputs])
     claims = tables.in_order(feedback[feedback["channel"].isin(VOTES)], ["received_at", "feedback_id"])
-    said_of = verdicts.read()
     rows = quarantine(claims, params.label.quarantine)
     judged = verdicts.judge(rows, said_of)
     files.write_parquet(files.QUARANTINE, judged.assign(found=judged["found"].map(json.dumps).astype("str")))
@@ -52,6 +55,9 @@ def main(params: LabelParams) -> str:
     found["quarantine"] = describe(judged, out, verdicts.idle(rows, said_of))
     files.write_json(files.LABEL_REPORT, found)
     files.write_json(files.FEEDBACK_REPORT, describe_feedback(feedback, current))
+    voices = understand(feedback, params.voices)
+    files.write_parquet(files.VOICES, voices.drop(columns="text"))
+    files.write_json(files.VOICES_REPORT, describe_voices(voices, days[0], params.clock.as_of, params.voices))
     return f"{len(current):,} labels for {len(predictions):,} predictions ({found['coverage']:.1%})"
 
 

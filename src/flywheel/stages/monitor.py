@@ -12,10 +12,13 @@ from flywheel.features.days import read_features
 from flywheel.features.settings import Features
 from flywheel.labels.revisions import known_before
 from flywheel.model import artifact
+from flywheel.model.card import trained_on
 from flywheel.model.settings import Windows
 from flywheel.monitoring import drift
+from flywheel.monitoring.learned import learned_from
 from flywheel.monitoring.quality import new_labels, quality_by_week, recent
-from flywheel.monitoring.service import latest_day, service_by_week
+from flywheel.monitoring.satisfaction import satisfaction
+from flywheel.monitoring.service import latest_day, ratings_of, service_by_week
 from flywheel.monitoring.settings import Monitor
 from flywheel.monitoring.windows import between, drift_windows, reference_days, unknown_categories
 from flywheel.params import Clock, Params
@@ -53,7 +56,8 @@ def main(params: MonitorParams) -> str:
         **drift.measure(reference, current, params.features.categorical, params.monitor.drift),
     }
     files.write_json(files.DRIFT, found, digits=5)
-    known = known_before(files.read_parquet(files.LABELS), tables.timestamp(as_of))
+    revisions = files.read_parquet(files.LABELS)
+    known = known_before(revisions, tables.timestamp(as_of))
     health = {
         "as_of": as_of.isoformat(),
         "champion": found["champion"],
@@ -66,6 +70,20 @@ def main(params: MonitorParams) -> str:
             features, reference_window, champion, as_of, params.features.categorical, params.monitor.drift
         ),
         "unknown_categories": unknown_categories(current, champion),
+        "satisfaction": satisfaction(
+            ratings_of(days[-params.monitor.satisfaction.days :]),
+            features,
+            as_of,
+            params.evaluate,
+            params.monitor.satisfaction,
+        ),
+        "learned": learned_from(
+            files.read_parquet(files.VOICES),
+            features,
+            revisions,
+            params.windows.training(as_of),
+            trained_on(champion.card) if champion else None,
+        ),
     }
     files.write_json(files.MONITOR, health)
     return f"{found['drifted']} of {found['columns']} columns drifted, {len(health['service'])} weeks"

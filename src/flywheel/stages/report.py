@@ -17,9 +17,11 @@ from flywheel.evaluation.evidence import (
     read_slices,
 )
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
+from flywheel.labels.voices_evidence import read_voices
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.params import Params, Project
-from flywheel.report import plots
+from flywheel.report import plots, you_said
+from flywheel.report.answers import read_answers
 from flywheel.report.page import Evidence, render
 from flywheel.report.settings import Report
 from flywheel.stages import run_stage
@@ -33,12 +35,13 @@ class ReportParams(Params):
 
 
 def main(params: ReportParams) -> str:
-    """Write `reports/report.md` and the pictures in `reports/plots/`."""
+    """Write `reports/report.md`, `reports/you_said.md` and the pictures in `reports/plots/`."""
     metrics, cohorts, _, leaks, robust, cost = read_evidence()
     evidence: Evidence = {
         "quality": read_quality(),
         "labels": read_labels_made(),
         "feedback": read_feedback_said(),
+        "voices": read_voices(),
         "metrics": metrics,
         "cohorts": cohorts,
         "leaks": leaks,
@@ -49,6 +52,8 @@ def main(params: ReportParams) -> str:
         "monitor": read_health(),
         "drift": read_drift(),
     }
+    voices, project = evidence["voices"], params.project
+    answers = read_answers(project.name, [one["topic"] for one in voices["topics"]])
     curves = {name: read_curves(name) for name in by_model(metrics) if name != "base_rate"}
     figures = {
         "models": plots.roc_and_reliability(curves),
@@ -56,11 +61,13 @@ def main(params: ReportParams) -> str:
         "decision": plots.decision(read_gains()),
         "weekly": plots.weekly(evidence["monitor"]),
         "drift": plots.drift(evidence["drift"]),
+        **({"voices": plots.voices(evidence["voices"])} if evidence["voices"]["texts"] else {}),
     }
     pictures = {f"{name}.png": plots.png(figure) for name, figure in figures.items()}
     text = render(evidence, params.project, params.report)
     files.write_folder(files.PLOTS, pictures)
     files.write_text(files.REPORT, text)
+    files.write_text(files.YOU_SAID, you_said.render(voices, evidence["monitor"], answers, project))
     return f"{files.REPORT}, {len(text.splitlines())} lines, {len(pictures)} pictures"
 
 

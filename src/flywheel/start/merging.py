@@ -14,7 +14,7 @@ from flywheel.errors import DataError
 STAYS = ("conf/", "data/", "decisions/", "models/", "reports/", "site/", ".flywheel/")
 STAYS_FILES = ("params.yaml", "dvc.lock", ".flywheel-template")
 # What a project writes anew sooner or later: it takes what the template changed where that fits, else it stays as it is.
-SOFT = ("README.md", "CHANGELOG.md", "LICENSE", "bench/results.json", "docs/quarantine.yaml")
+SOFT = ("README.md", "CHANGELOG.md", "LICENSE", "bench/results.json", "docs/quarantine.yaml", "docs/answers.yaml")
 FOLLOWS = {"bench/results.json": "README.md"}  # whose numbers the README shows
 # Lists of lines without an order: both sides' lines are right.
 UNION = (".gitignore", ".dvcignore")

@@ -33,6 +33,7 @@ RESULTS = (
     "data/rejected",
     "data/labels.parquet",
     "data/quarantine.parquet",
+    "data/voices.parquet",
     "data/features",
     "data/vintages",
     "decisions",

@@ -12,8 +12,9 @@ import pytest
 
 from flywheel import files
 from flywheel.errors import ConfigError, DataError
+from flywheel.evaluation.bands import cohort_names
 from flywheel.evaluation.behaviour import asked, behave
-from flywheel.evaluation.cohorts import cohort_names, reliability_by_cohort
+from flywheel.evaluation.cohorts import reliability_by_cohort
 from flywheel.evaluation.compare import compare, evaluation_rows
 from flywheel.evaluation.cost import read_timed
 from flywheel.evaluation.evidence import read_cost, read_decision, read_evidence

@@ -11,9 +11,10 @@ import pytest
 
 from flywheel import files
 from flywheel.data import tables
+from flywheel.data.weeks import days_of_week, monday
 from flywheel.model import artifact
 from flywheel.monitoring.quality import is_enough, new_labels, quality_by_week
-from flywheel.monitoring.service import days_of_week, latest_day, mean_rating, monday, service_by_week
+from flywheel.monitoring.service import latest_day, mean_rating, service_by_week
 from flywheel.monitoring.windows import between, drift_windows, reference_days, unknown_categories
 from flywheel.stages.monitor import MonitorParams, main
 from tests.planted import (

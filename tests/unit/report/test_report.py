@@ -97,6 +97,66 @@ def week(name: str, first: int) -> Evidence:
     }
 
 
+def topic(name: str, about: str, texts: int, feeling: float, **changes: Any) -> Evidence:
+    """A topic of what users write; nothing about it has changed."""
+    found = {
+        "topic": name,
+        "about": about,
+        "input": None,
+        "texts": texts,
+        "users": texts - 13,
+        "share": triple(texts / 1171),
+        "sentiment": triple(feeling),
+        "recent_texts": texts // 3,
+        "before_texts": texts // 2,
+        "change": triple(0.02),
+        "trend": "not shown",
+    }
+    return found | changes
+
+
+def said_of_all(weeks: list[str]) -> Evidence:
+    """What users write, in `weeks`."""
+    topics = [
+        topic("wrong answer", "output", 311, -0.41),
+        topic("wrong size", "input", 173, -0.16, input="size", trend="more"),
+        topic("thanks", "praise", 97, 0.59),
+        topic("other", "other", 590, 0.08),
+    ]
+    return {
+        "texts": 1171,
+        "users": 997,
+        "cut": 4,
+        "max_chars": 1003,
+        "min_texts": 34,
+        "without_feeling": 283,
+        "confidence": 0.95,
+        "sentiment": triple(0.06),
+        "start": "2030-01-07",
+        "end": "2030-01-31",
+        "recent": {"start": "2030-01-17", "end": "2030-01-31", "days": 14, "texts": 371},
+        "before": {"start": "2030-01-07", "end": "2030-01-17", "days": 21, "texts": 608},
+        "topics": topics,
+        "weeks": [
+            {
+                "week": name,
+                "days": 5 - place,
+                "texts": 141 + place,
+                "users": 131,
+                "sentiment": triple(0.13 + place / 7),
+                "shares": {one["topic"]: triple(0.24) for one in topics},
+                "by_topic": {one["topic"]: 25 + 3 * at + place for at, one in enumerate(topics)},
+            }
+            for place, name in enumerate(weeks)
+        ],
+        "rising": {
+            "compared": 614,
+            "limit": 3.7,
+            "phrases": [{"phrase": "too small", "recent_texts": 38, "before_texts": 15, "users": 36, "z": 4.4}],
+        },
+    }
+
+
 def alone(auc: float | None, only: Evidence | None = None, *hints: str) -> Evidence:
     """What one input alone says of the label."""
     return {"auc": auc, "one_class": only, "hints": [*hints]}
@@ -333,7 +393,22 @@ def evidence(champion: bool = True) -> Evidence:
             ],
             "service": [week(name, place) for place, name in enumerate(weeks)],
             "unknown_categories": {"place": 0.034},
+            "satisfaction": {
+                "start": "2030-01-03",
+                "end": "2030-01-31",
+                "ratings": 818,
+                "min_ratings": 100,
+                "confidence": 0.95,
+                "groups": {
+                    "place": [
+                        {"cohort": "north", "ratings": 411, "rating": triple(0.37), "gap": None},
+                        {"cohort": "south", "ratings": 407, "rating": triple(0.12), "gap": triple(-0.25)},
+                    ]
+                },
+            },
+            "learned": {"wrong answer": {"predictions": 290, "candidate": 222, "champion": 88}},
         },
+        "voices": said_of_all(weeks),
         "drift": {
             "champion": None,
             "reference": {
@@ -482,6 +557,8 @@ NOT_IN_THE_TEXT = re.compile(
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
     r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
     r"|feedback\.ratings|monitor\.(recent|latest_day|new_labels)|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
+    r"|monitor\.(learned|satisfaction\.(min_ratings|groups\.place\.\d\.ratings))|voices\.rising\.(limit|phrases\.\d\.z)"
+    r"|voices\.topics\.\d\.change|voices\.topics\.3\.sentiment\.x|voices\.weeks\.\d\.(users|shares)"
     r"|quality\.total\.days|quality\.recent\.(rows|rejected$|duplicates)"
 )
 
@@ -520,9 +597,10 @@ def test_no_number_in_the_text_comes_from_elsewhere() -> None:
         if told == now
     ]
     names = {"1,000", "20"}  # utility per 1,000 predictions, 20 or more reports
+    scale = {"-1", "+1"}  # of ratings and moods
     counted = {"0", "1", "2", "3.3"}  # how many cohorts moved, slices are confirmed and there are; an edge in a name
     gate = {"0.0314"}  # words of the gate, which reads its own evidence
-    assert set() == set(stayed) - names - counted - gate
+    assert set() == set(stayed) - names - scale - counted - gate
 
 
 def test_the_verdict_stands_first() -> None:
@@ -585,6 +663,11 @@ def with_evil_names() -> Evidence:
     found["decision"]["rules"] = [{"rule": EVIL, "verdict": "pass", "severity": "block", "reason": EVIL}]
     found["metrics"]["about"]["left_out"][0]["why"] = EVIL
     found["monitor"]["unknown_categories"] = {EVIL: 0.034}
+    satisfied = found["monitor"]["satisfaction"]["groups"].pop("place")
+    found["monitor"]["satisfaction"]["groups"] = {EVIL: [one | {"cohort": EVIL} for one in satisfied]}
+    for one in found["voices"]["topics"]:
+        one |= {"topic": EVIL, "input": EVIL}
+    found["voices"]["rising"]["phrases"][0]["phrase"] = EVIL
     return found
 
 
@@ -593,7 +676,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 23 == text.count(SAFE)  # the cohort six times, the input four times
+    assert 42 == text.count(SAFE)  # the cohort six times, the input four times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -640,6 +723,11 @@ NULLABLE = [
     "monitor.service.0.latency_p50_ms",
     "monitor.service.0.latency_p95_ms",
     "monitor.service.0.mean_rating",
+    "monitor.satisfaction.groups.place.1.gap",
+    "voices.users",
+    "voices.sentiment",
+    "voices.topics.0.users",
+    "voices.weeks.0.sentiment",
 ]
 
 
@@ -1055,7 +1143,8 @@ GAINS = {
 
 
 def write(found: Evidence) -> None:
-    """Put the evidence on disk, as the stages before do."""
+    """Put the evidence on disk, as the stages before do, and answers to users, as people do."""
+    files.write_text(files.ANSWERS, "project: planted\nanswers: {}\n")
     files.write_json(files.CURVES / "decision.json", GAINS)
     files.write_json(files.CURVES / "cohorts.json", RELIABLE)
     for name, value in found.items():
@@ -1085,7 +1174,7 @@ def test_an_old_picture_does_not_outlive_its_numbers(tmp_path: Path, monkeypatch
     write(evidence())
     files.write_text(files.PLOTS / "old.png", "")
     main(PARAMS)
-    assert ["cohorts.png", "decision.png", "drift.png", "models.png", "weekly.png"] == sorted(
+    assert ["cohorts.png", "decision.png", "drift.png", "models.png", "voices.png", "weekly.png"] == sorted(
         path.name for path in files.PLOTS.iterdir()
     )
 
