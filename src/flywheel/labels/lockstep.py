@@ -28,7 +28,7 @@ def lockstep(said: Said, params: Lockstep, rest_days: int) -> pd.DataFrame:
     `meetings` within `days`, if by chance so many are at most as likely as `false_alarm` (see `_Chance` and `poisson_tail`).
     Linked sources are a group. Of it remain those who meet others of it with most of their claims. It is quarantined if it
     still has `members`, meets on `predictions`, gives one answer in a share `agreement` of what it speaks about, and if all
-    its pairs together, linked or not, meet at least twice as often as chance makes them, again at `false_alarm`.
+    its pairs together, linked or not, meet at least twice as often as chance makes them.
     """
     report = np.flatnonzero(said.channels[said.source] == REPORT)
     place = said.prediction * 2 + said.value
@@ -121,7 +121,7 @@ def _chance(said: Said, place: Ints, window: Ints) -> _Chance:
     return _Chance(sources, claims, same_day, float((ever * (ever - 1.0)).sum()) / len(window) ** 2)
 
 
-def poisson_tail(times: Ints | Floats, usual: Floats) -> Floats:
+def poisson_tail(times: Ints, usual: Floats) -> Floats:
     """At most how likely a Poisson number with this mean is so large or larger: the bound of Chernoff."""
     mean = np.maximum(usual, 1e-12)
     return np.where(times > mean, np.exp(times - mean - times * np.log(times / mean)), 1.0)
@@ -157,8 +157,7 @@ def _judged(
     agree = float(((ones == 0) | (ones == spoken))[shared].mean()) if shared.any() else 0.0
     if not stays.all() or len(sources) < params.members or n_places < params.predictions:
         return together([])
-    is_usual = met < MORE * by_chance or poisson_tail(np.array([met]), np.array([by_chance]))[0] > params.false_alarm
-    if agree < params.agreement or is_usual:
+    if agree < params.agreement or met < MORE * by_chance:
         return together([])
     first = np.full(len(sources), np.iinfo(np.int64).max)
     np.minimum.at(first, back[meets], said.time[theirs[meets]])
