@@ -5,6 +5,7 @@ It runs here, without the network. It knows no other language: a text without a 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
@@ -28,7 +29,12 @@ def sentiment_of(texts: Iterable[str], max_chars: int, neutral: Iterable[str] = 
 
 def _readable(text: str) -> str:
     """A text without null bytes, and without its emoji after the first ones."""
-    emoji = [at for at, letter in enumerate(text) if letter > "\uffff"]
-    if len(emoji) > MOST_EMOJI:
-        text = text[: emoji[MOST_EMOJI]] + "".join(one for one in text[emoji[MOST_EMOJI] :] if one <= "\uffff")
-    return text.replace("\0", " ")
+    if text.isascii():
+        return text.replace("\0", " ")
+    kept, n_emoji = [], 0
+    for letter in text:
+        is_emoji = not letter.isascii() and unicodedata.category(letter) == "So"
+        n_emoji += is_emoji
+        if not is_emoji or n_emoji <= MOST_EMOJI:
+            kept.append(letter)
+    return "".join(kept).replace("\0", " ")

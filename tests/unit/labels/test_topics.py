@@ -14,6 +14,7 @@ from flywheel.labels.settings import OTHER, Topic
 from flywheel.labels.topics import topics_of, words_of
 
 MOST = 1000
+LARGEST = 5000  # that conf may say
 
 
 def topic(*phrases: str, about: str = "output") -> Topic:
@@ -58,9 +59,9 @@ def test_a_phrase_is_found_where_its_words_stand(phrase: str, text: str, found: 
 
 def test_the_topic_with_the_most_phrases_wins_and_of_equals_the_first() -> None:
     """Order of the configuration decides, so two runs agree."""
-    topics = {"b": topic("slow", "late"), "a": topic("ugly", "slow")}
+    topics = {"a": topic("slow", "late"), "b": topic("ugly", "slow")}
     texts = ["slow", "slow and ugly", "slow, ugly, late", "neither"]
-    assert ["b", "a", "b", OTHER] == topics_of([words_of(text, MOST) for text in texts], topics)
+    assert ["a", "b", "a", OTHER] == topics_of([words_of(text, MOST) for text in texts], topics)
 
 
 def test_without_topics_everything_is_other() -> None:
@@ -90,6 +91,7 @@ NASTY = {
     "quotes": "'" * 1_000_000,
     "emoji": "😀" * 500_000,
     "flags": "🇩🇪" * 250_000,
+    "hearts": "❤☺" * 250_000,
     "one letter that becomes eighteen": "ﷺ" * 1_000_000,
     "marks": "a\u0301" * 500_000,
     "null bytes": "\0" * 1_000_000,
@@ -102,10 +104,10 @@ NASTY = {
 def test_a_megabyte_is_read_in_a_moment(text: str) -> None:
     """Only its beginning is; no phrase and no rule of VADER takes longer on it."""
     topics = {"it": topic("alert ... never ... came", "a* ... b*", "alert came ... x")}
-    sentiment_of(["warm"], MOST)
+    sentiment_of(["warm"], LARGEST)
     started = time.process_time()
-    assert [OTHER] == topics_of([words_of(text, MOST)], topics)
-    sentiment_of([text], MOST)
+    assert [OTHER] == topics_of([words_of(text, LARGEST)], topics)
+    sentiment_of([text], LARGEST)
     assert time.process_time() - started < 0.5
 
 
