@@ -36,15 +36,14 @@ def render(voices: VoicesHeard, health: Health, answers: Mapping[str, Answer], p
         counts = [_count(one["users"]), f"{one['texts']:,}", f"{one['recent_texts']:,}"]
         rows.append([_named(one), status.status, status.why, *counts])
     praise = [one for one in said if one["about"] == "praise" and one["texts"]]
+    header = ["you said", "status", "we did", "users", "texts", f"since {voices['recent']['start']}"]
     parts = [
         f"# {project.name}: you said, we did\n",
         f"What users wrote up to {voices['end']}: {voices['texts']:,} texts"
         + (f" from {voices['users']:,} users" if voices["users"] is not None else "")
         + ". What each is about is found by the phrases in `conf/`; our answers are in `docs/answers.yaml`.\n",
         *([f"{escape(project.note)}\n"] if project.note else []),
-        table(["you said", "users", "texts", "status", "we did"], rows, words=1)
-        if rows
-        else "Nobody wrote anything yet.\n",
+        table(header, rows, words=3) if rows else "Nobody wrote anything yet.\n",
         *[f"{escape(_people(one))} said thanks: *{escape(one['topic'])}*. Thank you.\n" for one in praise],
         _legend(),
     ]

@@ -111,6 +111,8 @@ def test_the_page_has_each_topic_with_its_users_the_most_first() -> None:
         ["| wrong answer (our answer)", "in training data"],
         ["| wrong size (our data: size)", "heard"],
     ] == rows
+    assert "| you said | status | we did | users | texts | since 2030-01-17 |" in page
+    assert "| 298 | 311 | 103 |" in page
     assert "84 users said thanks" in page
     assert "in 222, and the next model learns from these. v0.7.0, which serves, learned from 88 of them." in page
 
