@@ -1,0 +1,178 @@
+"""Codes that open a booking or name a document: those that a word announces, and booking codes that show what they are."""
+
+from __future__ import annotations
+
+import re
+
+from flywheel.data.personal.document import Document, Phrase, Spans
+
+# Between the announcing word and the code: `number is:`, `no. #`, `(`, but no other word.
+_BETWEEN = re.compile(
+    r"[ ]{0,2}(?:(?:code|codes|number|numbers|numero|número|numéro|nummer|nr|no|num|n[o°]?|ref|reference|id|key|locator|name)\b"
+    r"[.]?[ ]{0,2}){0,3}"
+    r"(?:(?:is|was|are|ist|war|lautet|est|es|é|were|reads|says)\b[ ]{0,2}){0,1}[:#=\"'(\-]{0,3}[ ]{0,2}[:#=\"'(]{0,2}[ ]?\n?",
+    re.IGNORECASE,
+)
+_NOUN = re.compile(
+    r"(?:\b(?:code|number|numero|número|numéro|nummer|nr|no|num|n[o°]|ref|reference|id|key|locator)\b|[:#=\"(]|"
+    r"\b(?:is|ist|lautet|est|es|é)\b)",
+    re.IGNORECASE,
+)
+_SAYS_CODE = re.compile(
+    r"(?:code|nummer|nr|number|num[eéè]ro|número|ref|pnr|locator|localizador|localizador|clave|loc|referenz|referência|"
+    r"referencia|réf|référence|reference|rloc|filekey|conf|dossier)$",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){4,13}(?![^\W_])")
+_SPACED = re.compile(r"[A-Z0-9](?: [A-Z0-9]){5}(?![^\W_])")
+_DOCUMENT = re.compile(r"(?=[A-Za-z0-9 \-./]{0,14}\d)[A-Za-z0-9](?:[ \-./]?[A-Za-z0-9]){4,15}(?![^\W_])")
+# Without a word: six capitals and digits that take turns at least twice, and no two signs with four digits behind them.
+_ALONE = re.compile(r"(?<![\w/.@#-])(?=[A-Z0-9]{0,5}\d)(?=[A-Z0-9]{0,5}[A-Z])[A-Z0-9]{6}(?![\w/@]|-\w)")
+_CONNECTION = re.compile(r"[A-Za-z0-9]{2}\d{4}|[A-Z]{3}\d{1,5}[A-Z]?")
+_OWN = re.compile(r"[ ]{0,2}[,(\-]{0,2}[ ]{0,2}(?:(?:is|was|ist|est|es|é)[ ]{1,2})?(?:(?:my|the|our|mein|meine|mon|ma|mi|meu|minha|o meu|a minha)[ ]{1,2})?$", re.IGNORECASE)  # fmt: skip
+_SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
+_MRZ = re.compile(r"(?<![A-Z0-9<])[A-Z0-9<]{28,44}(?![A-Z0-9<])")
+
+
+def kept(doc: Document) -> list[tuple[int, int]]:
+    """What is never personal in this project, in order."""
+    found = [(doc.words[one.first][0], doc.words[one.behind - 1][1]) for one in doc.of("keep")]
+    if doc.vocabulary.kept is not None:
+        found += [one.span() for one in doc.vocabulary.kept.finditer(doc.text)]
+    ordered: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if not ordered or start >= ordered[-1][1]:
+            ordered.append((start, end))
+    return ordered
+
+
+def bookings(doc: Document) -> Spans:
+    """Codes of bookings: what follows a word for a booking, in any case of letters, and six signs that are nothing else."""
+    for phrase in doc.of("booking"):
+        if _is_harmless_before(doc, phrase):
+            continue
+        start = doc.words[phrase.behind - 1][1]
+        between = _BETWEEN.match(doc.text, start)
+        at = between.end() if between else start
+        code = (_CODE.match(doc.text, at) or _SPACED.match(doc.text, at)) if at > start else None
+        if code is None:
+            continue
+        said = doc.text[doc.words[phrase.first][0] : at]
+        if _is_code(
+            code[0], said, bool(_SAYS_CODE.search(doc.text[max(0, start - 24) : start])), doc.vocabulary.no_names
+        ):
+            yield code.span()
+    yield from _alone(doc)
+    yield from _before_word(doc)
+
+
+def _is_code(code: str, said: str, is_sure: bool, words: frozenset[str]) -> bool:
+    """Whether what follows a word for a booking is its code. `said` is all before it, from that word on."""
+    plain = code.replace("-", "").replace(" ", "")
+    n_digits = sum(one.isdigit() for one in plain)
+    has_noun = is_sure or bool(_NOUN.search(said))
+    if n_digits == len(plain):
+        return has_noun and 5 <= n_digits <= 12 and not _looks_like_day(plain)
+    if n_digits:
+        if re.fullmatch(
+            r"\d{1,4}(?:st|nd|rd|th|am|pm|h|min|mins|days|hours|x|km|kg|eur|usd|gbp)", plain, re.IGNORECASE
+        ):
+            return False
+        if "-" in code and not plain.isupper():
+            return n_digits >= 3
+        return len(plain) >= 5
+    if plain.lower() in words or not 5 <= len(plain) <= 8:
+        return False
+    if plain.isupper():
+        letters = [one for one in said if one.isalpha()]
+        is_loud = len(letters) > 4 and all(one.isupper() for one in letters)
+        is_marked = bool(re.search(r"[:#=\"(]\s?$", said)) or (is_sure and not is_loud)
+        return len(plain) == 6 and (is_marked or not is_loud)
+    is_said = bool(re.search(r"[:#=\"(]\s?$", said))
+    if plain.islower():
+        return len(plain) == 6 and is_said and has_noun and is_sure
+    return len(plain) == 6 and has_noun and sum(one.isupper() for one in plain[1:]) > 1
+
+
+def _looks_like_day(digits: str) -> bool:
+    return bool(re.fullmatch(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])", digits))
+
+
+def _is_harmless_before(doc: Document, phrase: Phrase) -> bool:
+    """Whether the word right before says that it is an order's, or a case's: `order reference`, `case ref`."""
+    before = doc.followed.get(phrase.first)
+    return before is not None and "harmless" in before.kinds and doc.gap(phrase.first).strip(" -#") == ""
+
+
+def _alone(doc: Document) -> Spans:
+    for found in _ALONE.finditer(doc.text):
+        code, start = found[0], found.start()
+        turns = sum(a.isdigit() != b.isdigit() for a, b in zip(code, code[1:], strict=False))
+        if turns < 2 or _CONNECTION.fullmatch(code):
+            continue
+        before = [end for end in range(max(0, start - 8), start) if end in doc.ending]
+        if any("harmless" in doc.ending[end].kinds and _is_short(doc.text[end:start]) for end in before):
+            continue
+        yield found.span()
+
+
+def _is_short(gap: str) -> bool:
+    return bool(re.fullmatch(r"[ ]?(?:no\.?|nr\.?|id|is|:|#|number)?[ ]?[:#]?[ ]?", gap, re.IGNORECASE))
+
+
+def _before_word(doc: Document) -> Spans:
+    """`abc23d is my booking code`."""
+    for i, (start, end, word) in enumerate(doc.words):
+        if (
+            len(word) == 6
+            and word.isascii()
+            and word.isalnum()
+            and any(map(str.isdigit, word))
+            and any(map(str.isalpha, word))
+        ):
+            if _follows(doc, i, "booking") and not _CONNECTION.fullmatch(word):
+                yield start, end
+
+
+def _follows(doc: Document, i: int, kind: str) -> bool:
+    """Whether word `i` is said to be of a kind right behind it: `is my passport number`."""
+    for k in range(i + 1, i + 5):
+        phrase = doc.starting.get(k)
+        if phrase is not None and kind in phrase.kinds:
+            return bool(_OWN.match(doc.text[doc.words[i][1] : doc.words[k][0]]))
+    return False
+
+
+def passports(doc: Document) -> Spans:
+    """Numbers of documents of identity: what follows a word for one, or stands before it, and what machines read of them."""
+    for phrase in doc.of("passport"):
+        start = doc.words[phrase.behind - 1][1]
+        between = _BETWEEN.match(doc.text, start)
+        at = between.end() if between else start
+        found = _DOCUMENT.match(doc.text, at) if at > start else None
+        if found is not None:
+            end = _end_of_document(found[0])
+            if end:
+                yield at, at + end
+    for i, (start, end, word) in enumerate(doc.words):
+        n_digits = sum(map(str.isdigit, word))
+        if 6 <= len(word) <= 12 and n_digits >= 5 and _follows(doc, i, "passport"):
+            yield start, end
+    for found in _SSN.finditer(doc.text):
+        yield found.span()
+    if "<<" in doc.text:
+        yield from (found.span() for found in _MRZ.finditer(doc.text) if "<<" in found[0])
+
+
+def _end_of_document(found: str) -> int:
+    """How much of what follows the word is the number: whole words, as long as they hold digits; 0 if none is."""
+    end = 0
+    for word in re.finditer(r"[^ ]+", found):
+        n_digits = sum(map(str.isdigit, word[0]))
+        is_part = n_digits or (len(word[0]) <= 2 and word[0].isupper())
+        if not is_part:
+            break
+        end = word.end()
+    digits = sum(map(str.isdigit, found[:end]))
+    signs = sum(map(str.isalnum, found[:end]))
+    return end if digits >= 3 and signs >= 6 else 0
