@@ -43,9 +43,12 @@ class Words(Params):
     titles: Listed = ()
     introductions: Listed = ()
     perhaps: Listed = ()
+    people: Listed = ()
     labels: Listed = ()
     signatures: Listed = ()
+    behind: Listed = ()
     booking: Listed = ()
+    reference: Listed = ()
     passport: Listed = ()
     telephone: Listed = ()
     bank: Listed = ()
@@ -53,8 +56,10 @@ class Words(Params):
     units: Listed = ()
     at: Listed = ()
     dot: Listed = ()
+    digits: Listed = ()
     first_names: Listed = ()
     no_names: Listed = ()
+    no_people: Listed = ()
 
 
 class Privacy(Params):

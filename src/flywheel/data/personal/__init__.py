@@ -10,7 +10,7 @@ from flywheel.data.personal.document import Document, Spans
 from flywheel.data.personal.flat import FILLER, flatten, span
 from flywheel.data.personal.vocabulary import Vocabulary, shipped
 
-KINDS = ("url", "email", "iban", "card", "ip", "passport", "booking", "phone", "name")
+KINDS = ("url", "email", "ip", "iban", "card", "passport", "booking", "phone", "name")
 _PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(KINDS)}|cut)\]")
 
 
@@ -41,11 +41,11 @@ def find(text: str, vocabulary: Vocabulary | None = None) -> list[Found]:
         doc = _search(doc, "url", ((start, end) for start, end, is_secret in pages if is_secret), found)
         harmless = [(start, end) for start, end, is_secret in pages if not is_secret]
     doc = _search(doc, "email", addresses.emails(doc), found)
+    doc = _search(doc, "ip", addresses.machines(doc), found)
     doc = doc.without([(start, end) for start, end in harmless if FILLER not in doc.text[start:end]])
-    if any(sign.isdigit() for sign in flat) or "::" in flat:
+    if any(sign.isdigit() for sign in flat):
         doc = _search(doc, "iban", numbers.ibans(doc), found)
         doc = _search(doc, "card", numbers.cards(doc), found)
-        doc = _search(doc, "ip", addresses.machines(doc), found)
     doc = doc.without(codes.kept(doc))
     doc = _search(doc, "passport", codes.passports(doc), found)
     doc = _search(doc, "booking", codes.bookings(doc), found)

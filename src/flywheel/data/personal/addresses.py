@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
@@ -28,16 +29,23 @@ _URL_END = re.compile(r"[\s<>\"\ufffc]")
 _TRAILING = ".,;:!?)'\"]}*"
 # A key of a query that names a secret or a person whatever its value is.
 _SECRET_KEY = re.compile(
-    r"token|auth|sess|passw|pwd|secret|api_?key|apikey|jwt|signature|^sig$|^sid$|^otp$|^pin$|e?mail|phone|^mobile|user|^uid$|"
-    r"^pnr$|booking|locator|reservation|surname|last_?name|first_?name|invite|credential|magic|verif|unsubscribe|^pass$|nonce|"
-    r"reset|access|account|passport|^name$|^dob$|iban|card",
+    r"token|^auth|_auth|sess|passw|pwd|secret|api_?key|jwt|signature|^sig$|^sid$|^otp$|^pin$|^e?mail$|phone|^mobile|"
+    r"^user(?:_?(?:id|name))?$|^uid$|^pnr$|locator|surname|last_?name|first_?name|credential|magic|^pass$|nonce|passport|^dob$|iban",
     re.IGNORECASE,
 )
+# And one that does where the value has letters and digits, or is long.
+_PERHAPS_KEY = re.compile(
+    r"^(?:code|key|hash|ticket|booking|reservation|invite|verify|verification|confirm|confirmation|reset|unsubscribe|account|"
+    r"access|card|login|link|activate|share|id|[ukhc])$",
+    re.IGNORECASE,
+)
+_NOTHING = frozenset(("true", "false", "yes", "null", "none", "guest", "undefined", "anonymous"))
+_REVISIONS = frozenset(("commit", "commits", "blob", "tree", "raw", "compare"))  # a digest of code lets nobody in
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _RUN = re.compile(r"[A-Za-z0-9_~.-]{12,4096}")
 
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])")
+_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?:%\w{1,16})?(?![\w:])")
 _VERSION = re.compile(
     r"(?:\bv|\b(?:version|ver|release|build|firmware|driver|section|chapter|abschnitt|kapitel|versión|versão|sección|"
     r"ios|android|chrome|windows|safari|firefox|app|update|api|sdk)\.?:? ?(?:no\.? ?)?)$",
@@ -155,7 +163,7 @@ def urls(doc: Document) -> Iterator[tuple[int, int, bool]]:
 def has_secret(url: str) -> bool:
     """Whether an address has a password, a query or a path that names a secret or a person, or a part that nobody chose."""
     rest = url.partition("://")[2] or url
-    place, mark, _ = rest.partition("/")
+    place = rest.partition("/")[0]
     host = place.partition("?")[0].partition("#")[0]
     if "@" in host and ":" in host.partition("@")[0]:
         return True
@@ -166,15 +174,22 @@ def has_secret(url: str) -> bool:
     pairs = [
         pair for part in (query, fragment, more, matrix) for pair in parse_qsl(part[:4096], keep_blank_values=True)
     ]
-    if any(value and (_SECRET_KEY.search(key[:64]) or (is_random(value))) for key, value in pairs):
+    if any((_SECRET_KEY.search(key[:64]) and _says(value, key)) or is_random(value) for key, value in pairs):
         return True
-    short = ("code", "key", "id", "u", "t", "s", "k", "h", "hash", "c", "ref", "r", "x", "state", "ticket")
-    if any(key.lower() in short and _is_mixed(value, 6) for key, value in pairs):
+    if any(_PERHAPS_KEY.search(key[:64]) and _is_mixed(value, 6) for key, value in pairs):
         return True
-    segments = [one for part in (path, fragment, more) for one in part.split("/")]
-    return any(is_random(one) for one in segments if "=" not in one) or any(
-        _SECRET_KEY.search(one[:64]) and _is_mixed(after, 6) for one, after in zip(segments, segments[1:], strict=False)
+    segments = ["", *(one for part in (path, fragment, more) for one in part.split("/") if "=" not in one)]
+    return any(is_random(one) and before not in _REVISIONS for before, one in itertools.pairwise(segments)) or any(
+        (_SECRET_KEY.search(one[:64]) or _PERHAPS_KEY.search(one[:64])) and _is_mixed(after, 6)
+        for one, after in itertools.pairwise(segments)
     )
+
+
+def _says(value: str, key: str) -> bool:
+    """Whether the value under a key that names a secret can be one."""
+    if "phone" in key.lower() or "mobile" in key.lower():
+        return sum(map(str.isdigit, value)) >= 6
+    return len(value) >= 3 and value.lower() not in _NOTHING
 
 
 def is_random(part: str) -> bool:
@@ -184,7 +199,7 @@ def is_random(part: str) -> bool:
     if part.startswith("eyJ") and len(part) > 20:
         return True
     for run in _RUN.findall(part):
-        longest = max(run.replace(".", "-").split("-"), key=len)
+        longest = max(re.split(r"[._~-]", run), key=len)
         if len(longest) >= 16 and (_turns(longest) >= 3 or re.fullmatch(r"[0-9a-f]{24,4096}", longest)):
             return True
         if len(longest) >= 12 and _turns(longest) >= 4:
@@ -193,12 +208,12 @@ def is_random(part: str) -> bool:
 
 
 def _is_mixed(value: str, least: int) -> bool:
-    return len(value) >= least and any(one.isdigit() for one in value) and any(one.isalpha() for one in value)
+    return len(value) >= least and value.isascii() and _turns(value) >= 2 and any(one.isalpha() for one in value)
 
 
 def _turns(run: str) -> int:
     """How often letters and digits take turns."""
-    return sum(a.isdigit() != b.isdigit() for a, b in zip(run, run[1:], strict=False))
+    return sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(run))
 
 
 def machines(doc: Document) -> Spans:
@@ -210,7 +225,7 @@ def machines(doc: Document) -> Spans:
                 yield found.span()
     if ":" in text:
         for found in _IPV6.finditer(text):
-            raw = found[0].rstrip(":") if not found[0].endswith("::") else found[0]
+            raw = found[0] if found[0].endswith("::") else found[0].rstrip(":")
             if raw.count(":") >= 2 and any(one.isdigit() for one in raw) and _is_address(raw):
                 yield found.start(), found.start() + len(raw)
 

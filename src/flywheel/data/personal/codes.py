@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from flywheel.data.personal.document import Document, Phrase, Spans
 
 # Between the announcing word and the code: `number is:`, `no. #`, `(`, but no other word.
 _BETWEEN = re.compile(
-    r"[ ]{0,2}(?:(?:code|codes|number|numbers|numero|número|numéro|nummer|nr|no|num|n[o°]?|ref|reference|id|key|locator|name)\b"
+    r"[ ]{0,2}(?:(?:code|codes|number|numbers|numero|nummer|nr|no|num|n[o°]?|ref|reference|id|key|locator|name)\b"
     r"[.]?[ ]{0,2}){0,3}"
-    r"(?:(?:is|was|are|ist|war|lautet|est|es|é|were|reads|says)\b[ ]{0,2}){0,1}[:#=\"'(\-]{0,3}[ ]{0,2}[:#=\"'(]{0,2}[ ]?\n?",
+    r"(?:(?:is|was|are|ist|war|lautet|est|es|e|were|reads|says)\b[ ]{0,2}){0,1}[,:#=\"'(\-]{0,3}[ ]{0,2}[:#=\"'(]{0,2}[ ]?\n?",
     re.IGNORECASE,
 )
 _NOUN = re.compile(
-    r"(?:\b(?:code|number|numero|número|numéro|nummer|nr|no|num|n[o°]|ref|reference|id|key|locator)\b|[:#=\"(]|"
-    r"\b(?:is|ist|lautet|est|es|é)\b)",
+    r"(?:\b(?:code|number|numero|nummer|nr|no|num|n[o°]|ref|reference|id|key|locator)\b|[:#=\"(]|"
+    r"\b(?:is|ist|lautet|est|es|e)\b)",
     re.IGNORECASE,
 )
 _SAYS_CODE = re.compile(
-    r"(?:code|nummer|nr|number|num[eéè]ro|número|ref|pnr|locator|localizador|localizador|clave|loc|referenz|referência|"
-    r"referencia|réf|référence|reference|rloc|filekey|conf|dossier)$",
+    r"\b\w{0,16}(?:code|nummer|nr|number|numero|ref|pnr|locator|localizador|clave|referenz|"
+    r"referencia|reference|rloc|filekey|conf|dossier)\b",
     re.IGNORECASE,
 )
+# Words that mean the code itself, so that any six letters behind them are it.
+_LOCATOR = re.compile(
+    r"(?:pnrs?|locator|localizador|rloc|rec ?loc|filekey)(?: is| ist| est| es| e)[ ]{0,2}$", re.IGNORECASE
+)
 _CODE = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){4,13}(?![^\W_])")
+_GROUPED = re.compile(r"\d{2,6}(?:[ .\-]\d{2,6}){1,4}(?![^\W_]|[.,]\d)")  # 1234.567.890
+_DAY = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}(?!\d)")
 _SPACED = re.compile(r"[A-Z0-9](?: [A-Z0-9]){5}(?![^\W_])")
 _DOCUMENT = re.compile(r"(?=[A-Za-z0-9 \-./]{0,14}\d)[A-Za-z0-9](?:[ \-./]?[A-Za-z0-9]){4,15}(?![^\W_])")
 # Without a word: six capitals and digits that take turns at least twice, and no two signs with four digits behind them.
 _ALONE = re.compile(r"(?<![\w/.@#-])(?=[A-Z0-9]{0,5}\d)(?=[A-Z0-9]{0,5}[A-Z])[A-Z0-9]{6}(?![\w/@]|-\w)")
 _CONNECTION = re.compile(r"[A-Za-z0-9]{2}\d{4}|[A-Z]{3}\d{1,5}[A-Z]?")
-_OWN = re.compile(r"[ ]{0,2}[,(\-]{0,2}[ ]{0,2}(?:(?:is|was|ist|est|es|é)[ ]{1,2})?(?:(?:my|the|our|mein|meine|mon|ma|mi|meu|minha|o meu|a minha)[ ]{1,2})?$", re.IGNORECASE)  # fmt: skip
+_OWN = re.compile(
+    r"[ ]{0,2}[,(\-]{0,2}[ ]{0,2}(?:(?:is|was|ist|est|es|e|on|in|from|of|auf|sur|en)[ ]{1,2})?"
+    r"(?:(?:my|the|our|his|her|mein|meine|meinem|meiner|mon|ma|mi|meu|minha|o meu|a minha)[ ]{1,2})?$",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(r"N[1-9]\d{0,4}[A-Z]{0,2}")
+_AND = re.compile(r"[ ]{0,2}(?:and|und|et|y|e|or|&|\+|/|,|,? and)[ ]{1,2}|[ ]?/[ ]?", re.IGNORECASE)
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
 _MRZ = re.compile(r"(?<![A-Z0-9<])[A-Z0-9<]{28,44}(?![A-Z0-9<])")
 
@@ -48,32 +61,88 @@ def kept(doc: Document) -> list[tuple[int, int]]:
 
 def bookings(doc: Document) -> Spans:
     """Codes of bookings: what follows a word for a booking, in any case of letters, and six signs that are nothing else."""
-    for phrase in doc.of("booking"):
-        if _is_harmless_before(doc, phrase):
+    others: set[int] = set()
+    for phrase in doc.phrases:
+        if not phrase.kinds & {"booking", "reference"}:
             continue
         start = doc.words[phrase.behind - 1][1]
-        between = _BETWEEN.match(doc.text, start)
-        at = between.end() if between else start
+        at = _BETWEEN.match(doc.text, start).end()  # type: ignore[union-attr]  # it matches nothing, too
         code = (_CODE.match(doc.text, at) or _SPACED.match(doc.text, at)) if at > start else None
-        if code is None:
+        if _is_harmless_before(doc, phrase):
+            others |= {code.start()} if code else set()
             continue
         said = doc.text[doc.words[phrase.first][0] : at]
-        if _is_code(
-            code[0], said, bool(_SAYS_CODE.search(doc.text[max(0, start - 24) : start])), doc.vocabulary.no_names
-        ):
+        grouped = (
+            _GROUPED.match(doc.text, at) if at > start and "booking" in phrase.kinds and _NOUN.search(said) else None
+        )
+        if grouped and not _DAY.match(grouped[0]):
+            yield grouped.span()
+        elif code and _is_code(code[0], said, doc.vocabulary.no_names, "booking" in phrase.kinds):
             yield code.span()
-    yield from _alone(doc)
+            yield from _more(doc.text, code)
+        elif found := _further(doc, phrase):
+            yield found
+    yield from _alone(doc, others)
     yield from _before_word(doc)
 
 
-def _is_code(code: str, said: str, is_sure: bool, words: frozenset[str]) -> bool:
-    """Whether what follows a word for a booking is its code. `said` is all before it, from that word on."""
+def _more(text: str, code: re.Match[str]) -> Spans:
+    """Codes of the same make right behind one: `ABC123 and DEF456`."""
+    for _ in range(8):
+        joined = _AND.match(text, code.end())
+        following = _CODE.match(text, joined.end()) if joined else None
+        if following is None or len(following[0]) != len(code[0]) or following[0].isupper() != code[0].isupper():
+            return
+        if not any(map(str.isdigit, following[0])) and any(map(str.isdigit, code[0])):
+            return
+        code = following
+        yield code.span()
+
+
+def _further(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
+    """A code some words behind: `the booking for my mother is ABC123`."""
+    for i in range(phrase.behind, min(len(doc.words), phrase.behind + 7)):
+        gap = doc.gap(i)
+        if re.search(r"[.!?;\n\ufffc]", gap) or (
+            i > phrase.behind and i in doc.starting and "harmless" in doc.starting[i].kinds
+        ):
+            return None
+        start, end, word = doc.words[i]
+        raw = doc.text[start:end]
+        if not any(map(str.isdigit, word)):
+            continue
+        if (
+            re.fullmatch(r"[A-Z0-9]{5,7}", raw)
+            and any(map(str.isalpha, raw))
+            and doc.text[end : end + 1] not in ("-", "/")
+        ):
+            is_said = bool(re.search(r"[:=]", gap)) or doc.words[i - 1][2] in (
+                "is",
+                "ist",
+                "est",
+                "es",
+                "e",
+                "lautet",
+                "was",
+            )
+            if is_said or (_takes_turns(raw) and not _CONNECTION.fullmatch(raw)):
+                return start, end
+        return None
+    return None
+
+
+def _is_code(code: str, said: str, words: frozenset[str], is_booking: bool) -> bool:
+    """Whether what follows a word for a booking is its code. `said` is all before it, from that word on; digits alone are a
+    booking's only where that word means nothing else."""
     plain = code.replace("-", "").replace(" ", "")
     n_digits = sum(one.isdigit() for one in plain)
+    is_sure = bool(_SAYS_CODE.search(said))
     has_noun = is_sure or bool(_NOUN.search(said))
     if n_digits == len(plain):
-        return has_noun and 5 <= n_digits <= 12 and not _looks_like_day(plain)
+        return is_booking and has_noun and 5 <= n_digits <= 12 and not _looks_like_day(plain)
     if n_digits:
+        if not (plain.isupper() or plain.islower()) and not has_noun:
+            return False
         if re.fullmatch(
             r"\d{1,4}(?:st|nd|rd|th|am|pm|h|min|mins|days|hours|x|km|kg|eur|usd|gbp)", plain, re.IGNORECASE
         ):
@@ -81,17 +150,17 @@ def _is_code(code: str, said: str, is_sure: bool, words: frozenset[str]) -> bool
         if "-" in code and not plain.isupper():
             return n_digits >= 3
         return len(plain) >= 5
-    if plain.lower() in words or not 5 <= len(plain) <= 8:
+    if plain.lower() in words or len(plain) != 6 or "," in said:
         return False
     if plain.isupper():
         letters = [one for one in said if one.isalpha()]
         is_loud = len(letters) > 4 and all(one.isupper() for one in letters)
         is_marked = bool(re.search(r"[:#=\"(]\s?$", said)) or (is_sure and not is_loud)
-        return len(plain) == 6 and (is_marked or not is_loud)
+        return is_marked or not is_loud
     is_said = bool(re.search(r"[:#=\"(]\s?$", said))
     if plain.islower():
-        return len(plain) == 6 and is_said and has_noun and is_sure
-    return len(plain) == 6 and has_noun and sum(one.isupper() for one in plain[1:]) > 1
+        return (is_said and is_sure) or bool(_LOCATOR.search(said))
+    return has_noun and sum(one.isupper() for one in plain[1:]) > 1
 
 
 def _looks_like_day(digits: str) -> bool:
@@ -104,11 +173,15 @@ def _is_harmless_before(doc: Document, phrase: Phrase) -> bool:
     return before is not None and "harmless" in before.kinds and doc.gap(phrase.first).strip(" -#") == ""
 
 
-def _alone(doc: Document) -> Spans:
+def _takes_turns(code: str) -> bool:
+    """Whether letters and digits change places at least twice, and it is no registration of a plane."""
+    return sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(code)) >= 2 and not _TAIL.fullmatch(code)
+
+
+def _alone(doc: Document, others: set[int]) -> Spans:
     for found in _ALONE.finditer(doc.text):
         code, start = found[0], found.start()
-        turns = sum(a.isdigit() != b.isdigit() for a, b in zip(code, code[1:], strict=False))
-        if turns < 2 or _CONNECTION.fullmatch(code):
+        if start in others or not _takes_turns(code) or _CONNECTION.fullmatch(code):
             continue
         before = [end for end in range(max(0, start - 8), start) if end in doc.ending]
         if any("harmless" in doc.ending[end].kinds and _is_short(doc.text[end:start]) for end in before):
@@ -147,21 +220,38 @@ def passports(doc: Document) -> Spans:
     """Numbers of documents of identity: what follows a word for one, or stands before it, and what machines read of them."""
     for phrase in doc.of("passport"):
         start = doc.words[phrase.behind - 1][1]
-        between = _BETWEEN.match(doc.text, start)
-        at = between.end() if between else start
+        at = _BETWEEN.match(doc.text, start).end()  # type: ignore[union-attr]  # it matches nothing, too
         found = _DOCUMENT.match(doc.text, at) if at > start else None
-        if found is not None:
-            end = _end_of_document(found[0])
-            if end:
-                yield at, at + end
+        end = _end_of_document(found[0]) if found else 0
+        if not end and (further := _further_document(doc, phrase)):
+            at, end = further
+        if end:
+            yield at, at + end
     for i, (start, end, word) in enumerate(doc.words):
         n_digits = sum(map(str.isdigit, word))
         if 6 <= len(word) <= 12 and n_digits >= 5 and _follows(doc, i, "passport"):
             yield start, end
-    for found in _SSN.finditer(doc.text):
-        yield found.span()
+    yield from (found.span() for found in _SSN.finditer(doc.text))
     if "<<" in doc.text:
         yield from (found.span() for found in _MRZ.finditer(doc.text) if "<<" in found[0])
+
+
+def _further_document(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
+    """Where a number some words behind begins, and how long it is: `the passport issued in Spain is AAB123456`."""
+    for i in range(phrase.behind, min(len(doc.words), phrase.behind + 8)):
+        if re.search(r"[!?;\n\ufffc]|\. ", doc.gap(i)[:8]) and doc.words[i - 1][2] not in ("no", "nr", "num", "n"):
+            return None
+        if i in doc.starting and doc.starting[i].kinds & {"harmless", "telephone", "booking"}:
+            return None
+        start, end, word = doc.words[i]
+        n_digits = sum(map(str.isdigit, word))
+        if n_digits:
+            found = _DOCUMENT.match(doc.text, start)
+            length = _end_of_document(found[0]) if found else 0
+            if length and n_digits >= 3 and not _looks_like_day(word) and (n_digits >= 5 or length >= 7):
+                if not _DAY.match(doc.text, start):
+                    return start, length
+    return None
 
 
 def _end_of_document(found: str) -> int:

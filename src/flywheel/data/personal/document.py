@@ -46,14 +46,15 @@ class Document:
         words, known = self.words, self.vocabulary.phrases
         found, i = [], 0
         while i < len(words):
-            for phrase, kinds in known.get(words[i][2], ()):
+            for phrase, kinds, with_capital in known.get(words[i][2]) or known.get(words[i][2].removesuffix("'s"), ()):
                 n = len(phrase)
                 if n == 1 or (
                     i + n <= len(words)
                     and all(words[i + k][2] == phrase[k] for k in range(1, n))
                     and all(self._is_near(i + k) for k in range(n - 1))
                 ):
-                    found.append(Phrase(i, i + n, kinds))
+                    has_capital = bool(with_capital) and self.text[words[i][0]].isupper()
+                    found.append(Phrase(i, i + n, kinds | with_capital if has_capital else kinds))
                     i += n
                     break
             else:

@@ -1,4 +1,4 @@
-"""A text as it is read for matching: one way to write each space, dash, quote and digit, and nothing that cannot be seen."""
+"""A text as it is read for matching: one way to write each space, dash, quote, digit and letter, and nothing unseen."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def _plain(sign: str) -> str:
         return str(unicodedata.digit(sign))
     if kind == "Pd" or sign == "\u2212":
         return "-"
+    if sign.isalpha() and sign < "\u2000":  # without its accents, which many leave off
+        return unicodedata.normalize("NFD", sign)[0]
     wide = unicodedata.normalize("NFKC", sign)
     return wide if len(wide) == 1 else sign
 

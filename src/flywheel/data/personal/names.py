@@ -4,18 +4,48 @@ the middle of a sentence that nothing announces is not found."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from flywheel.data.personal.document import Document, Phrase, Spans
 from flywheel.data.personal.flat import FILLER
 
 _PARTICLES = frozenset(
-    "van von vom zu zur der den de del della di da das do dos du des la le el al bin ibn ben ter ten st san y e af av mac mc".split()
+    (
+        "van",
+        "von",
+        "vom",
+        "zu",
+        "zur",
+        "der",
+        "den",
+        "de",
+        "del",
+        "della",
+        "di",
+        "da",
+        "das",
+        "do",
+        "dos",
+        "du",
+        "des",
+        "la",
+    )
+    + ("le", "el", "al", "bin", "ibn", "ben", "ter", "ten", "st", "san", "y", "e", "af", "av", "mac", "mc")
 )
+_AND = frozenset(("and", "und", "et", "y", "e"))
+_MINE = frozenset(("my", "mein", "meine", "mon", "ma", "mi", "meu", "minha"))
+_FROM = frozenset(("from", "von", "de", "da", "di"))
 _LONGEST = 6  # words of a name
 _DASH = re.compile(r"(?:^|[\n.!?)\]] {0,3}|[^\S\n]{1,3})(?:-{1,3}|~) {0,3}(?=[^\W\d_])", re.MULTILINE)
 _CHECKED_IN = re.compile(
     r"(?<![^\W_])[A-Z]{2,24}/[A-Z]{2,24}(?: [A-Z]{2,24})?(?: ?(?:MR|MRS|MS|MISS|MSTR|DR|CHD|INF))(?![^\W_])"
 )
+_EMOJI = r"(?:[^\w\s\x00-\x7f\ufffc]{1,6} {0,2})?"
+_PLACE = re.compile(
+    r"(?:, | \()[^\W\d_]{2,20}(?:[ -][^\W\d_]{2,20})?[.)]? {0,2}(?:\n|$)"
+)  # where somebody is who signs
+_SIGNING = re.compile(rf" {{0,3}}[,.!:;\-*]{{0,3}} {{0,2}}{_EMOJI}[\s\-_*(]{{0,8}}{_EMOJI}")
+_GREETING = re.compile(rf"[,!:]? {{0,2}}{_EMOJI}")
 _END = re.compile(r"[ ]{0,3}(?:[.,!;:?)\n\"'|(/&\[-]|$)|[ ]{0,3}[^\w\s]")
 
 
@@ -23,24 +53,14 @@ def names(doc: Document) -> Spans:
     """Names that a word or the place announces."""
     reader = _Reader(doc)
     for phrase in doc.phrases:
-        i = phrase.behind
-        if i > len(doc.words):
+        if phrase.behind >= len(doc.words) and "behind" not in phrase.kinds:
             continue
-        found = None
-        if "introductions" in phrase.kinds:
-            found = reader.introduced(phrase)
-        if found is None and "labels" in phrase.kinds:
-            found = reader.labelled(phrase)
-        if found is None and "titles" in phrase.kinds:
-            found = reader.titled(phrase)
-        if found is None and "signatures" in phrase.kinds:
-            found = reader.signed(phrase)
-        if found is None and "greetings" in phrase.kinds:
-            found = reader.greeted(phrase)
-        if found is None and "perhaps" in phrase.kinds:
-            found = reader.perhaps(phrase)
-        if found is not None:
-            yield found
+        for kind, read in reader.ways.items():
+            found = read(phrase) if kind in phrase.kinds else None
+            if found is not None:
+                yield found
+                yield from reader.others(found[1])
+                break
     yield from reader.at_the_end()
     yield from (found.span() for found in _CHECKED_IN.finditer(doc.text))
 
@@ -52,6 +72,16 @@ class _Reader:
         self.doc = doc
         self.words = doc.words
         self.text = doc.text
+        self.ways: dict[str, Callable[[Phrase], tuple[int, int] | None]] = {
+            "introductions": self.introduced,
+            "labels": self.labelled,
+            "titles": self.titled,
+            "signatures": self.signed,
+            "greetings": self.greeted,
+            "perhaps": self.perhaps,
+            "people": self.perhaps,
+            "behind": self.before,
+        }
 
     def raw(self, i: int) -> str:
         return self.text[self.words[i][0] : self.words[i][1]]
@@ -61,7 +91,8 @@ class _Reader:
         return self.doc.gap(i)
 
     def has_capital(self, i: int) -> bool:
-        return self.text[self.words[i][0]].isupper()
+        sign = self.text[self.words[i][0]]
+        return sign.isupper() or (sign.isalpha() and sign.upper() == sign.lower())  # some scripts have no small letters
 
     def is_loud(self, i: int) -> bool:
         """Whether the words around are all in capitals, so that a capital says nothing."""
@@ -72,7 +103,7 @@ class _Reader:
         return len(long) >= 2 and sum(word.isupper() for word in long) > len(long) / 2
 
     def is_first(self, i: int) -> bool:
-        return self.words[i][2] in self.doc.vocabulary.first_names
+        return self.words[i][2].removesuffix("'s") in self.doc.vocabulary.first_names
 
     def may_be(self, i: int, is_small: bool) -> bool:
         """Whether a word can be part of a name: letters alone, and not one of the words that are none."""
@@ -102,6 +133,10 @@ class _Reader:
                 k += 1
                 behind = k
                 continue
+            is_last = k == behind > i and self.has_capital(k) and word.isalpha() and len(word) > 2
+            if is_last and self.is_first(i) and word not in self.doc.vocabulary.no_people and self.ends(k + 1):
+                behind = k + 1  # Anna Long
+                break
             if word in _PARTICLES and k - i < most - 1 and not (k == i and not self._goes_on(k, is_small)):
                 k += 1
                 continue
@@ -113,7 +148,37 @@ class _Reader:
         return i, behind
 
     def _goes_on(self, k: int, is_small: bool) -> bool:
-        return k + 1 < len(self.words) and self.is_joined(k + 1) and not is_small and self.has_capital(k + 1)
+        """Whether a word with a capital follows the particle at `k`, perhaps behind others."""
+        while not is_small and k + 1 < len(self.words) and self.is_joined(k + 1):
+            k += 1
+            if self.has_capital(k):
+                return True
+            if self.words[k][2] not in _PARTICLES:
+                return False
+        return False
+
+    def others(self, at: int) -> Spans:
+        """Further names right behind one that ends at a place: `Anna and Peter Schmidt`."""
+        for _ in range(8):
+            i = self.doc.at(at)
+            if i >= len(self.words) or not 0 < self.words[i][0] - at <= 3:
+                return
+            gap = self.text[at : self.words[i][0]]
+            if self.words[i][2] in _AND and gap == " " and i + 1 < len(self.words) and self.gap(i + 1) == " ":
+                i += 1
+            elif gap.strip() not in ("&", "/", "+", ","):
+                return
+            i = self.skip_titles(i)
+            found = self.name(i) if i < len(self.words) and self.has_capital(i) and not self.is_loud(i) else None
+            if found is None and i < len(self.words) and self.is_first(i) and self.may_be(i, True):
+                found = self.small(i, 2)
+            if found is None or not (self.is_first(i) or gap == " "):
+                return
+            span = self.span(found)
+            if span is None:
+                return
+            yield span
+            at = span[1]
 
     def is_joined(self, k: int) -> bool:
         """Whether word `k` goes on from the one before it."""
@@ -138,7 +203,7 @@ class _Reader:
     def skip_titles(self, i: int) -> int:
         """The first word from `i` on that begins no title."""
         while i < len(self.words) and (phrase := self.doc.starting.get(i)) and "titles" in phrase.kinds:
-            if not re.fullmatch(r"[.]?[ ]{1,2}|[.]", self.gap(phrase.behind)) or phrase.behind >= len(self.words):
+            if not re.fullmatch(r"[.]?\)?[ ]{1,2}|[.]", self.gap(phrase.behind)) or phrase.behind >= len(self.words):
                 break
             i = phrase.behind
         return i
@@ -190,13 +255,17 @@ class _Reader:
 
     def labelled(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
-        if i >= len(self.words) or not re.fullmatch(r" {0,2}[:=] {0,3}[\"']?", self.gap(i)):
+        if self.gap(i) == " " and self.has_capital(i) and self.is_first(i) and not self.is_loud(i):
+            return self.span(self.name(i))
+        if not re.fullmatch(r" {0,2}[:=] {0,3}[\"']?", self.gap(i)):
             return None
         i = self.skip_titles(i)
         if i >= len(self.words):
             return None
         if self.has_capital(i) and not self.is_loud(i):
-            return self.span(self.name(i))
+            found = self.name(i)
+            is_name = found is not None and (self.is_first(i) or found[1] - found[0] > 1 or self.ends(found[1]))
+            return self.span(found) if is_name else None
         if self.is_first(i):
             return self.span(self.loud(i, 3) if self.is_loud(i) else self.small(i, 3))
         found = self.loud(i, 3) if self.has_capital(i) else self.small(i, 2)
@@ -207,7 +276,7 @@ class _Reader:
         i = phrase.behind
         title = self.raw(phrase.first)
         start = self.words[phrase.first][0]
-        if i >= len(self.words) or not re.fullmatch(r"\.? {1,2}|\.", self.gap(i)):
+        if i >= len(self.words) or not re.fullmatch(r"\.? {1,2}|\.|\.?\) ?", self.gap(i)):
             return None
         if re.search(r"\d ?$", self.text[max(0, start - 2) : start]) or (len(title) == 1 and not title.isupper()):
             return None
@@ -217,30 +286,32 @@ class _Reader:
         if i >= len(self.words):
             return None
         is_loud = self.is_loud(i)
-        if self.has_capital(i) and not is_loud:
-            if title.islower() and len(title) > 5 and not (self.is_first(i) or self.ends(i + 1)):
+        if (self.has_capital(i) and not is_loud) or (self.words[i][2] in _PARTICLES and self._goes_on(i, False)):
+            is_word = title.islower() and title in self.doc.vocabulary.no_names
+            if is_word and not (self.is_first(i) or self.ends(i + 1)):
                 return None
             found = self.name(i)
-            if found is None and self.may_be(i, False):
-                found = (i, i + 1)
+            if found is None and not is_word and self.words[i][2] not in self.doc.vocabulary.no_people:
+                found = (
+                    (i, i + 1) if self.words[i][2].isalpha() and len(self.words[i][2]) > 2 else None
+                )  # Ms. Long, Mr. Best
             return self.span(found)
-        is_short = len(title) <= 3
+        is_short = len(title) <= 4 and title.lower() not in self.doc.vocabulary.no_names
+        if not (is_short or self.is_first(i)):
+            return None
         if is_loud:
-            return self.span(self.loud(i, 2)) if is_short or self.is_first(i) else None
-        if (is_short and title.lower() not in ("don", "fr", "ing", "eng", "dom", "hr", "m", "pr")) or self.is_first(i):
-            if not self.may_be(i, True) and not self.is_first(i):
-                return None
-            most = 3 if self.is_first(i) else 1
-            return self.span(self.small(i, most))
-        return None
+            return self.span(self.loud(i, 2))
+        found = self.small(i, 3 if self.is_first(i) else 1)
+        both = self.small(i, 2) if found is not None and found[1] - found[0] == 1 else None
+        return self.span(both if both is not None and self.ends(both[1]) else found)
 
     def greeted(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
-        if i >= len(self.words) or not re.fullmatch(r"[,!:]? {0,2}", self.gap(i)) or self.gap(i) == "":
+        if i >= len(self.words) or not _GREETING.fullmatch(self.gap(i)) or self.gap(i) == "":
             return None
         if self.skip_titles(i) != i:
             return None  # the title finds it
-        return self._lone(i, is_sure=self.gap(i).strip() == "")
+        return self._lone(i, is_sure=not set(self.gap(i)) & set(",!:"))
 
     def _lone(self, i: int, is_sure: bool) -> tuple[int, int] | None:
         """A name that stands for itself from word `i` on: it ends there, is known, or has several words with capitals."""
@@ -250,14 +321,23 @@ class _Reader:
             if found is None or self._is_crowd(found[1]):
                 return None
             n = found[1] - found[0]
-            if self.is_first(i) or (is_sure and (n > 1 or self.ends(found[1]) or self.may_be(i, False))):
+            if self.is_first(i) or (is_sure and (n > 1 or self.ends(found[1]) or self._is_plain(found[1]))):
                 return self.span(found)
             return None
         if not self.is_first(i):
-            return None
+            is_called = is_sure and not is_loud and self.may_be(i, True) and len(self.words[i][2]) > 2
+            is_called = is_called and bool(re.match(r"[,!\n]", self.text[self.words[i][1] :][:1]))
+            return self.span((i, i + 1)) if is_called else None
         if self.words[i][2] in self.doc.vocabulary.no_names and not self.ends(i + 1):
             return None
         return self.span(self.loud(i, 2) if is_loud else self.small(i, 2))
+
+    def _is_plain(self, behind: int) -> bool:
+        """Whether a word behind begins a sentence: a small word of those that are no names, or `I`."""
+        if behind >= len(self.words) or not self.is_joined(behind):
+            return False
+        word = self.words[behind][2]
+        return word in self.doc.vocabulary.no_names and (word.startswith("i") or not self.has_capital(behind))
 
     def _is_crowd(self, behind: int) -> bool:
         """Whether a word behind says that it was no person: `Hi Acme team`."""
@@ -277,7 +357,6 @@ class _Reader:
                 "airways",
                 "air",
                 "kundenservice",
-                "équipe",
                 "equipo",
                 "equipe",
                 "equipa",
@@ -299,7 +378,9 @@ class _Reader:
             if found is None or self._is_crowd(found[1]):
                 return None
             n = sum(len(self.words[k][2]) > 1 for k in range(*found))
-            return self.span(found) if self.is_first(i) or n > 1 else None
+            is_mine = "people" in phrase.kinds and self.words[phrase.first][2] in _MINE  # my wife Xiomara
+            is_sure = self.is_first(i) or n > 1 or (is_mine and phrase.behind - phrase.first > 1)
+            return self.span(found) if is_sure else None
         if not self.is_first(i) or self.words[i][2] in self.doc.vocabulary.no_names:
             if not (self.is_first(i) and i + 1 < len(self.words) and self.is_joined(i + 1) and self.ends(i + 2)):
                 return None
@@ -309,11 +390,17 @@ class _Reader:
 
     def signed(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
-        if i >= len(self.words) or not re.fullmatch(r"[ ]{0,3}[,.!:;\-*]{0,3}[\s\-_*]{0,8}", self.gap(i)):
+        if i >= len(self.words) or not _SIGNING.fullmatch(self.gap(i)):
             return None
         if self.gap(i) == "" or self.skip_titles(i) != i:
             return None
+        n_said = phrase.behind - phrase.first
+        if n_said == 1 and not self.begins(phrase.first):
+            return None
         is_new_line = "\n" in self.gap(i)
+        is_set_off = bool(self.gap(i).strip(" ")) or n_said > 1
+        if self.words[i][2] in _FROM and i + 1 < len(self.words) and self.gap(i + 1) == " " and self.is_first(i + 1):
+            i += 1
         is_loud = self.is_loud(i)
         if self.has_capital(i) and (not is_loud or is_new_line):
             found = self.name(i)
@@ -323,7 +410,11 @@ class _Reader:
             is_end = self.ends(found[1]) and not self._goes_on_after(found[1])
             if self._is_crowd(found[1]):
                 return None
-            if self.is_first(i) or (n > 1 and not self._is_clause(found[1])) or is_end:
+            if (
+                self.is_first(i)
+                or (n > 1 and not self._is_clause(found[1]))
+                or (is_end and (is_set_off or self._is_all(found[1])))
+            ):
                 return self.span(found)
             return None
         if len(self.words[i][2]) == 1 and not is_new_line:
@@ -334,12 +425,30 @@ class _Reader:
         is_sure = is_new_line or found[1] - found[0] == 2
         return self.span(found) if self.is_first(i) or (is_sure and found[1] - found[0] <= 3) else None
 
+    def begins(self, i: int) -> bool:
+        """Whether a sentence, or what is set off, begins with word `i`."""
+        return i == 0 or bool(re.search(r"[^\w\s'][ ]{0,3}$|\n[ ]{0,8}$", self.gap(i)))
+
+    def before(self, phrase: Phrase) -> tuple[int, int] | None:
+        """`Anna Schmidt here`: a known first name at the beginning of a sentence, and what is behind it up to the word."""
+        first = phrase.first
+        for i in range(max(0, first - 3), first):
+            if self.is_first(i) and (self.begins(i) or self.doc.followed.get(i)) and not self.is_loud(i):
+                found = self.name(i) if self.has_capital(i) else self.small(i, 2)
+                if found is not None and found[1] == first and self.is_joined(first):
+                    return self.span(found)
+        return None
+
     def _is_clause(self, behind: int) -> bool:
         """Whether a sentence goes on behind a word, in small letters."""
         return behind < len(self.words) and self.gap(behind) in (" ", "  ") and not self.has_capital(behind)
 
     def _goes_on_after(self, behind: int) -> bool:
         return behind < len(self.words) and self.gap(behind) == "-" and not self.has_capital(behind)
+
+    def _is_all(self, behind: int) -> bool:
+        """Whether no word follows in the text."""
+        return behind == len(self.words)
 
     def _is_last(self, behind: int) -> bool:
         """Whether nothing but signs follows in the line."""
@@ -354,11 +463,14 @@ class _Reader:
             if not self.has_capital(i) and not self.is_first(i):
                 continue
             found = self.name(i) if self.has_capital(i) else self.small(i, 2)
-            if found is None or not self._is_last(found[1]):
+            if found is None or not (self._is_last(found[1]) or _PLACE.match(self.text, self.words[found[1] - 1][1])):
                 continue
             n = sum(len(self.words[k][2]) > 1 for k in range(*found))
-            if self.is_first(i) or n > 1 and not self.is_loud(i):
+            is_new = dash.start() == 0 or dash[0][0] in "\n.!?)]"
+            is_route = not is_new and i > 0 and self.has_capital(i - 1)
+            if (self.is_first(i) and not is_route) or (n > 1 and is_new and not self.is_loud(i)):
                 yield self.span(found) or (0, 0)
+        yield from self._set_off()
         start = self.text.rstrip().rfind("\n")
         if start >= 0:
             i = self.doc.at(start)
@@ -367,3 +479,17 @@ class _Reader:
                 is_named = self.is_first(i) or len(self.words[i][2]) == 1
                 if is_named:
                     yield self.span(found) or (0, 0)
+
+    def _set_off(self) -> Spans:
+        """A known first name, alone or with others behind it, that is the whole of the first or the last part of a text."""
+        n = len(self.words)
+        if n > 1 and self.is_first(0) and self.has_capital(0) and not self.is_loud(0):
+            found = self.name(0)
+            if found is not None and self.gap(found[1]).startswith((",", "!")) and found[1] < n:
+                yield self.span(found) or (0, 0)
+        for i in range(max(1, n - 4), n):
+            if self.is_first(i) and self.has_capital(i) and self.begins(i) and not self.is_loud(i):
+                found = self.name(i)
+                if found is not None and found[1] == n and not self.gap(n).strip(" .!\n)*_-"):
+                    yield self.span(found) or (0, 0)
+                return

@@ -21,7 +21,7 @@ _IBAN_LENGTHS = {
 _IBAN = re.compile(r"(?<![^\W_])[A-Za-z]{2}[ .-]{0,2}\d[ .-]?\d(?:[ .-]{0,2}[A-Za-z0-9]){9,30}")
 _CARD = re.compile(r"(?<![\w])\d(?:[ .\-]{0,2}\d){11,24}(?![^\W\d_])")
 _CODE = re.compile(r"\d(?:[ \-/.]?\d){4,19}(?!\w)")
-_BEFORE = re.compile(r"[ .:#=\-]{0,3}(?:(?:is|no|nr|number|lautet|ist|est|es|é|n[o°]?)[ .:#=]{1,3})?(?=\d)")
+_BEFORE = re.compile(r"[ .:#=\-]{0,3}(?:(?:is|no|nr|number|lautet|ist|est|es|e|n[o°]?)[ .:#=]{1,3})?(?=\d)")
 _MOST = 2_000  # candidates of a text; a text with more is nobody's message
 
 

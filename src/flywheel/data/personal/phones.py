@@ -10,7 +10,7 @@ from flywheel.data.personal.document import Document, Phrase, Spans
 from flywheel.data.personal.flat import FILLER
 
 _DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
-_TIME = r"(?:[ T,]{1,2}(?:at |um |à )?\d{1,2}[:.]\d\d(?:[:.]\d\d(?:[.,]\d{1,9})?)?)?"
+_TIME = r"(?:[ T,]{1,2}(?:at |um |a )?\d{1,2}[:.]\d\d(?:[:.]\d\d(?:[.,]\d{1,9})?)?)?"
 # Days, moments, times, IDs of machines, long fractions: filled in before anything is looked for.
 _NOISE = re.compile(
     rf"(?<![\d])(?<!\d[-/.])(?:(?:19|20)\d\d(?P<s>[-/. ]){_MONTH}(?P=s){_DAY}{_TIME}|"
@@ -21,7 +21,7 @@ _NOISE = re.compile(
     r"(?<![\d.,])-?\d{1,3}\.\d{5,17}(?![\d.])"
 )
 _CANDIDATE = re.compile(
-    r"(?:\+ ?|\(\+?)?\(?\d(?:[ .\-/()]{0,3}\d){4,19}"
+    r"(?:\+ ?|\(\+?)?\(?\d(?:[ .\-/()_·•]{0,3}\d){4,19}"
     r"(?P<ext>[ ,]{0,3}(?:ext|extension|extn|x|#|poste|durchwahl|dw|ramal|int|anexo)[.:]?[ ]{0,2}\d{1,6})?(?![^\W_])",
     re.IGNORECASE,
 )
@@ -35,11 +35,12 @@ _TIMES = re.compile(r"(?:[01]?\d|2[0-3])[.:][0-5]\d(?:[ \-]{1,3}(?:[01]?\d|2[0-3
 _UNIT = re.compile(r"[ ]?([^\W\d_]{1,14})")
 _REST = re.compile(r"[^\W_]{1,40}")
 _OWN = re.compile(
-    r"[ ,(\-]{1,3}(?:(?:is|was|ist|est|es|é|that's|thats|it's)[ ]{1,2})?"
+    r"[ ,(\-]{1,3}(?:(?:is|was|ist|est|es|e|that's|thats|it's)[ ]{1,2})?"
     r"(?:(?:my|the|our|his|her|a|mein|meine|mon|ma|mi|meu|o meu|das ist|new|work|home|private)[ ]{1,2}){0,3}",
     re.IGNORECASE,
 )
-_OF_NUMBERS = frozenset(("telephone", "harmless", "booking", "passport", "bank"))
+_OF_NUMBERS = frozenset(("telephone", "harmless", "booking", "reference", "passport", "bank"))
+_SPELLED = 7
 _FAR = 5  # words between the word for a telephone and its number
 _MOST = 300  # candidates of a text that the rules of the countries are asked about; what is beyond counts as a number
 
@@ -74,11 +75,25 @@ def phones(doc: Document) -> Spans:
             verdict = False
         if verdict:
             yield start, found.end()
+    yield from _spelled(doc)
+
+
+def _spelled(doc: Document) -> Spans:
+    """Seven digits or more as words: `five five five oh one two three`."""
+    words, known = doc.words, doc.vocabulary.digits
+    i = 0
+    while i < len(words):
+        k = i
+        while k < len(words) and words[k][2] in known and (k == i or doc.gap(k) in (" ", "-", ", ", " - ")):
+            k += 1
+        if k - i >= _SPELLED:
+            yield words[i][0], words[k - 1][1]
+        i = max(k, i + 1)
 
 
 def _announces(doc: Document, word: str, kind: str) -> bool:
     """Whether a word alone announces a kind."""
-    return any(len(words) == 1 and kind in kinds for words, kinds in doc.vocabulary.phrases.get(word, ()))
+    return any(len(words) == 1 and kind in kinds for words, kinds, _ in doc.vocabulary.phrases.get(word, ()))
 
 
 def _is_abbreviated(doc: Document, at: int) -> bool:
@@ -132,7 +147,7 @@ def _nearest(doc: Document, text: str, start: int) -> Phrase | None:
         if phrase is not None and phrase.kinds & _OF_NUMBERS:
             return phrase
         sign = text[at - 1]
-        if sign.isdigit() or sign in f"\n!?;{FILLER}" or (sign == "," and words):
+        if sign.isdigit() or sign in f"\n!?;{FILLER}":
             return None
         if sign == "." and text[at : at + 1] == " " and not _is_short_word(text, at - 1) and at - 1 not in doc.ending:
             return None
@@ -174,7 +189,7 @@ def _by_form(raw: str, regions: tuple[str, ...]) -> bool:
     groups = re.findall(r"\d+", raw)
     if _THOUSANDS.fullmatch(raw) and (n != 9 or "." in raw):
         return False
-    if [*map(len, groups)] == [3, 4] and raw[3] == "-":
+    if [*map(len, groups)] == [3, 4] and (raw[3] == "-" or raw[0] == "("):
         return True
     if max(map(len, groups)) <= 2 and raw[0] != "0":
         return n >= 9 and _valid(raw, regions, strictly=True)
