@@ -30,6 +30,7 @@ _LOCATOR = re.compile(
 )
 _CODE = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){4,13}(?![^\W_])")
 _GROUPED = re.compile(r"\d{2,6}(?:[ .\-]\d{2,6}){1,4}(?![^\W_]|[.,]\d)")  # 1234.567.890
+_IS = frozenset(("is", "ist", "est", "es", "e", "lautet", "was"))
 _DAY = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}(?!\d)")
 _SPACED = re.compile(r"[A-Z0-9](?: [A-Z0-9]){5}(?![^\W_])")
 _DOCUMENT = re.compile(r"(?=[A-Za-z0-9 \-./]{0,14}\d)[A-Za-z0-9](?:[ \-./]?[A-Za-z0-9]){4,15}(?![^\W_])")
@@ -111,22 +112,14 @@ def _further(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
         raw = doc.text[start:end]
         if not any(map(str.isdigit, word)):
             continue
-        if (
+        is_code = (
             re.fullmatch(r"[A-Z0-9]{5,7}", raw)
             and any(map(str.isalpha, raw))
-            and doc.text[end : end + 1] not in ("-", "/")
-        ):
-            is_said = bool(re.search(r"[:=]", gap)) or doc.words[i - 1][2] in (
-                "is",
-                "ist",
-                "est",
-                "es",
-                "e",
-                "lautet",
-                "was",
-            )
-            if is_said or (_takes_turns(raw) and not _CONNECTION.fullmatch(raw)):
-                return start, end
+            and doc.text[end : end + 1] not in tuple("-/")
+        )
+        is_said = bool(re.search(r"[:=]", gap)) or doc.words[i - 1][2] in _IS
+        if is_code and (is_said or (_takes_turns(raw) and not _CONNECTION.fullmatch(raw))):
+            return start, end
         return None
     return None
 
@@ -196,15 +189,9 @@ def _is_short(gap: str) -> bool:
 def _before_word(doc: Document) -> Spans:
     """`abc23d is my booking code`."""
     for i, (start, end, word) in enumerate(doc.words):
-        if (
-            len(word) == 6
-            and word.isascii()
-            and word.isalnum()
-            and any(map(str.isdigit, word))
-            and any(map(str.isalpha, word))
-        ):
-            if _follows(doc, i, "booking") and not _CONNECTION.fullmatch(word):
-                yield start, end
+        is_mixed = word.isascii() and any(map(str.isdigit, word)) and any(map(str.isalpha, word))
+        if len(word) == 6 and is_mixed and not _CONNECTION.fullmatch(word) and _follows(doc, i, "booking"):
+            yield start, end
 
 
 def _follows(doc: Document, i: int, kind: str) -> bool:
@@ -243,14 +230,13 @@ def _further_document(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
             return None
         if i in doc.starting and doc.starting[i].kinds & {"harmless", "telephone", "booking"}:
             return None
-        start, end, word = doc.words[i]
+        start, _, word = doc.words[i]
         n_digits = sum(map(str.isdigit, word))
-        if n_digits:
+        if n_digits >= 3 and not _looks_like_day(word) and not _DAY.match(doc.text, start):
             found = _DOCUMENT.match(doc.text, start)
             length = _end_of_document(found[0]) if found else 0
-            if length and n_digits >= 3 and not _looks_like_day(word) and (n_digits >= 5 or length >= 7):
-                if not _DAY.match(doc.text, start):
-                    return start, length
+            if length and (n_digits >= 5 or length >= 7):
+                return start, length
     return None
 
 

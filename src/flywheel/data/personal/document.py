@@ -46,7 +46,7 @@ class Document:
         words, known = self.words, self.vocabulary.phrases
         found, i = [], 0
         while i < len(words):
-            for phrase, kinds, with_capital in known.get(words[i][2]) or known.get(words[i][2].removesuffix("'s"), ()):
+            for phrase, kinds, with_capital in known.get(words[i][2], known.get(words[i][2].removesuffix("'s"), [])):
                 n = len(phrase)
                 if n == 1 or (
                     i + n <= len(words)

@@ -10,28 +10,14 @@ from flywheel.data.personal.document import Document, Phrase, Spans
 from flywheel.data.personal.flat import FILLER
 
 _PARTICLES = frozenset(
-    (
-        "van",
-        "von",
-        "vom",
-        "zu",
-        "zur",
-        "der",
-        "den",
-        "de",
-        "del",
-        "della",
-        "di",
-        "da",
-        "das",
-        "do",
-        "dos",
-        "du",
-        "des",
-        "la",
-    )
-    + ("le", "el", "al", "bin", "ibn", "ben", "ter", "ten", "st", "san", "y", "e", "af", "av", "mac", "mc")
-)
+    ("van", "von", "vom", "zu", "zur", "der", "den", "de", "del", "della", "di", "da", "das", "do", "dos", "du", "des", "la",
+     "le", "el", "al", "bin", "ibn", "ben", "ter", "ten", "st", "san", "y", "e", "af", "av", "mac", "mc")
+)  # fmt: skip
+# Words behind what was greeted or thanked that say that it was no person: `Hi Acme team`.
+_CROWDS = frozenset(
+    ("team", "support", "staff", "service", "services", "crew", "customer", "airlines", "airways", "air", "kundenservice",
+     "equipe", "equipo", "equipa", "folks", "people", "app")
+)  # fmt: skip
 _AND = frozenset(("and", "und", "et", "y", "e"))
 _MINE = frozenset(("my", "mein", "meine", "mon", "ma", "mi", "meu", "minha"))
 _FROM = frozenset(("from", "von", "de", "da", "di"))
@@ -105,6 +91,11 @@ class _Reader:
     def is_first(self, i: int) -> bool:
         return self.words[i][2].removesuffix("'s") in self.doc.vocabulary.first_names
 
+    def is_title(self, i: int) -> bool:
+        """Whether a title begins with a word; what it belongs to may have been found already."""
+        phrase = self.doc.starting.get(i)
+        return phrase is not None and "titles" in phrase.kinds and not self.is_first(i)
+
     def may_be(self, i: int, is_small: bool) -> bool:
         """Whether a word can be part of a name: letters alone, and not one of the words that are none."""
         word = self.words[i][2]
@@ -117,7 +108,7 @@ class _Reader:
     def name(self, i: int, is_small: bool = False, most: int = _LONGEST) -> tuple[int, int] | None:
         """The words of the name that begins with word `i`: from it on, up to the second number; None if none does."""
         words, n = self.words, len(self.words)
-        if i >= n:
+        if i >= n or self.is_title(i):
             return None
         k, behind = i, i
         while k < n and k - i < most:
@@ -202,7 +193,10 @@ class _Reader:
 
     def skip_titles(self, i: int) -> int:
         """The first word from `i` on that begins no title."""
-        while i < len(self.words) and (phrase := self.doc.starting.get(i)) and "titles" in phrase.kinds:
+        for _ in range(4):
+            phrase = self.doc.starting.get(i)
+            if phrase is None or "titles" not in phrase.kinds:
+                break
             if not re.fullmatch(r"[.]?\)?[ ]{1,2}|[.]", self.gap(phrase.behind)) or phrase.behind >= len(self.words):
                 break
             i = phrase.behind
@@ -247,7 +241,7 @@ class _Reader:
     def loud(self, i: int, most: int) -> tuple[int, int] | None:
         """The same where all is in capitals."""
         behind = i
-        while behind < len(self.words) and behind - i < most and (behind == i or self.is_joined(behind)):
+        while not self.is_title(i) and behind < len(self.words) and behind - i < most and (behind == i or self.is_joined(behind)):
             if not self.may_be(behind, True) and not (behind == i and self.is_first(i)):
                 break
             behind += 1
@@ -340,31 +334,8 @@ class _Reader:
         return word in self.doc.vocabulary.no_names and (word.startswith("i") or not self.has_capital(behind))
 
     def _is_crowd(self, behind: int) -> bool:
-        """Whether a word behind says that it was no person: `Hi Acme team`."""
-        return (
-            behind < len(self.words)
-            and self.is_joined(behind)
-            and self.words[behind][2]
-            in (
-                "team",
-                "support",
-                "staff",
-                "service",
-                "services",
-                "crew",
-                "customer",
-                "airlines",
-                "airways",
-                "air",
-                "kundenservice",
-                "equipo",
-                "equipe",
-                "equipa",
-                "folks",
-                "people",
-                "app",
-            )  # fmt: skip
-        )
+        """Whether a word behind says that it was no person."""
+        return behind < len(self.words) and self.is_joined(behind) and self.words[behind][2] in _CROWDS
 
     def perhaps(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind

@@ -87,7 +87,7 @@ def announcing(words: Words) -> dict[str, tuple[str, ...]]:
 
 
 def singles(words: Words) -> tuple[tuple[str, ...], ...]:
-    """The words of a language that count by themselves: first names, words that are no names, words for @, for the dot and for digits."""
+    """The words of a language that count by themselves, as `compiled` takes them apart."""
     return words.first_names, words.no_names, words.no_people, words.at, words.dot, words.digits
 
 
