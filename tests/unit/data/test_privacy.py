@@ -336,9 +336,9 @@ def test_what_was_replaced_is_counted_by_kind() -> None:
 
 # What a text may be made of: pieces that are found, pieces that are nearly, and anything else.
 PIECES = st.sampled_from(
-    ["Mr. ", "Anna", "Smith", " ", "\n", "Tel. ", "555-0123", "+1 212 ", "a@b.org", "@", "[email]", "[phone] ", "booking ",
-     "X7K2PQ", "DE89370400440532013000", "4111111111111111", "192.0.2.7", "http://", "a.org/?token=abc", "passport ", "C01X00T47",
-     "regards, ", "-", ".", "\0", "\u0301", "\u202e", "😀", "9", "٣"]
+    ["Mr. ", "Anna", "Smith", " ", "\n", "Tel. ", "555-0123", "+1 212 ", "a@b.org", "@", "[email]", "[phone] ", "booking ", "X7K2PQ",
+     "DE89370400440532013000", "4111111111111111", "192.0.2.7", "http://", "a.org/?token=abc", "passport ", "C01X00T47", "regards, ",
+     "-", ".", "\0", "\u0301", "\u202e", "😀", "9", "٣"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=25).map("".join)
 
@@ -372,9 +372,9 @@ def test_a_text_without_any_mark_of_a_person_is_unchanged(text: str) -> None:
 
 HOSTILE = {
     "digits": "7", "digits apart": "1-", "at": "a@", "dots": "a.", "combining marks": "e\u0301\u0302\u0303", "null bytes": "\0a",
-    "from right to left": "\u202ea1", "titles": "Mr. ", "named": "Mr. John ", "telephones": "+1 212 555 0123 ", "accounts": "DE12",
-    "bookings": "booking ref ", "regards": "Regards, ", "pages": "http://a/", "colons": "1:2:", "documents": "passport a1 ",
-    "spelled": "a at b dot ", "quotes": '"@', "lines": "\n", "machine readable": "A<<", "emoji": "😀",
+    "from right to left": "\u202ea1", "titles": "Mr. ", "named": "Mr. John ", "telephones": "+1 212 555 0123 ",
+    "accounts": "DE12", "bookings": "booking ref ", "regards": "Regards, ", "pages": "http://a/", "colons": "1:2:",
+    "documents": "passport a1 ", "spelled": "a at b dot ", "quotes": '"@', "lines": "\n", "machine readable": "A<<", "emoji": "😀",
 }  # fmt: skip
 
 
@@ -400,7 +400,8 @@ def test_a_text_of_a_megabyte_is_cut(case: str) -> None:
     """It ends with the mark, is not longer than allowed, and holds nothing that cannot be stored."""
     text = (HOSTILE[case] * 1_000_000)[:1_000_000]
     found = scrubbed(text)
-    assert len(found) <= LONGEST_TEXT and "\0" not in found
+    assert len(found) <= LONGEST_TEXT
+    assert "\0" not in found
     assert found.endswith("[cut]") or len(text.replace("\0", "")) <= LONGEST_TEXT
 
 
@@ -445,6 +446,9 @@ def test_every_language_says_the_same_kinds() -> None:
 
 def test_what_does_not_scrub_does_not_load_the_rules_of_the_countries() -> None:
     """They are read where a text has digits enough, and not before."""
-    code = "import sys, flywheel.data.collection, flywheel.data.privacy as p; p.find('all well'); print('phonenumbers' in sys.modules)"
+    code = (
+        "import sys, flywheel.data.collection, flywheel.data.privacy as p; p.find('all well'); "
+        "print('phonenumbers' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "False" == done.stdout.strip()

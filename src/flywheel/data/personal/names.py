@@ -241,7 +241,12 @@ class _Reader:
     def loud(self, i: int, most: int) -> tuple[int, int] | None:
         """The same where all is in capitals."""
         behind = i
-        while not self.is_title(i) and behind < len(self.words) and behind - i < most and (behind == i or self.is_joined(behind)):
+        while (
+            not self.is_title(i)
+            and behind < len(self.words)
+            and behind - i < most
+            and (behind == i or self.is_joined(behind))
+        ):
             if not self.may_be(behind, True) and not (behind == i and self.is_first(i)):
                 break
             behind += 1
