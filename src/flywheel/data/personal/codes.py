@@ -31,6 +31,7 @@ _LOCATOR = re.compile(
 _CODE = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){4,13}(?![^\W_])")
 _GROUPED = re.compile(r"\d{2,6}(?:[ .\-]\d{2,6}){1,4}(?![^\W_]|[.,]\d)")  # 1234.567.890
 _IS = frozenset(("is", "ist", "est", "es", "e", "lautet", "was"))
+_HALVES = re.compile(r"(?=[A-Z0-9 ]{0,7}\d)(?=[A-Z0-9 ]{0,7}[A-Z])[A-Z0-9]{2,4} [A-Z0-9]{2,4}(?![^\W_])")  # X7K 2PQ
 _DAY = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}(?!\d)")
 _SPACED = re.compile(r"[A-Z0-9](?: [A-Z0-9]){5}(?![^\W_])")
 _DOCUMENT = re.compile(r"(?=[A-Za-z0-9 \-./]{0,14}\d)[A-Za-z0-9](?:[ \-./]?[A-Za-z0-9]){4,15}(?![^\W_])")
@@ -81,6 +82,8 @@ def bookings(doc: Document) -> Spans:
         elif code and _is_code(code[0], said, doc.vocabulary.no_names, "booking" in phrase.kinds):
             yield code.span()
             yield from _more(doc.text, code)
+        elif halves := _HALVES.match(doc.text, at) if at > start and _NOUN.search(said) else None:
+            yield halves.span()
         elif found := _further(doc, phrase):
             yield found
     yield from _alone(doc, others)
@@ -214,6 +217,11 @@ def passports(doc: Document) -> Spans:
             at, end = further
         if end:
             yield at, at + end
+            joined = _AND.match(doc.text, at + end)
+            further_one = _DOCUMENT.match(doc.text, joined.end()) if joined else None
+            length = _end_of_document(further_one[0]) if further_one else 0
+            if joined and length and abs(length - end) <= 1:
+                yield joined.end(), joined.end() + length
     for i, (start, end, word) in enumerate(doc.words):
         n_digits = sum(map(str.isdigit, word))
         if 6 <= len(word) <= 12 and n_digits >= 5 and _follows(doc, i, "passport"):

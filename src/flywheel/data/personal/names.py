@@ -119,6 +119,9 @@ class _Reader:
                 k += 1  # an initial: part of a name that goes on, or that ends with it
                 behind = k if k - 1 > i else behind
                 continue
+            if is_small and len(word) == 1 and word.isalpha() and self.gap(k + 1).startswith("."):
+                k += 1  # j. smith
+                continue
             is_name = self.may_be(k, is_small) and len(word) > 1 and (is_small != self.has_capital(k))
             if is_name and not (k > i and word in _PARTICLES and not self.has_capital(k)):
                 k += 1

@@ -40,6 +40,7 @@ _OWN = re.compile(
     re.IGNORECASE,
 )
 _OF_NUMBERS = frozenset(("telephone", "harmless", "booking", "reference", "passport", "bank"))
+_AND = re.compile(r" ?(?:[,;/&+] ?)?(?:(?:and|or|und|oder|et|ou|y|o|e) (?:also |auch |on |at )?)?", re.IGNORECASE)
 _SPELLED = 7
 _FAR = 5  # words between the word for a telephone and its number
 _MOST = 300  # candidates of a text that the rules of the countries are asked about; what is beyond counts as a number
@@ -49,6 +50,7 @@ def phones(doc: Document) -> Spans:
     """Telephone numbers with their extensions."""
     text = _NOISE.sub(lambda found: FILLER * len(found[0]), doc.text)
     asked = at = 0
+    last: re.Match[str] | None = None
     while found := _CANDIDATE.search(text, at):
         at = found.end()
         start = found.start()
@@ -68,6 +70,8 @@ def phones(doc: Document) -> Spans:
         ):
             continue
         verdict = _by_words(doc, text, found)
+        if verdict is None and last is not None and _is_further(text, last, found):
+            verdict = True
         if verdict is None:
             asked += 1
             verdict = asked > _MOST or _by_form(found[0], doc.vocabulary.regions)
@@ -75,7 +79,14 @@ def phones(doc: Document) -> Spans:
             verdict = False
         if verdict:
             yield start, found.end()
+            last = found
     yield from _spelled(doc)
+
+
+def _is_further(text: str, last: re.Match[str], found: re.Match[str]) -> bool:
+    """Whether a number follows a telephone number as another one: `555-0123 or 5550199`."""
+    is_alike = abs(len(_digits(last[0])) - len(_digits(found[0]))) <= 1
+    return is_alike and bool(_AND.fullmatch(text, last.end(), found.start()))
 
 
 def _spelled(doc: Document) -> Spans:
