@@ -271,6 +271,7 @@ def test_a_number_and_its_text_are_the_same_id(ids: list[int | None]) -> None:
         ("Regards 🙂 Anna", "Regards 🙂 [name]"),
         ("Meu nome é 李明.", "Meu nome é [name]."),
         ("thanks,\nj. smith", "thanks,\n[name]"),
+        ("sehr geehrte frau müller, dear miss jones", "sehr geehrte frau [name], dear miss [name]"),
         ("Dear Ms. Long,", "Dear Ms. [name],"),
         ("Anna Schmidt here again", "[name] here again"),
         ("Thanks, John and Mary", "Thanks, [name] and [name]"),

@@ -41,6 +41,7 @@ _PERHAPS_KEY = re.compile(
 )
 _NOTHING = frozenset(("true", "false", "yes", "null", "none", "guest", "undefined", "anonymous"))
 _REVISIONS = frozenset(("commit", "commits", "blob", "tree", "raw", "compare"))  # a digest of code lets nobody in
+_CALLING = frozenset(("wa.me", "api.whatsapp.com", "signal.me", "t.me"))  # addresses that call somebody
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _RUN = re.compile(r"[A-Za-z0-9_~.-]{12,4096}")
 
@@ -165,7 +166,7 @@ def has_secret(url: str) -> bool:
     rest = url.partition("://")[2] or url
     place = rest.partition("/")[0]
     host = place.partition("?")[0].partition("#")[0]
-    if "@" in host and ":" in host.partition("@")[0]:
+    if ("@" in host and ":" in host.partition("@")[0]) or host.lower() in _CALLING:
         return True
     path, _, query = rest[len(host) :].partition("?")
     path, _, fragment = path.partition("#")

@@ -276,7 +276,10 @@ class _Reader:
 
     def titled(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
-        title = self.raw(phrase.first)
+        title = self.raw(phrase.behind - 1)
+        is_greeted = (
+            phrase.behind - phrase.first > 1
+        )  # with a greeting it is a title in small letters too: dear miss jones
         start = self.words[phrase.first][0]
         if i >= len(self.words) or not re.fullmatch(r"\.? {1,2}|\.|\.?\) ?", self.gap(i)):
             return None
@@ -289,7 +292,7 @@ class _Reader:
             return None
         is_loud = self.is_loud(i)
         if (self.has_capital(i) and not is_loud) or (self.words[i][2] in _PARTICLES and self._goes_on(i, False)):
-            is_word = title.islower() and title in self.doc.vocabulary.no_names
+            is_word = not is_greeted and title.islower() and title in self.doc.vocabulary.no_names
             if is_word and not (self.is_first(i) or self.ends(i + 1)):
                 return None
             found = self.name(i)
@@ -299,7 +302,7 @@ class _Reader:
                 )  # Ms. Long, Mr. Best
             return self.span(found)
         is_short = len(title) <= 4 and title.lower() not in self.doc.vocabulary.no_names
-        if not (is_short or self.is_first(i)):
+        if not (is_short or is_greeted or self.is_first(i)):
             return None
         if is_loud:
             return self.span(self.loud(i, 2))
