@@ -10,8 +10,10 @@ from flywheel.data.personal.document import Document, Phrase, Spans
 # Between the announcing word and the code: `number is:`, `no. #`, `(`, but no other word.
 _BETWEEN = re.compile(
     r"[ ]{0,2}(?:(?:code|codes|number|numbers|numero|nummer|nr|no|num|n[o°]?|ref|reference|id|key|locator|name)\b"
-    r"[.]?[ ]{0,2}){0,3}"
-    r"(?:(?:is|was|are|ist|war|lautet|est|es|e|were|reads|says)\b[ ]{0,2}){0,1}[,:#=\"'(\-]{0,3}[ ]{0,2}[:#=\"'(]{0,2}[ ]?\n?",
+    r"[.]?[ ]{0,2}){0,3}(?:#[ ]{1,2}(?=[^\W\d_]))?"
+    r"(?:(?:is|was|are|ist|war|lautet|est|es|e|were|reads|says)\b[ ]{0,2}){0,1}"
+    r"(?:(?:under|unter|sous|bajo|sob)\b[ ]{0,2}(?:(?:the|my|our)[ ])?(?:(?:code|number|ref|reference)\b[ ]{0,2})?)?"
+    r"[,:#=\"'`(\[<*/_\-]{0,3}[ ]{0,2}[:#=\"'`(\[<*]{0,2}[ ]?\n{0,2}",
     re.IGNORECASE,
 )
 _NOUN = re.compile(
@@ -33,20 +35,28 @@ _GROUPED = re.compile(r"\d{2,6}(?:[ .\-]\d{2,6}){1,4}(?![^\W_]|[.,]\d)")  # 1234
 _IS = frozenset(("is", "ist", "est", "es", "e", "lautet", "was"))
 _HALVES = re.compile(r"(?=[A-Z0-9 ]{0,7}\d)(?=[A-Z0-9 ]{0,7}[A-Z])[A-Z0-9]{2,4} [A-Z0-9]{2,4}(?![^\W_])")  # X7K 2PQ
 _DAY = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}(?!\d)")
-_SPACED = re.compile(r"[A-Z0-9](?: [A-Z0-9]){5}(?![^\W_])")
+_SPACED = re.compile(r"(?:[A-Z0-9](?P<s>[ .])(?:[A-Z0-9](?P=s)){4}[A-Z0-9]|[a-z0-9](?: [a-z0-9]){5})(?![^\W_])")
+# Six letters that no word has: four consonants in a row (nights and months have an h), a q without its u, no vowel.
+_NO_WORD = re.compile(r"(?=[a-z]{0,5}[bcdfgjklmnpqrstvwxz]{4}|[a-z]{0,5}q(?!u)|[^aeiouy]{6})[a-z]{6}", re.IGNORECASE)
 _DOCUMENT = re.compile(r"(?=[A-Za-z0-9 \-./]{0,14}\d)[A-Za-z0-9](?:[ \-./]?[A-Za-z0-9]){4,15}(?![^\W_])")
 # Without a word: six capitals and digits that take turns at least twice, and no two signs with four digits behind them.
 _ALONE = re.compile(r"(?<![\w/.@#-])(?=[A-Z0-9]{0,5}\d)(?=[A-Z0-9]{0,5}[A-Z])[A-Z0-9]{6}(?![\w/@]|-\w)")
 _CONNECTION = re.compile(r"[A-Za-z0-9]{2}\d{4}|[A-Z]{3}\d{1,5}[A-Z]?")
 _OWN = re.compile(
-    r"[ ]{0,2}[,(\-]{0,2}[ ]{0,2}(?:(?:is|was|ist|est|es|e|on|in|from|of|auf|sur|en)[ ]{1,2})?"
-    r"(?:(?:my|the|our|his|her|mein|meine|meinem|meiner|mon|ma|mi|meu|minha|o meu|a minha)[ ]{1,2})?$",
+    r"[ ]{0,2}[\])\"'>*]?[,(\-]{0,2}[ ]{0,2}"
+    r"(?:(?:(?:is|was|ist|est|es|e|that's|thats|it's|das ist)(?: what)?|"
+    r"on|in|from|of|for|auf|fur|zu|sur|en|de|pour)[ ]{1,2})?"
+    r"(?:(?:my|the|our|his|her|a|an|mein|meine|meinem|meiner|ein|eine|mon|ma|un|une|mi|meu|minha|o meu|a minha|um|uma)[ ]{1,2})?"
+    r"(?:(?-i:[A-Z])[a-z]{2,14}[ ]{1,2})?$",  # an Indian passport
     re.IGNORECASE,
 )
+_SAYS_IS = re.compile(r"\b(?:is|was|ist|est|es|e|that's|thats|it's)\b|\(", re.IGNORECASE)
 _TAIL = re.compile(r"N[1-9]\d{0,4}[A-Z]{0,2}")
 _AND = re.compile(r"[ ]{0,2}(?:and|und|et|y|e|or|&|\+|/|,|,? and)[ ]{1,2}|[ ]?/[ ]?", re.IGNORECASE)
-_SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
-_MRZ = re.compile(r"(?<![A-Z0-9<])[A-Z0-9<]{28,44}(?![A-Z0-9<])")
+# Numbers of persons that show by their form what they are: of the United States, of Brazil.
+_ENDS = re.compile(r"[\])\"'>*]{0,2}[ ]{0,2}(?:[.,;!?)\n]|$)")
+_SSN = re.compile(r"(?<![\w-])(?:\d{3}-\d{2}-\d{4}|(?<!\.)\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])")
+_MRZ = re.compile(r"(?<![A-Z0-9<])[A-Z0-9<]{20,44}(?![A-Z0-9<])")
 
 
 def kept(doc: Document) -> list[tuple[int, int]]:
@@ -79,7 +89,7 @@ def bookings(doc: Document) -> Spans:
         )
         if grouped and not _DAY.match(grouped[0]):
             yield grouped.span()
-        elif code and _is_code(code[0], said, doc.vocabulary.no_names, "booking" in phrase.kinds):
+        elif code and _is_code(code[0], said, doc.vocabulary.no_names, "booking" in phrase.kinds, _is_last(doc, code)):
             yield code.span()
             yield from _more(doc.text, code)
         elif halves := _HALVES.match(doc.text, at) if at > start and _NOUN.search(said) else None:
@@ -88,6 +98,11 @@ def bookings(doc: Document) -> Spans:
             yield found
     yield from _alone(doc, others)
     yield from _before_word(doc)
+
+
+def _is_last(doc: Document, code: re.Match[str]) -> bool:
+    """Whether the sentence ends behind a code, or something is set off, and the code itself announces nothing."""
+    return bool(_ENDS.match(doc.text, code.end())) and doc.at(code.start()) not in doc.starting
 
 
 def _more(text: str, code: re.Match[str]) -> Spans:
@@ -127,10 +142,10 @@ def _further(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
     return None
 
 
-def _is_code(code: str, said: str, words: frozenset[str], is_booking: bool) -> bool:
+def _is_code(code: str, said: str, words: frozenset[str], is_booking: bool, is_last: bool) -> bool:
     """Whether what follows a word for a booking is its code. `said` is all before it, from that word on; digits alone are a
-    booking's only where that word means nothing else."""
-    plain = code.replace("-", "").replace(" ", "")
+    booking's only where that word means nothing else. `is_last`: nothing goes on behind it, so that it is no word of a clause."""
+    plain = re.sub(r"[-. ]", "", code)
     n_digits = sum(one.isdigit() for one in plain)
     is_sure = bool(_SAYS_CODE.search(said))
     has_noun = is_sure or bool(_NOUN.search(said))
@@ -146,14 +161,18 @@ def _is_code(code: str, said: str, words: frozenset[str], is_booking: bool) -> b
         if "-" in code and not plain.isupper():
             return n_digits >= 3
         return len(plain) >= 5
-    if plain.lower() in words or len(plain) != 6 or "," in said:
+    if plain.lower() in words or len(plain) != 6:
         return False
+    if "," in said:  # booking, please; booking, QWERTY
+        return plain.isupper() and is_last and not said.isupper()
     if plain.isupper():
         letters = [one for one in said if one.isalpha()]
         is_loud = len(letters) > 4 and all(one.isupper() for one in letters)
         is_marked = bool(re.search(r"[:#=\"(]\s?$", said)) or (is_sure and not is_loud)
         return is_marked or not is_loud
     is_said = bool(re.search(r"[:#=\"(]\s?$", said))
+    if _NO_WORD.fullmatch(plain) and (is_said or has_noun) and plain[1:].islower():
+        return True
     if plain.islower():
         return (is_said and is_sure) or bool(_LOCATOR.search(said))
     return has_noun and sum(one.isupper() for one in plain[1:]) > 1
@@ -190,20 +209,32 @@ def _is_short(gap: str) -> bool:
 
 
 def _before_word(doc: Document) -> Spans:
-    """`abc23d is my booking code`."""
+    """`abc23d is my booking code`, and six capitals that are said to be one: `QWERTY is my booking`."""
     for i, (start, end, word) in enumerate(doc.words):
-        is_mixed = word.isascii() and any(map(str.isdigit, word)) and any(map(str.isalpha, word))
-        if len(word) == 6 and is_mixed and not _CONNECTION.fullmatch(word) and _follows(doc, i, "booking"):
+        if len(word) != 6 or not word.isascii():
+            continue
+        gap = _follows(doc, i, "booking")
+        if gap is None:
+            continue
+        is_said = bool(_SAYS_IS.search(gap))
+        if any(map(str.isdigit, word)) and any(map(str.isalpha, word)):
+            is_code = is_said or not _CONNECTION.fullmatch(word)
+        else:
+            is_code = doc.text[start:end].isupper() and word.isalpha() and word not in doc.vocabulary.no_names
+            is_named = i > 0 and doc.gap(i) == " " and bool(_SAYS_CODE.fullmatch(doc.words[i - 1][2]))
+            is_code = is_code and (is_said or is_named or bool(_NO_WORD.fullmatch(word)))
+        if is_code:
             yield start, end
 
 
-def _follows(doc: Document, i: int, kind: str) -> bool:
-    """Whether word `i` is said to be of a kind right behind it: `is my passport number`."""
+def _follows(doc: Document, i: int, kind: str) -> str | None:
+    """What stands between word `i` and the kind that it is said to be: `is my`, before `passport number`; else None."""
     for k in range(i + 1, i + 5):
         phrase = doc.starting.get(k)
         if phrase is not None and kind in phrase.kinds:
-            return bool(_OWN.match(doc.text[doc.words[i][1] : doc.words[k][0]]))
-    return False
+            gap = doc.text[doc.words[i][1] : doc.words[k][0]]
+            return gap if _OWN.match(gap) else None
+    return None
 
 
 def passports(doc: Document) -> Spans:
@@ -224,7 +255,7 @@ def passports(doc: Document) -> Spans:
                 yield joined.end(), joined.end() + length
     for i, (start, end, word) in enumerate(doc.words):
         n_digits = sum(map(str.isdigit, word))
-        if 6 <= len(word) <= 12 and n_digits >= 5 and _follows(doc, i, "passport"):
+        if 6 <= len(word) <= 12 and n_digits >= 5 and _follows(doc, i, "passport") is not None:
             yield start, end
     yield from (found.span() for found in _SSN.finditer(doc.text))
     if "<<" in doc.text:
