@@ -97,6 +97,7 @@ def engine_params() -> dict[str, Any]:
     """What conf/ says for any project, and what the planted one says of collecting and evaluating."""
     found: dict[str, Any] = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))
     found["model"] = yaml.safe_load((ROOT / "conf/model/lightgbm.yaml").read_text(encoding="utf-8"))
+    found["privacy"] |= yaml.safe_load((ROOT / "conf/privacy/words.yaml").read_text(encoding="utf-8"))
     found["collect"]["allow_demo_key"] = True
     costs = {"alert_right": 1.0, "alert_wrong": -0.6, "missed": -0.4, "quiet_right": 0.0}
     cohorts = {"place": {"column": "place"}, "size_band": {"column": "size", "edges": [3, 6]}}

@@ -355,7 +355,7 @@ def test_training_and_the_latest_evaluation_window_end_at_the_clock() -> None:
 
 def test_the_sections_of_a_stage_are_named_as_in_the_file() -> None:
     """`validate` is written so, whatever its name in Python."""
-    assert ["clock", "contract", "validate"] == sections(ValidateParams)
+    assert ["clock", "privacy", "contract", "validate"] == sections(ValidateParams)
 
 
 def written(text: str, tmp_path: Path) -> Path:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,53 +23,83 @@ from flywheel.data.columns import OPTIONAL, REQUIRED
 from flywheel.data.evidence import CollectedDay
 from flywheel.data.identity import IDENTITY, differences, read_identity
 from flywheel.data.ledger import checked_days, digest_of
-from flywheel.data.privacy import DEMO_KEY, hash_ids, scrub
-from flywheel.data.settings import Collect
+from flywheel.data.privacy import DEMO_KEY, Vocabulary, as_text, compiled, hash_ids, scrubbed
+from flywheel.data.settings import Collect, Privacy
 from flywheel.data.sources import OF_ROWS, Counted, Source
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Clock, clock_place, remembered
 
 LEDGER = files.EVENTS / "ledger.json"
+# The columns of each table in which people write what they like; inputs that are such columns are said in conf.
+FREE_TEXT = {"predictions": ("error",), "feedback": ("text",)}
 
 
-def collect_day(source: Source, day: dt.date, key: str | None, env: str) -> tuple[CollectedDay, int]:
-    """Store one day of both tables; returns its entry in the ledger, and how many duplicates were dropped. `env` is where
-    the key should have been."""
-    came = {table: came_on(source, table, day, key, env) for table in tables.TABLES}
+@dataclass(frozen=True)
+class Hiding:
+    """How people are hidden: the key that ids are hashed with and the variable where it should be, the words by which
+    personal data is found in texts, the inputs that are texts, and how long a text may be."""
+
+    key: str | None
+    env: str
+    vocabulary: Vocabulary
+    inputs: tuple[str, ...]
+    longest_text: int
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns of a table with free text."""
+        return FREE_TEXT[table] + (self.inputs if table == "predictions" else ())
+
+
+def hiding(collect: Collect, privacy: Privacy) -> Hiding:
+    """How the settings say that people are hidden."""
+    return Hiding(hash_key(collect), collect.hash_key_env, compiled(privacy), privacy.inputs, privacy.longest_text)
+
+
+def collect_day(source: Source, day: dt.date, how: Hiding) -> tuple[CollectedDay, int]:
+    """Store one day of both tables; returns its entry in the ledger, and how many duplicates were dropped."""
+    came = {table: came_on(source, table, day, how) for table in tables.TABLES}
     for table, one in came.items():
-        store(tables.day_path(files.EVENTS, table, day), one, f"{table} of {day}")
+        store(tables.day_path(files.EVENTS, table, day), one, f"{table} of {day}", how)
     return entry(source, digests(day), came), sum(one.dropped for one in came.values())
 
 
 @dataclass(frozen=True)
 class Came:
     """What a source gave of one table on one day: the rows as they are stored, how many it gave (of a part of a source: how
-    many these were chosen from), and duplicates dropped."""
+    many these were chosen from), duplicates dropped, and how often each kind of personal data was replaced in these rows."""
 
     rows: pd.DataFrame
     given: int
     dropped: int
+    personal: Mapping[str, int] = field(default_factory=dict)
 
 
-def came_on(source: Source, table: str, day: dt.date, key: str | None, env: str) -> Came:
+def came_on(source: Source, table: str, day: dt.date, how: Hiding) -> Came:
     """One day of one table, without personal data. DataError when the source does not give it."""
     try:
         given = source.predictions(day) if table == "predictions" else source.feedback(day)
     except OSError as error:  # a file that is gone, a server that does not answer
         raise DataError(
-            f"the source did not give {day}: {error}. Mend it and run again; earlier days are kept."
+            f"the source did not give {day}: {hidden_in(str(error), how)}. Mend it and run again; earlier days are kept."
         ) from error
-    hidden = hide_users(given, key, env) if table == "predictions" else with_ids(hide_people(given, key, env))
-    rows, dropped = drop_duplicates(hidden, table)
-    return Came(storable(expected(rows, table)), given.attrs.get(OF_ROWS, len(given)), dropped)
+    hide = hide_users if table == "predictions" else hide_people
+    texts, counts = hide_texts(given, how.columns(table), how.vocabulary, how.longest_text)
+    hidden = hide(texts, how.key, how.env)
+    rows, is_again = drop_duplicates(hidden if table == "predictions" else with_ids(hidden), table)
+    stored = storable(expected(rows, table))
+    return Came(stored, given.attrs.get(OF_ROWS, len(given)), int(is_again.sum()), summed(counts, ~is_again))
 
 
-def store(path: Path, came: Came, what: str) -> None:
+def store(path: Path, came: Came, what: str, how: Hiding) -> None:
     """Write the rows of a day. DataError when they hold a value that Parquet cannot."""
+    notes = {"duplicates": str(came.dropped)}
+    if came.personal:  # a day without has the same bytes as before these were counted
+        notes["personal"] = json.dumps(dict(sorted(came.personal.items())))
     try:
-        files.write_parquet(path, came.rows, {"duplicates": str(came.dropped)})
+        files.write_parquet(path, came.rows, notes)
     except (ValueError, OverflowError, TypeError) as error:  # Arrow's errors are ValueErrors and TypeErrors
-        raise DataError(f"{what} hold a value that cannot be stored: {error}. Fix the source.") from error
+        said = hidden_in(str(error), how)  # it may quote the value
+        raise DataError(f"{what} hold a value that cannot be stored: {said}. Fix the source.") from None
 
 
 def entry(source: Source, found: Mapping[str, str | None], came: Mapping[str, Came]) -> CollectedDay:
@@ -176,15 +209,46 @@ def hide_users(predictions: pd.DataFrame, key: str | None, env: str) -> pd.DataF
 
 
 def hide_people(feedback: pd.DataFrame, key: str | None, env: str) -> pd.DataFrame:
-    """Feedback with hashed user ids and scrubbed texts; systems and annotators keep their names."""
-    hidden = feedback.copy()
-    if {"source_id", "channel"} <= set(feedback):
-        is_system = feedback["channel"].isin(("outcome", "annotation"))
-        people = hashed(feedback["source_id"].where(~is_system), key, env)
-        hidden["source_id"] = feedback["source_id"].where(is_system, people)
-    if "text" in feedback:
-        hidden["text"] = scrub(feedback["text"])
-    return hidden
+    """Feedback with hashed user ids; systems and annotators keep their names."""
+    if not {"source_id", "channel"} <= set(feedback):
+        return feedback
+    is_system = feedback["channel"].isin(("outcome", "annotation"))
+    people = hashed(feedback["source_id"].where(~is_system), key, env)
+    return feedback.assign(source_id=feedback["source_id"].where(is_system, people))
+
+
+def hide_texts(
+    frame: pd.DataFrame, columns: Sequence[str], vocabulary: Vocabulary, longest: int
+) -> tuple[pd.DataFrame, dict[int, Counter[str]]]:
+    """The frame with scrubbed texts, and what was replaced in each row (by its place) in which anything was."""
+    counts: dict[int, Counter[str]] = {}
+    clean = {}
+    for name in columns:
+        if name not in frame or not frame[name].notna().any():
+            continue
+        texts = frame[name].array
+        is_text = frame[name].notna().to_numpy()
+        done: list[str | None] = [None] * len(frame)
+        for place in is_text.nonzero()[0]:
+            done[place], kinds = scrubbed(as_text(texts[place]), vocabulary, longest)
+            if kinds:
+                counts.setdefault(int(place), Counter()).update(kinds)
+        clean[name] = pd.array(done, dtype="str")
+    return frame.assign(**clean), counts
+
+
+def summed(counts: Mapping[int, Counter[str]], is_kept: np.ndarray) -> dict[str, int]:
+    """How often each kind was replaced in the rows that are kept."""
+    total: Counter[str] = Counter()
+    for place, found in counts.items():
+        if is_kept[place]:
+            total.update(found)
+    return dict(total)
+
+
+def hidden_in(message: str, how: Hiding) -> str:
+    """What somebody else's message says, without personal data."""
+    return scrubbed(message, how.vocabulary, how.longest_text)[0]
 
 
 def with_ids(feedback: pd.DataFrame) -> pd.DataFrame:
@@ -209,12 +273,12 @@ def expected(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     return frame[[name for name in frame.columns if name in known or name.startswith("in_")]]
 
 
-def drop_duplicates(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, int]:
-    """The rows whose id is new, and how many came twice."""
+def drop_duplicates(frame: pd.DataFrame, table: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows whose id is new, and which of all rows came again."""
     if tables.ID[table] not in frame:
-        return frame, 0
-    is_again = frame.duplicated(tables.ID[table])
-    return frame[~is_again], int(is_again.sum())
+        return frame, np.zeros(len(frame), dtype=bool)
+    is_again = frame.duplicated(tables.ID[table]).to_numpy()
+    return frame[~is_again], is_again
 
 
 def storable(frame: pd.DataFrame) -> pd.DataFrame:

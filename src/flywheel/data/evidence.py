@@ -66,11 +66,15 @@ class Example(TypedDict):
 
 
 class CountedTable(TypedDict):
-    """What one day of one table was like. `rules` counts rejected rows by rule; `null_shares` names columns with nulls."""
+    """What one day of one table was like. `rules` counts rejected rows by rule; `null_shares` names columns with nulls.
+
+    `personal` counts by kind what was replaced in texts before they were stored; days of earlier versions did not count it.
+    """
 
     rows: int
     rejected: int
     duplicates: int
+    personal: NotRequired[dict[str, int]]
     rules: dict[str, int]
     null_shares: dict[str, float]
 
@@ -98,12 +102,13 @@ class Span(TypedDict):
 
 
 class Totals(TypedDict):
-    """Rows, rejected rows, dropped duplicates and broken rules over some days."""
+    """Rows, rejected rows, dropped duplicates, personal data replaced in texts (by kind) and broken rules over some days."""
 
     rows: int
     rejected: int
     rejected_share: float
     duplicates: int
+    personal: NotRequired[dict[str, int]]
     rules: dict[str, int]
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 
 from flywheel import files
 from flywheel.data import tables
-from flywheel.data.collection import Came, came_on, store
+from flywheel.data.collection import Came, Hiding, came_on, store
 from flywheel.data.evidence import CollectedDay, Late
 from flywheel.data.sources import Counted, Foretold, Source
 
 
-def keep_late(source: Source, ledger: Mapping[str, CollectedDay], key: str | None, env: str) -> dict[str, Late]:
+def keep_late(source: Source, ledger: Mapping[str, CollectedDay], how: Hiding) -> dict[str, Late]:
     """Write the late rows of each collected day to `data/late/`, without personal data, and say how many there are.
 
     A day is asked for again only where the source has more rows of a table than it gave; late are those whose ids are not
@@ -28,9 +28,9 @@ def keep_late(source: Source, ledger: Mapping[str, CollectedDay], key: str | Non
     for table, days in more.items():
         counts = {}
         for day in days:
-            late = not_stored(came_on(source, table, day, key, env), table, day)
+            late = not_stored(came_on(source, table, day, how), table, day)
             if len(late.rows):
-                store(tables.day_path(files.LATE, table, day), late, f"late {table} of {day}")
+                store(tables.day_path(files.LATE, table, day), late, f"late {table} of {day}", how)
                 counts[day] = len(late.rows)
         keep_only(table, counts)
         if counts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -78,6 +79,7 @@ def listed(found: CheckedTable, volume: str) -> DayOfTable:
         "rows": found["rows"],
         "rejected": found["rejected"],
         "duplicates": found["duplicates"],
+        "personal": found.get("personal", {}),
         "rules": found["rules"],
         "null_shares": found["null_shares"],
         "volume": volume,
@@ -85,18 +87,20 @@ def listed(found: CheckedTable, volume: str) -> DayOfTable:
 
 
 def totals(days: Iterable[CheckedDay]) -> Totals:
-    """Rows, rejected rows, their share, dropped duplicates and broken rules over some days."""
+    """Rows, rejected rows, their share, dropped duplicates, replaced personal data and broken rules over some days."""
     counts = [found for day in days for found in (day["predictions"], day["feedback"])]
     n_rows, n_rejected = sum(t["rows"] for t in counts), sum(t["rejected"] for t in counts)
-    rules: dict[str, int] = {}
+    rules: Counter[str] = Counter()
+    personal: Counter[str] = Counter()
     for found in counts:
-        for rule, count in found["rules"].items():
-            rules[rule] = rules.get(rule, 0) + count
+        rules.update(found["rules"])
+        personal.update(found.get("personal", {}))
     return {
         "rows": n_rows,
         "rejected": n_rejected,
         "rejected_share": n_rejected / n_rows if n_rows else 0.0,
         "duplicates": sum(t["duplicates"] for t in counts),
+        "personal": dict(sorted(personal.items())),
         "rules": dict(sorted(rules.items())),
     }
 

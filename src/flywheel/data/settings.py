@@ -1,13 +1,23 @@
-"""Settings of the data: the sections source, collect, contract and validate."""
+"""Settings of the data: the sections source, collect, privacy, contract and validate."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from flywheel.data.columns import REQUIRED
-from flywheel.params import Day, Days, Params, Share
+from flywheel.params import Day, Days, Names, Params, Share
+
+
+def _listed(value: object) -> object:
+    """Words in a text with commas between them, as a list; anything else as it is."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+Listed = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=60)], ...], Field(strict=False), BeforeValidator(_listed)
+]
 
 
 class SourcePart(Params):
@@ -26,6 +36,48 @@ class Source(SourcePart):
 class Collect(Params):
     allow_demo_key: bool
     hash_key_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+class Words(Params):
+    greetings: Listed = ()
+    titles: Listed = ()
+    introductions: Listed = ()
+    perhaps: Listed = ()
+    people: Listed = ()
+    labels: Listed = ()
+    signatures: Listed = ()
+    behind: Listed = ()
+    booking: Listed = ()
+    reference: Listed = ()
+    passport: Listed = ()
+    telephone: Listed = ()
+    bank: Listed = ()
+    harmless: Listed = ()
+    units: Listed = ()
+    at: Listed = ()
+    dot: Listed = ()
+    digits: Listed = ()
+    first_names: Listed = ()
+    no_names: Listed = ()
+    no_people: Listed = ()
+
+
+class Privacy(Params):
+    languages: Names
+    regions: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...], Field(strict=False)]
+    inputs: Annotated[tuple[Annotated[str, Field(pattern=r"^in_")], ...], Field(strict=False)]
+    longest_text: Annotated[int, Field(ge=100, le=1_000_000)]
+    keep: Listed
+    also: Words
+    words: dict[str, Words]
+
+    @model_validator(mode="after")
+    def _check_that_languages_are_known(self) -> Privacy:
+        for language in self.languages:
+            if language not in self.words:
+                known = ", ".join(self.words)
+                raise ValueError(f"privacy.languages: '{language}' has no words under privacy.words. Known: {known}")
+        return self
 
 
 class Column(Params):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ from flywheel.data import tables
 from flywheel.data.contract import broken_across, broken_rules, came_before, coerce
 from flywheel.data.evidence import CheckedDay, CheckedTable, Example
 from flywheel.data.ledger import digest_at
-from flywheel.data.privacy import scrub
-from flywheel.data.settings import Column, Contract
+from flywheel.data.privacy import Vocabulary, compiled, scrubbed
+from flywheel.data.settings import Column, Contract, Privacy
 
 LEDGER = files.VALID / "ledger.json"
 
@@ -48,11 +49,15 @@ def outputs(day: dt.date) -> str:
     )
 
 
-def check_days(declared: Contract, new: list[dt.date], before: list[dt.date]) -> dict[dt.date, CheckedDay]:
+def check_days(
+    declared: Contract, new: list[dt.date], before: list[dt.date], privacy: Privacy
+) -> dict[dt.date, CheckedDay]:
     """Check both tables of the new days, write good and rejected rows, and count per day.
 
-    `before` are the days before them, which are checked already. Nothing is written until all is read and checked.
+    `before` are the days before them, which are checked already. Nothing is written until all is read and checked. `privacy`
+    says what of a rejected row's values is not shown.
     """
+    words, hidden = compiled(privacy), (*PERSONAL, *privacy.inputs)
     contract = {"predictions": declared.predictions, "feedback": declared.feedback}
     for folder in (files.VALID, files.REJECTED):
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +73,10 @@ def check_days(declared: Contract, new: list[dt.date], before: list[dt.date]) ->
     served = [frame.set_index("prediction_id")["served_at"] for frame in (seen["predictions"], predictions.good)]
     known = pd.concat([one.astype("datetime64[us, UTC]") for one in served])
     feedback = check_table("feedback", raw["feedback"], contract["feedback"], seen["feedback"], known)
+    for table, checked in (("predictions", predictions), ("feedback", feedback)):
+        for day, thrown in checked.rejected.items():
+            counts = checked.counts[day]
+            counts["rules"], counts["examples"] = broken_by_rule(thrown, table, list(contract[table]), words, hidden)
     for table, checked in (("predictions", predictions), ("feedback", feedback)):
         tables.write_days(files.VALID, table, checked.good, new)
         for day in new:
@@ -119,8 +128,6 @@ def check_table(table: str, raw: Days, columns: dict[str, Column], seen: pd.Data
     is_good = ~rows.index.isin(rules.index)
     rejected = rejected_rows(raw, rules, arrival)
     counts = count_days(table, raw, rows, is_good, arrival)
-    for day, thrown in rejected.items():
-        counts[day]["rules"], counts[day]["examples"] = broken_by_rule(thrown, table, list(columns))
     return Checked(rows[is_good], rejected, counts)
 
 
@@ -141,7 +148,9 @@ def rejected_rows(raw: Days, rules: pd.Series, arrival: pd.Series) -> dict[dt.da
     return found
 
 
-def broken_by_rule(rejected: pd.DataFrame, table: str, columns: list[str]) -> tuple[dict[str, int], dict[str, Example]]:
+def broken_by_rule(
+    rejected: pd.DataFrame, table: str, columns: list[str], words: Vocabulary, hidden: Sequence[str]
+) -> tuple[dict[str, int], dict[str, Example]]:
     """How many of a day's rejected rows broke each rule, and the first of them with its value."""
     rules: dict[str, int] = {}
     examples: dict[str, Example] = {}
@@ -151,24 +160,23 @@ def broken_by_rule(rejected: pd.DataFrame, table: str, columns: list[str]) -> tu
             if rule not in examples:
                 column = max((name for name in columns if rule.startswith(f"{name}: ")), key=len)
                 name = row[tables.ID[table]]
-                examples[rule] = {"id": name if isinstance(name, str) else None, "value": shown(row[column], column)}
+                value = "(hidden)" if column in hidden and isinstance(row[column], str) else shown(row[column], words)
+                examples[rule] = {"id": name if isinstance(name, str) else None, "value": value}
     return dict(sorted(rules.items())), dict(sorted(examples.items()))
 
 
-def shown(value: object, column: str) -> str:
+def shown(value: object, words: Vocabulary) -> str:
     """A value of a rejected row, fit to be shown as an example: nothing personal, nothing long."""
     if not isinstance(value, str):
         return "null"
-    if column in PERSONAL:
-        return "(hidden)"
-    text = scrub(pd.Series([value])).iloc[0]
+    text = scrubbed(value, words)[0]
     return repr(text if len(text) <= LONGEST_EXAMPLE else f"{text[: LONGEST_EXAMPLE - 1]}…")
 
 
 def count_days(
     table: str, raw: Days, rows: pd.DataFrame, is_good: np.ndarray, arrival: pd.Series
 ) -> dict[dt.date, CheckedTable]:
-    """For each day: rows, rejected rows, dropped duplicates, null shares, and good rows of each channel of feedback."""
+    """For each day: rows, rejected rows, dropped duplicates, replaced personal data, null shares, and good rows by channel."""
     n_rejected = pd.Series(~is_good, index=rows.index).groupby(arrival).sum()
     shares = rows.isna().groupby(arrival).mean().to_dict("index")
     nulls = {moment: {str(k): v for k, v in of_day.items() if v > 0} for moment, of_day in shares.items()}
@@ -176,10 +184,12 @@ def count_days(
     for day, part in raw.items():
         moment = tables.timestamp(day)
         is_there = moment in n_rejected.index
+        notes = part.schema.metadata or {}
         counts[day] = {
             "rows": part.num_rows,
             "rejected": int(n_rejected[moment]) if is_there else 0,
-            "duplicates": int((part.schema.metadata or {}).get(b"duplicates", 0)),
+            "duplicates": int(notes.get(b"duplicates", 0)),
+            "personal": json.loads(notes.get(b"personal", b"{}")),
             "rules": {},
             "null_shares": nulls[moment] if is_there else {},
             "examples": {},

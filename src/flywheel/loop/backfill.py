@@ -19,6 +19,7 @@ from flywheel.release.messages import reason
 if TYPE_CHECKING:  # table libraries load slowly
     import pandas as pd
 
+    from flywheel.data.collection import Hiding
     from flywheel.data.sources import Source
 
 LONGEST_WHY = 500
@@ -127,13 +128,13 @@ def prepare(
 ) -> Correction | None:
     """Read the days again, keep what differs beside `data/`, and make it count; None, and nothing kept, where nothing does."""
     from flywheel.data import corrections
-    from flywheel.data.collection import check_clock, check_identity, hash_key, key_check, same_world
+    from flywheel.data.collection import check_clock, check_identity, hiding, key_check, same_world
     from flywheel.data.identity import KEY_CHECK, identity
     from flywheel.data.sources import Foretold, open_source
 
-    source, key = open_source(params.source), hash_key(params.collect)
+    source, how = open_source(params.source), hiding(params.collect, params.privacy)
     check_clock(params.clock, source)
-    world = identity(params.source) | {KEY_CHECK: key_check(key)}
+    world = identity(params.source) | {KEY_CHECK: key_check(how.key)}
     same_world(world)
     gone = [day for day in span if not source.first_day <= day <= source.last_day]
     if gone:
@@ -147,7 +148,7 @@ def prepare(
     days: dict[str, CollectedDay] = {}
     changed: dict[str, dict[str, CorrectedFile]] = {}
     for day in span:
-        noted, differing = collect_again(source, day, key, params.collect.hash_key_env, emptied)
+        noted, differing = collect_again(source, day, how, emptied)
         if differing:
             days[day.isoformat()], changed[day.isoformat()] = noted, differing
     if not changed:
@@ -168,7 +169,7 @@ def prepare(
 
 
 def collect_again(
-    source: Source, day: dt.date, key: str | None, env: str, emptied: bool = False
+    source: Source, day: dt.date, how: Hiding, emptied: bool = False
 ) -> tuple[CollectedDay, dict[str, CorrectedFile]]:
     """Write the files of a day that differ from the stored ones beside `data/`; returns the day's new entry in the ledger,
     and what is recorded of these files. DataError when the source has lost the day (`check_emptied`)."""
@@ -177,14 +178,14 @@ def collect_again(
     from flywheel.data.ledger import digest_of
     from flywheel.monitoring.versions import row_changes
 
-    came = {table: came_on(source, table, day, key, env) for table in tables.TABLES}
+    came = {table: came_on(source, table, day, how) for table in tables.TABLES}
     changed: dict[str, CorrectedFile] = {}
     was = digests(day)
     now = dict(was)
     n_served = len(came["predictions"].rows)
     for table, one in came.items():
         old, new = (tables.day_path(folder, table, day) for folder in (files.EVENTS, files.BACKFILL))
-        store(new, one, f"{table} of {day}")
+        store(new, one, f"{table} of {day}", how)
         before, after = files.read_table(old), files.read_table(new)
         if before.num_rows and not after.num_rows:
             check_emptied(table, day, before.num_rows, n_served, emptied)

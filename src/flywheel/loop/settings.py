@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from flywheel.data.settings import Collect, Contract, Source, Validate
+from flywheel.data.settings import Collect, Contract, Privacy, Source, Validate
 from flywheel.evaluation.settings import Evaluate, Gate
 from flywheel.features.settings import Features
 from flywheel.labels.settings import Label, Voices
@@ -30,6 +30,7 @@ class AllParams(Params):
     project: Project
     source: Source
     collect: Collect
+    privacy: Privacy
     contract: Contract
     validate_: Annotated[Validate, Field(alias="validate")]
     label: Label

@@ -8,6 +8,18 @@ from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 from flywheel.report.markdown import escape, number, percent, table, with_interval
 
 WEEK = 7
+# Kinds of personal data as a person reads them: one, and several.
+PERSONAL = {
+    "email": ("e-mail address", "e-mail addresses"),
+    "phone": ("telephone number", "telephone numbers"),
+    "card": ("card number", "card numbers"),
+    "iban": ("bank account", "bank accounts"),
+    "name": ("name", "names"),
+    "booking": ("booking code", "booking codes"),
+    "passport": ("document of identity", "documents of identity"),
+    "ip": ("IP address", "IP addresses"),
+    "url": ("address with a secret", "addresses with a secret"),
+}
 OPTIONAL_COLUMNS = ("AUC served", "errors", "latency p50 / p95, ms", "mean rating")
 
 
@@ -183,7 +195,7 @@ def known_columns(header: list[str], rows: list[list[str]]) -> tuple[list[int], 
 
 
 def data_quality(found: Quality) -> str:
-    """What was rejected, and which days had an unusual volume."""
+    """What was rejected, what was replaced in texts, and which days had an unusual volume."""
     total, recent = found["total"], found["recent"]
     rules = [
         f"{escape(rule)} ({count:,})"
@@ -194,6 +206,7 @@ def data_quality(found: Quality) -> str:
         "## Data quality\n\n"
         f"{total['rejected']:,} of {total['rows']:,} rows were rejected ({total['rejected_share']:.2%}; "
         f"{recent['rejected_share']:.2%} in the last {recent['days']} days), {total['duplicates']:,} duplicates dropped.\n"
+        + personal(found)
         + (f"\nRules broken: {'; '.join(rules)}.\n" if rules else "")
         + (
             f"\nUnusual volume: {'; '.join(odd[:10])}{f' and {len(odd) - 10} more' if len(odd) > 10 else ''}.\n"
@@ -202,6 +215,16 @@ def data_quality(found: Quality) -> str:
         )
         + late(found)
     )
+
+
+def personal(found: Quality) -> str:
+    """What was replaced in texts, by kind, the most frequent first; empty if nothing was."""
+    counts = found["total"].get("personal", {})
+    said = [
+        f"{n:,} {PERSONAL.get(kind, (kind, kind))[n != 1]}"
+        for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return f"\nPersonal data replaced in texts before they were stored: {', '.join(said)}.\n" if said else ""
 
 
 def late(found: Quality) -> str:

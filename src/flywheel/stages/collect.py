@@ -16,7 +16,7 @@ from flywheel.data.collection import (
     check_identity,
     collect_day,
     complete_days,
-    hash_key,
+    hiding,
     key_check,
     open_ledger,
     whole_days,
@@ -24,7 +24,7 @@ from flywheel.data.collection import (
 from flywheel.data.corrections import finish
 from flywheel.data.identity import KEY_CHECK, identity
 from flywheel.data.late import keep_late
-from flywheel.data.settings import Collect, Source
+from flywheel.data.settings import Collect, Privacy, Source
 from flywheel.data.sources import Foretold, open_source
 from flywheel.errors import ConfigError
 from flywheel.params import Clock, Params, Project, clock_place, remembered
@@ -39,6 +39,7 @@ class CollectParams(Params):
     project: Project
     source: Source
     collect: Collect
+    privacy: Privacy
 
 
 def main(params: CollectParams) -> str:
@@ -47,10 +48,10 @@ def main(params: CollectParams) -> str:
         params.source.factory, "source.factory", params.project.code
     )  # all of them are where DVC sees them change
     source = open_source(params.source)
-    key = hash_key(params.collect)
+    how = hiding(params.collect, params.privacy)
     as_of = params.clock.as_of
     check_clock(params.clock, source)
-    check_identity(identity(params.source) | {KEY_CHECK: key_check(key)})
+    check_identity(identity(params.source) | {KEY_CHECK: key_check(how.key)})
     finish()
     ledger = open_ledger()
     here = whole_days(ledger)
@@ -64,10 +65,10 @@ def main(params: CollectParams) -> str:
         source.expect(days)
     dropped = 0
     for day in shown(days):
-        ledger[day.isoformat()], twice = collect_day(source, day, key, params.collect.hash_key_env)
+        ledger[day.isoformat()], twice = collect_day(source, day, how)
         dropped += twice
         files.write_json(LEDGER, dict(sorted(ledger.items())))
-    late = keep_late(source, ledger, key, params.collect.hash_key_env)
+    late = keep_late(source, ledger, how)
     n_days = len(here) + len(days)
     behind = (as_of - source.last_day).days - 1
     n_late = sum(one["rows"] for one in late.values())

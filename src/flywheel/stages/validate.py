@@ -15,7 +15,7 @@ from flywheel.data.evidence import CheckedDay, read_corrections, read_late
 from flywheel.data.identity import read_identity
 from flywheel.data.ledger import fingerprint, open_days, to_do
 from flywheel.data.quality import in_words, summarize
-from flywheel.data.settings import Contract, Validate
+from flywheel.data.settings import Contract, Privacy, Validate
 from flywheel.data.validation import LEDGER, check_days, inputs, outputs
 from flywheel.errors import DataError
 from flywheel.params import Clock, Params
@@ -26,20 +26,21 @@ class ValidateParams(Params):
     """`params.yaml` as the stage `validate` sees it."""
 
     clock: Clock
+    privacy: Privacy
     contract: Contract
     validate_: Annotated[Validate, Field(alias="validate")]
 
 
 def main(params: ValidateParams) -> str:
     """Write `data/valid/`, `data/rejected/` and `reports/quality.json`; checks only new days, and from a changed day on."""
-    mark = fingerprint("validate", params.contract.model_dump(), read_identity())
+    mark = fingerprint("validate", [params.contract.model_dump(), params.privacy.model_dump()], read_identity())
     ledger = open_days(LEDGER, CheckedDay, mark)
     collected = [day for day in tables.stored_days(files.EVENTS, "feedback") if day < params.clock.as_of]
     stale = to_do(collected, ledger, {day: inputs(day) for day in collected}, outputs)
     # A day is checked against the ids of all earlier days, so every day after the first stale one is stale too.
     new = [day for day in collected if stale and day >= stale[0]]
     before = [day for day in collected if day not in new]
-    made = check_days(params.contract, new, before) if new else {}
+    made = check_days(params.contract, new, before, params.privacy) if new else {}
     days = {day.isoformat(): made[day] if day in made else ledger[day.isoformat()] for day in collected}
     files.write_json(LEDGER, {"fingerprint": mark, "days": days})
     quality = summarize(days, params.clock.as_of, params.validate_, read_late(), read_corrections())

@@ -238,6 +238,61 @@ def test_a_user_with_a_number_for_a_name_has_one_hash_on_all_days() -> None:
     assert stored("predictions", 1)["user_id"].iloc[0] == stored("predictions", 2)["user_id"].iloc[0]
 
 
+def test_every_column_of_free_text_is_scrubbed() -> None:
+    """What an error quotes, and an input that the settings name; an input that they do not name stays as it is."""
+    source = PlantedSource(
+        {1: [prediction("p1", "01T10", error="no mail to ann@example.com", in_note="Tel.5550123")]}, {}
+    )
+    SOURCES["planted"] = source
+    clock = {"follow": "replay", "as_of": day(2).isoformat()}
+    main(settings(CollectParams, clock=clock, privacy={"inputs": ["in_note"]}))
+    found = stored("predictions", 1).iloc[0]
+    assert ("no mail to [email]", "Tel.[phone]") == (found["error"], found["in_note"])
+    for path in files.EVENTS.rglob("*.parquet"):
+        path.unlink()
+    main(settings(CollectParams, clock=clock))
+    assert "Tel.5550123" == stored("predictions", 1)["in_note"].iloc[0]
+
+
+def test_what_was_replaced_is_noted_in_the_footer_of_its_day() -> None:
+    """By kind, in the rows that are stored: a row that came twice counts once. A day with nothing to replace has no note."""
+    ticket = feedback("f1", "p1", "01T12", channel="ticket", value=None, text="I am Ann Lee, ann@example.com")
+    source = three_days()
+    source.rows["feedback"][1] = [ticket, ticket, ticket | {"feedback_id": "f2"}]
+    collect(source, as_of=3)
+    notes = [
+        files.read_table(tables.day_path(files.EVENTS, "feedback", day(n))).schema.metadata.get(b"personal")
+        for n in (1, 2)
+    ]
+    assert [b'{"email": 2, "name": 2}', None] == notes
+
+
+def test_other_words_change_no_stored_day() -> None:
+    """They hold from the next day on: what is stored was scrubbed by the words of its time, and stays."""
+    source = three_days()
+    for n in (1, 2):
+        source.rows["feedback"][n][0]["text"] = "says Guru Anand"
+    collect(source, as_of=2)
+    before = contents(files.EVENTS)
+    SOURCES["planted"] = source
+    clock = {"follow": "replay", "as_of": day(3).isoformat()}
+    main(settings(CollectParams, clock=clock, privacy={"also": {"titles": "Guru"}}))
+    after = contents(files.EVENTS)
+    assert all(before[name] == after[name] for name in before if name.endswith(".parquet"))
+    assert ["says Guru Anand", "says Guru [name]"] == [stored("feedback", n)["text"].iloc[0] for n in (1, 2)]
+
+
+def test_a_message_about_a_source_that_fails_names_nobody() -> None:
+    """What the source says of its failure may quote a row."""
+
+    class Failing(PlantedSource):
+        def predictions(self, day: dt.date) -> pd.DataFrame:
+            raise OSError("row 7 (ann@example.com) is broken")
+
+    with pytest.raises(DataError, match=r"row 7 \(\[email\]\) is broken"):
+        collect(Failing(three_days().rows["predictions"], {}), as_of=2)
+
+
 def test_texts_are_scrubbed_before_they_are_stored() -> None:
     """Of an e-mail address in a ticket only a placeholder reaches the disk; a missing text stays missing."""
     rows = [

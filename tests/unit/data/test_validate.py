@@ -474,15 +474,17 @@ def test_quality_counts_rows_rejected_duplicates_rules_and_nulls() -> None:
     rows = [prediction("p1", "01T10"), prediction("p2", "01T10", in_size=None), prediction("p3", "01T10")]
     write_events({1: [*rows, prediction("p4", "01T10", score=7.0)]}, {1: [feedback("f1", "p1", "01T12")]})
     path = tables.day_path(files.EVENTS, "predictions", day(1))
-    files.write_parquet(path, files.read_parquet(path), {"duplicates": "3"})
+    files.write_parquet(path, files.read_parquet(path), {"duplicates": "3", "personal": '{"email": 2}'})
     validate()
     found = files.read_json(files.QUALITY)
     counts = {"rows": 5, "rejected": 1, "rejected_share": 1 / 5, "duplicates": 3, "rules": {"score: above 1": 1}}
+    counts |= {"personal": {"email": 2}}
     assert counts | {"days": {"n": 1, "first": "2030-01-01", "last": "2030-01-01"}} == found["total"]
     expected = {
         "rows": 4,
         "rejected": 1,
         "duplicates": 3,
+        "personal": {"email": 2},
         "rules": {"score: above 1": 1},
         "null_shares": {"error": 4 / 4, "in_size": 1 / 4},
         "volume": "too early to tell",

@@ -997,6 +997,15 @@ def test_clean_data_has_no_rules_and_no_unusual_days() -> None:
     assert ["## Data quality", "", expected] == text.splitlines()
 
 
+def test_what_was_replaced_in_texts_is_told_by_kind() -> None:
+    """One sentence, the most frequent first; one is one."""
+    clean = {"rows": 10, "rejected": 0, "rejected_share": 0.0, "duplicates": 0, "rules": {}}
+    total = clean | {"personal": {"email": 12, "ip": 1, "name": 3}}
+    text = data_quality({"total": total, "recent": clean | {"days": 7}, "unusual_volume": []})
+    expected = "Personal data replaced in texts before they were stored: 12 e-mail addresses, 3 names, 1 IP address."
+    assert expected == text.splitlines()[-1]
+
+
 CURVES = {
     name: {
         "roc": [
