@@ -12,10 +12,13 @@ from typing import Any
 import fsspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flywheel.data.collection import complete_days
-from flywheel.data.sources import Counted
+from flywheel.data.sources import Counted, mapping
 from flywheel.data.sources import files as source
 from flywheel.data.sources.files import Files, open_source
 from flywheel.data.sources.spool import Spool
@@ -311,3 +314,47 @@ def test_a_wrong_option_names_its_key(options: dict[str, Any], said: str) -> Non
     """And says where to correct it."""
     with pytest.raises(ConfigError, match=f"predictions.{said}.*source.options"):
         opened(**options)
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
+NESTED = st.recursive(
+    PLAIN,
+    lambda one: st.lists(one, max_size=2) | st.dictionaries(st.sampled_from("abc"), one, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.lists(NESTED, min_size=1, max_size=6), st.integers(1, 6))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_a_value_of_json_depends_on_its_row_alone(values: list[Any], size: int) -> None:
+    """Not on the rows that are read with it: a new one must not change what an old one says."""
+    write("p.jsonl", "\n".join(json.dumps({"id": n, "v": value}) for n, value in enumerate(values)))
+    where = source.Where(path="p.jsonl")
+
+    def read(n: int) -> list[Any]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(source, "BATCH", n)
+            return [one for part in source.batches(where, ["v"]) for one in mapping.texts(part["v"]).to_pylist()]
+
+    alone = read(1)
+    assert alone == read(size) == read(len(values))
+    for value, found in zip(values, alone, strict=True):
+        assert json.loads(found) == value if isinstance(value, (dict, list)) else (found is None) == (value is None)
+
+
+def test_a_new_key_in_one_row_changes_no_other() -> None:
+    """What is stored of the days before stays what it was: else each of them would seem corrected."""
+    old = '{"id": "a", "at": "2030-01-01", "size": {"n": 1, "m": [2, {"x": null}]}}\n'
+    write("p.jsonl", old)
+    before = opened("p.jsonl").predictions(day(1))
+    write("p.jsonl", old + '{"id": "b", "at": "2030-01-02", "size": {"new": 1, "m": []}}\n')
+    pd.testing.assert_frame_equal(before, opened("p.jsonl").predictions(day(1)))
+    assert ['{"m": [2, {"x": null}], "n": 1}'] == before["in_size"].tolist()
+
+
+def test_a_new_key_of_a_parquet_file_changes_no_old_row() -> None:
+    """There each row has all keys: those that it says nothing of are left out."""
+    rows = [{"n": 1, "m": {"x": None, "y": "ä"}}, {"n": None, "m": None}]
+    for more in ({}, {"new": None}):
+        values = pa.array([{**row, **more} for row in rows])
+        assert ['{"m": {"y": "ä"}, "n": 1}', "{}"] == mapping.texts(pa.chunked_array([values])).to_pylist()

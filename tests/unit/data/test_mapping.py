@@ -187,3 +187,9 @@ def test_an_outcome_is_known_in_one_way(when: dict[str, str]) -> None:
     """Neither never nor twice."""
     with pytest.raises(ConfigError, match="not both"):
         parse(OutcomeOptions, {"value": "y", **when})
+
+
+def test_numbers_are_written_each_by_itself() -> None:
+    """A half beside them does not make an id of twelve digits one with an exponent."""
+    found = mapping.texts(pa.chunked_array([pa.array([123456789012.0, 0.5, None, 1e300, float("inf")])]))
+    assert ["123456789012", "0.5", None, "1e+300", "inf"] == found.to_pylist()

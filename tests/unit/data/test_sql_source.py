@@ -522,13 +522,13 @@ def test_types_of_postgresql_are_kept_or_texts(server: Place) -> None:
         "create table served (id uuid, at timestamptz, part share, said mood, more jsonb, tags text[], took interval, "
         "born date, small smallint, big numeric)",
         "insert into served values ('6b1c5c0e-0000-4000-8000-000000000001', '2030-01-01', 0.25, 'good', "
-        """'{"a": 1}', '{x,y}', '90 minutes', '1999-12-31', 3, 'NaN')""",
+        """'{"b": "ä", "a": 1}', '{x,y}', '90 minutes', '1999-12-31', 3, 'NaN')""",
     )
     names = ["part", "said", "more", "tags", "took", "born", "small", "big"]
     columns = {"prediction_id": "id", "served_at": "at", **{f"in_{name}": name for name in names}}
     [row] = opened(columns=columns).predictions(day(1)).to_dict("records")
     assert "6b1c5c0e-0000-4000-8000-000000000001" == row["prediction_id"]
-    expected = [0.25, "good", '{"a": 1}', '["x", "y"]', "1:30:00", dt.date(1999, 12, 31), 3]
+    expected = [0.25, "good", '{"a": 1, "b": "ä"}', '["x", "y"]', "1:30:00", dt.date(1999, 12, 31), 3]
     assert expected == [row[f"in_{name}"] for name in names[:-1]]
     assert pd.isna(row["in_big"])
 

@@ -283,8 +283,9 @@ def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterato
     with opened() as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                rows.append(read_object(line, number, name))
-                seen |= rows[-1].keys()
+                found = read_object(line, number, name)
+                rows.append({column: plain(found[column]) for column in columns if column in found})
+                seen |= found.keys()
             if len(rows) == BATCH:
                 yield _of_objects(rows, columns)
                 rows = []
@@ -304,18 +305,38 @@ def read_object(line: bytes, number: int, name: str) -> dict[str, Any]:
     return found
 
 
+def plain(value: Any) -> Any:
+    """A value of JSON as a number, a truth or a text. It depends on nothing else: pyarrow would give all objects of a batch
+    the same keys.
+    """
+    if isinstance(value, str):
+        return mapping.encodable(value)
+    if isinstance(value, (dict, list)):
+        return mapping.nested(value)
+    return value
+
+
 def _of_objects(rows: list[dict[str, Any]], columns: list[str]) -> pa.Table:
     """Objects as a table; a column whose values differ in type becomes text."""
-    found: dict[str, pa.Array] = {}
-    for name in columns:
-        values = [row.get(name) for row in rows]
+    return pa.table({name: _of_values([row.get(name) for row in rows]) for name in columns})
+
+
+def _of_values(values: list[Any]) -> pa.Array:
+    kinds = {type(one) for one in values} - {type(None)}
+    if len(kinds) <= 1 or kinds == {int, float}:
         try:
-            found[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            found[name] = pa.array(
-                [None if one is None else one if isinstance(one, str) else json.dumps(one) for one in values]
-            )
-    return pa.table(found)
+            return pa.array(values)
+        except (pa.ArrowInvalid, OverflowError):  # a whole number with too many digits for the others
+            pass
+    numbers = pa.chunked_array([pa.array([one if isinstance(one, float) else None for one in values], "float64")])
+    words = mapping.texts(numbers).to_pylist()
+    return pa.array(
+        [_in_words(one) if word is None else word for one, word in zip(values, words, strict=True)], "string"
+    )
+
+
+def _in_words(value: str | int | None) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 
 
 READERS: dict[str, Callable[[Open, str, Where, list[str]], Iterator[pa.Table]]] = {

@@ -6,6 +6,7 @@ came, so that `validate` rejects the row and says why: nothing vanishes.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -30,6 +31,7 @@ STYLE, STYLE_UTC = (
 )  # of a moment beside one that is not understood
 LENGTH = re.compile(r"(\d{1,7})(min|h|d)")
 MINUTES = {"min": 1, "h": 60, "d": 1440}
+WHOLE = 2.0**63  # below it, a whole number has an exact text of digits alone
 
 
 def _check_length(value: str) -> str:
@@ -226,16 +228,35 @@ def joined(raw: pa.Table, there: str | tuple[str, ...]) -> pa.ChunkedArray:
 
 
 def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column as text. A whole number is written without a point: a gap in the column made the numbers floats."""
+    """A column as text, each value by itself. A whole number is written without a point: a gap made the numbers floats."""
     if pa.types.is_floating(column.type):
-        whole = pc.all(pc.equal(column, pc.floor(column)), skip_nulls=True).as_py()
-        column = column.cast("int64") if whole is not False else column
+        is_whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), WHOLE))
+        digits = pc.if_else(is_whole, column, pa.scalar(None, column.type)).cast("int64").cast("string")
+        return pc.coalesce(digits, column.cast("string"))
     if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
-        return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], "string")])
+        words = [None if v is None else nested(_said(v)) for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(words, "string")])
     if _is_bytes(column.type):
         words = [None if v is None else v.decode("utf-8", "backslashreplace") for v in column.to_pylist()]
         return pa.chunked_array([pa.array(words, "string")])
     return column.cast("string")
+
+
+def nested(value: Any) -> str:
+    """An object or a list as a text in JSON, which depends on it alone: not on the order of its keys, nor on other rows."""
+    return encodable(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def encodable(text: str) -> str:
+    """A text that can be stored: half of a letter, which JSON may hold, is written as its code."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _said(value: Any) -> Any:
+    """An object of a column of objects, without what it does not say: there, each row has the keys of all."""
+    if isinstance(value, dict):
+        return {key: _said(one) for key, one in value.items() if one is not None}
+    return [_said(one) for one in value] if isinstance(value, list) else value
 
 
 def simple(raw: pa.Table) -> pa.Table:
