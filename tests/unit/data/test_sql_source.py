@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sqlite3
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,8 +21,9 @@ import sqlalchemy as sa
 import yaml
 
 from flywheel import files
+from flywheel.data import addresses
 from flywheel.data.evidence import read_late
-from flywheel.data.sources import Part, database, rows, sql
+from flywheel.data.sources import Part, retrying, rows, sql
 from flywheel.data.sources import files as of_files
 from flywheel.data.sources.sql import Sql, open_source
 from flywheel.errors import ConfigError, DataError, RemoteError
@@ -39,7 +41,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(database, "PAUSE_S", 0.01)
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.01)
 
 
 class Place:
@@ -429,6 +431,8 @@ def test_a_locked_sqlite_file_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"address": "gopher://host/db"}, "gopher://host/db: SQLAlchemy knows no such kind"),
         ({"address": "mysql+pymysql://host/db"}, "its driver is missing .*pymysql"),
         ({"address_env": "WRONG_PORT"}, "the database of WRONG_PORT: this is no address"),
+        ({"address_env": "TWO_SIGNS"}, "the database of TWO_SIGNS: there is more than one @ .* as %40"),
+        ({"address": "postgresql://ann:a@hunter2@host/db"}, "address: found an address with a password"),
         ({"address": "sqlite:///x.db", "lock_timeout_s": 0}, "lock_timeout_s: found 0"),
     ],
 )
@@ -437,6 +441,7 @@ def test_a_wrong_option_is_named_without_its_password(
 ) -> None:
     """Which option, what is allowed, what to do."""
     monkeypatch.setenv("WRONG_PORT", "postgresql://ann:hunter2@host:port/db")
+    monkeypatch.setenv("TWO_SIGNS", "postgresql://ann:a@hunter2@127.0.0.1:1/db")
     with pytest.raises(ConfigError, match=said) as caught:
         open_source({"predictions": {"table": "served", "columns": COLUMNS}, **options})
     assert "hunter2" not in str(caught.value)
@@ -484,7 +489,7 @@ def test_a_password_is_shown_nowhere(
     hidden = quote(secret, safe="")
     addresses = {
         "lets nobody in with these credentials": (ConfigError, postgres.address(secret)),
-        "does not answer, or went away.*asked 3 times": (RemoteError, f"postgresql://ann:{hidden}@127.0.0.1:1/db"),
+        "does not answer, or went away.*asked 6 times": (RemoteError, f"postgresql://ann:{hidden}@127.0.0.1:1/db"),
         "does not exist": (ConfigError, postgres.address().replace("/postgres", "/nodatabase")),
         "has no table": (DataError, postgres.address()),
         "division by zero": (DataError, postgres.address()),
@@ -571,7 +576,15 @@ def many(server: Place, n: int) -> None:
 def test_an_address_may_name_files_and_hosts() -> None:
     """Only what is secret is one."""
     plain = ("postgresql://password-store/db?sslkey=my.key&application_name=passengers", "sqlite:///tokens.db")
-    assert [False, False] == [database.holds_password(one) for one in plain]
+    assert [False, False] == [addresses.holds_secret(one) for one in plain]
+
+
+def test_a_password_of_one_letter_leaves_the_words_of_an_error_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever reads it knows the letter by what is missing."""
+    monkeypatch.setattr(retrying, "TRIES", 1)
+    monkeypatch.setenv(VARIABLE, "postgresql://ann:e@127.0.0.1:1/db")
+    with pytest.raises(RemoteError, match="connection failed"):
+        _ = opened().first_day
 
 
 SAID = {
@@ -635,11 +648,27 @@ def test_a_server_that_goes_away_is_told_so_and_read_when_it_is_back(
     options = {"address_env": VARIABLE, "predictions": {"table": "served", "columns": COLUMNS}, **SAID}
     with monkeypatch.context() as patched:
         interrupt(patched, {4}, postgres.stop)
-        with pytest.raises(RemoteError, match=r"does not answer, or went away.*asked 3 times.*nothing is lost"):
+        with pytest.raises(RemoteError, match=r"does not answer, or went away.*asked 6 times.*nothing is lost"):
             collected(options, 5)
     postgres.start()
     assert collected(options, 5).startswith("4 new days of 4")
     assert 400 == sum(len(files.read_parquet(path)) for path in (files.EVENTS / "predictions").iterdir())
+
+
+@on_postgres
+def test_a_server_that_is_back_after_some_seconds_is_waited_for(
+    server: Place, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a standby takes over."""
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.5)
+    server.plant("served", KINDS, THREE)
+    postgres.stop()
+    later = threading.Timer(2.0, postgres.start)
+    later.start()
+    try:
+        assert day(1) == opened().first_day
+    finally:
+        later.join()
 
 
 @on_postgres

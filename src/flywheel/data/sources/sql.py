@@ -19,11 +19,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import Field, model_validator
 
-from flywheel.data import tables
+from flywheel.data import addresses, tables
 from flywheel.data.sources import mapping, rows
-from flywheel.data.sources.database import Database, address_of, holds_password
+from flywheel.data.sources.database import Database
 from flywheel.data.sources.spool import Spool
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import DataError
 from flywheel.params import Count, Params, parse
 
 BATCH = 20_000  # rows
@@ -57,7 +57,7 @@ class SqlOptions(Params):
 
     # The address, such as sqlite:///tables.db, or the environment variable that holds it: only there it may have a password.
     address: str | None = None
-    address_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
+    address_env: Annotated[str, Field(pattern=addresses.VARIABLE)] | None = None
     # How long to wait for a table that somebody has locked.
     lock_timeout_s: Count = 10
     predictions: PredictionsTable
@@ -89,12 +89,9 @@ class Asked:
 
 def open_source(options: Mapping[str, Any]) -> Sql:
     """The source that `options` describe. ConfigError names a wrong option, and never a password; nothing is read yet."""
-    for name, value in options.items():
-        if isinstance(value, str) and holds_password(value):
-            raise ConfigError(
-                f"{name}: found an address with a password; here everybody sees it. Put the whole address into an environment "
-                f"variable, and name that as address_env under {WHERE}. Then change the password."
-            )
+    addresses.check_open(
+        options, f"Put the whole address into an environment variable, and name that as address_env under {WHERE}."
+    )
     return Sql(parse(SqlOptions, options, lambda key: f"Fix {WHERE}."))
 
 
@@ -103,7 +100,7 @@ class Sql:
 
     def __init__(self, options: SqlOptions) -> None:
         """Nothing is read yet."""
-        address = options.address or address_of(options.address_env or "")
+        address = options.address or addresses.address_of(options.address_env or "")
         named = options.address or f"the database of {options.address_env}"
         self._database = Database(address, named, options.lock_timeout_s)
         self._options, self._asked = options, asked(options)
