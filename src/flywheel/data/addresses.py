@@ -25,8 +25,12 @@ ASKED = re.compile(r"[?&#;]([^=?&#;\s]+)=([^&#;\s]*)")
 # What is before the @ of a host: a name and a password. A number and a slash are the port of a host without any.
 LOGIN = re.compile(r"://([^/@\s:]*):(?!\d{1,5}/)(\S+)@")
 LOGIN_ALONE = re.compile(r"(?i)\bhttps?://([^/@\s:?#]+)@")  # where a name alone gives access, it is a token
-SHORT = (
-    4  # letters: a secret shorter than that is hidden where it stands alone, else it would be shown by what is hidden
+# A shorter secret is hidden where it stands alone: else what is hidden would show it.
+SHORT = 4
+FOUND = "found an address with a password or a token; here everybody sees it"
+ADVICE = (
+    "Put the whole address into an environment variable, and name that as address_env, of a file as path_env. Then change "
+    "the password"
 )
 
 
@@ -73,14 +77,15 @@ def hidden(secrets: Sequence[str]) -> Iterator[None]:
         raise error from None
 
 
-def check_open(values: Mapping[str, Any], advice: str) -> None:
-    """ConfigError where a value, however deep, is an address with a secret. It names the key, and says `advice`."""
-    for key, value in _leaves(values):
-        if isinstance(value, str) and holds_secret(value):
-            raise ConfigError(
-                f"{key}: found an address with a password or a token; here everybody sees it. {advice} Then change the "
-                "password."
-            )
+def check_open(values: Mapping[str, Any], fix: str) -> None:
+    """ConfigError where a value, however deep, is an address with a secret. It names the key; `fix` says where that is."""
+    for key in with_secrets(values):
+        raise ConfigError(f"{key}: {FOUND}. {ADVICE}. {fix}")
+
+
+def with_secrets(values: Mapping[str, Any]) -> list[str]:
+    """The dotted keys of values, however deep, that are addresses with a secret."""
+    return [key for key, value in _leaves(values) if isinstance(value, str) and holds_secret(value)]
 
 
 def _leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flywheel.data import addresses
 from flywheel.data.collection import complete_days
+from flywheel.data.settings import Source as SourceParams
 from flywheel.data.sources import Counted, mapping
 from flywheel.data.sources import files as source
 from flywheel.data.sources.files import Files, open_source
 from flywheel.data.sources.spool import Spool
 from flywheel.errors import ConfigError, DataError
+from flywheel.params import parse
+from tests.loopback import served
 from tests.peak import run as peak_of
 from tests.planted import day
 
@@ -358,3 +363,56 @@ def test_a_new_key_of_a_parquet_file_changes_no_old_row() -> None:
     for more in ({}, {"new": None}):
         values = pa.array([{**row, **more} for row in rows])
         assert ['{"m": {"y": "ä"}, "n": 1}', "{}"] == mapping.texts(pa.chunked_array([values])).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("address", "secrets"),
+    [
+        ("http://ann:hunter2@host/p.csv", ["hunter2"]),
+        ("https://ann:hun@ter2@host/p.csv", ["hun@ter2", "ter2", "hun"]),
+        ("https://ghp_hunter2@host/p.csv", ["ghp_hunter2"]),
+        ("s3://key:hunter2@bucket/p.csv", ["hunter2"]),
+        ("https://host/p.csv?x=1&token=hunter%2F2", ["hunter%2F2", "hunter/2"]),
+        ("https://host/p.csv?X-Amz-Signature=hunter2&X-Amz-Date=1", ["hunter2"]),
+        ("https://host/p.csv?sv=1&sig=hunter2", ["hunter2"]),
+        ("simplecache::https://ann:hunter2@host/p.csv", ["hunter2"]),
+        ("sftp://ann@host/p.csv", []),
+        ("http://host:8080/a@b/p.csv?version=3", []),
+        ("s3://bucket/ann@host.csv", []),
+        ("tables/*.csv", []),
+    ],
+)
+def test_an_address_with_a_secret_is_refused_and_not_shown(address: str, secrets: list[str]) -> None:
+    """Conf, params.yaml and dvc.lock are for everybody."""
+    assert set(secrets) <= set(addresses.secrets_of(address))
+    if not secrets:
+        assert not addresses.holds_secret(address)
+        return
+    options = {"predictions": {"path": address, "columns": COLUMNS}}
+    for refused in (lambda: open_source(options), lambda: parse(SourceParams, {**ANY_SOURCE, "options": options})):
+        with pytest.raises(
+            ConfigError, match=r"predictions\.path: found an address with a password.*path_env"
+        ) as caught:
+            refused()
+        assert not [one for one in secrets if one in str(caught.value)]
+
+
+ANY_SOURCE = {"factory": "files", "first_day": None, "share": 1.0, "tiny": {"first_day": None, "share": 1.0}}
+
+
+def test_an_address_with_a_secret_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong there is said without it."""
+    columns = {"path_env": "TABLE", "columns": COLUMNS}
+    with served(CSV.encode()) as server:
+        monkeypatch.setenv("TABLE", f"{server.address}/hunter2/p.csv?token=hunter2")
+        assert ["b", "c"] == ids(open_source({"predictions": columns}), 2)
+        assert "/hunter2/p.csv?token=hunter2" == server.asked[-1]
+        for wrong in ({**columns, "columns": {**COLUMNS, "in_size": "gone"}}, {**columns, "delimiter": ";"}):
+            with pytest.raises(DataError, match=r"\*\*\*/p\.csv\?token=\*\*\*") as caught:
+                _ = open_source({"predictions": wrong}).first_day
+            assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    monkeypatch.delenv("TABLE")
+    with pytest.raises(ConfigError, match="path_env: TABLE is empty or unset"):
+        _ = open_source({"predictions": columns}).first_day
+    with pytest.raises(ConfigError, match="path: either path or path_env"):
+        open_source({"predictions": {"columns": COLUMNS}})

@@ -736,6 +736,27 @@ def test_for_a_database_it_is_said_where_to_read_how() -> None:
         profile("shop.db")
 
 
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("postgresql://ann@host/shop", "the address of a database.* docs/your-data.md, under 'A database'"),
+        ("sqlite:///shop.db", "the address of a database"),
+        ("postgresql://ann:hunter2@host/shop", "has a password or a token.*how a database is read"),
+        ("https://ann:hunter2@host/p.csv", r"^https://ann:\*\*\*@host/p.csv has a password.*path_env"),
+        ("https://host/p.csv?token=hunter2", r"p.csv\?token=\*\*\* has a password or a token"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_address_with_a_secret_or_of_a_database_is_refused(
+    tree: Path, table: str, said: str, is_first: bool
+) -> None:
+    """Before anything is looked at or written: conf/ is for everybody. The secret is in no message."""
+    given = (table, None) if is_first else ("p.csv", table)
+    with pytest.raises(ConfigError, match=said) as caught:
+        beginning.look(*given, None, Answers(), nobody, TODAY, replace=False)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_name_of_a_column_may_have_two_lines() -> None:
     """In the table of others it is one name; conf and the source keep it."""
     names = tables(served().rename(columns={"weight": "weight\n(kg)"}))

@@ -89,9 +89,7 @@ class Asked:
 
 def open_source(options: Mapping[str, Any]) -> Sql:
     """The source that `options` describe. ConfigError names a wrong option, and never a password; nothing is read yet."""
-    addresses.check_open(
-        options, f"Put the whole address into an environment variable, and name that as address_env under {WHERE}."
-    )
+    addresses.check_open(options, f"Fix {WHERE}.")
     return Sql(parse(SqlOptions, options, lambda key: f"Fix {WHERE}."))
 
 
