@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from flywheel.data.sources import files as source
-from flywheel.data.sources import mapping
+from flywheel.data.sources import mapping, remote
 from flywheel.data.sources.files import Where
 from flywheel.data.sources.part import is_in_share
 from flywheel.data.sources.spool import together
@@ -200,8 +200,7 @@ def sniffed(path: str, written: Mapping[str, str]) -> Where:
     filesystem, names = source.listed(where)
     if source.format_of(names[0]) != "csv":
         return where
-    with source.open_file(filesystem, names[0]) as file:
-        start = file.read(START)
+    start = remote.asked(filesystem, names[0], lambda: beginning_of(filesystem, names[0]))
     encoding = written.get("encoding") or encoding_of(start)
     try:
         lines = start.decode(encoding, "replace").lstrip("\ufeff").splitlines()[:200]
@@ -212,6 +211,13 @@ def sniffed(path: str, written: Mapping[str, str]) -> Where:
     best = written.get("delimiter") or max(DELIMITERS, key=lambda one: evenness(lines, one))
     guessed = {"delimiter": best, "encoding": encoding, "decimal": decimal_of(lines, best)}
     return parse(Where, {"path": path, **guessed, **written}, lambda key: f"Correct --{key}.")
+
+
+def beginning_of(filesystem: Any, name: str) -> bytes:
+    """The first bytes of a file."""
+    with source.open_file(filesystem, name, name) as file:
+        found: bytes = file.read(START)
+        return found
 
 
 def encoding_of(start: bytes) -> str:
@@ -259,8 +265,12 @@ def header(where: Where) -> list[str]:
 
 def columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
     """The names of the columns of one file."""
+    return remote.asked(filesystem, name, lambda: _columns_of(filesystem, name, where))
+
+
+def _columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
     kind = where.format or source.format_of(name)
-    with source.open_file(filesystem, name) as file:
+    with source.open_file(filesystem, name, name) as file:
         if kind == "csv":
             return csv_columns(file, name, where)
         if kind == "parquet":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import re
+import socket
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,16 +20,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flywheel import files
 from flywheel.data import addresses
 from flywheel.data.collection import complete_days
 from flywheel.data.settings import Source as SourceParams
-from flywheel.data.sources import Counted, mapping
+from flywheel.data.sources import Counted, mapping, remote, retrying
 from flywheel.data.sources import files as source
 from flywheel.data.sources.files import Files, open_source
 from flywheel.data.sources.spool import Spool
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import ConfigError, DataError, FlywheelError, RemoteError
 from flywheel.params import parse
-from tests.loopback import served
+from tests.loopback import Mood, served
 from tests.peak import run as peak_of
 from tests.planted import day
 
@@ -416,3 +419,110 @@ def test_an_address_with_a_secret_may_be_in_the_environment(monkeypatch: pytest.
         _ = open_source({"predictions": columns}).first_day
     with pytest.raises(ConfigError, match="path: either path or path_env"):
         open_source({"predictions": {"columns": COLUMNS}})
+
+
+def ends_with(content: bytes, mood: Mood) -> tuple[str, int]:
+    """How the reading of a table on a server ends: with the ids of a day, or in which words; and how often it was asked."""
+    with served(content, mood) as server, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(retrying, "PAUSE_S", 0.01)
+        try:
+            said = " ".join(ids(opened(f"{server.address}/p.csv"), 2))
+        except FlywheelError as error:
+            said = f"{type(error).__name__} {error.exit_code}: {error}".replace(server.address, "")
+        return said, len(server.asked)
+
+
+def cut_until(n: int) -> Mood:
+    return lambda number: (200, 30 if 1 < number < n else None)
+
+
+@pytest.mark.parametrize(
+    "mood",
+    [
+        lambda number: (200, None),
+        lambda number: (503 if number < 4 else 200, None),
+        lambda number: (503 if number % 2 else 200, None),
+        cut_until(5),
+    ],
+)
+def test_a_server_that_is_unwell_for_a_moment_is_asked_again(mood: Mood) -> None:
+    """Each row is there once, also where the connection was cut in the middle of them."""
+    assert "b c" == ends_with(CSV.encode(), mood)[0]
+    assert [] == [*files.TMP.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        (lambda number: (500, None), r"RemoteError 5: /p\.csv does not answer.*\(HTTP 500\); it was asked 6 times"),
+        (lambda number: (429, None), r"RemoteError 5: .*\(HTTP 429\); it was asked 6 times"),
+        (cut_until(99), r"RemoteError 5: /p\.csv does not answer, or went away \(.*; it was asked 6 times"),
+        (lambda number: (401, None), r"ConfigError 2: /p\.csv may not be read with these credentials \(HTTP 401\)"),
+        (lambda number: (403, None), r"ConfigError 2: /p\.csv may not be read with these credentials \(HTTP 403\)"),
+        (lambda number: (403 if number > 1 else 200, None), r"ConfigError 2: .*\(HTTP 403\)"),
+        (lambda number: (404, None), r"Mistaken 3: /p\.csv: there is no such file"),
+        (lambda number: (400, None), r"DataError 3: /p\.csv cannot be read \(HTTP 400\)"),
+    ],
+)
+def test_a_server_that_does_not_give_a_table_is_told_so(mood: Mood, said: str) -> None:
+    """What will not pass is asked for once or twice; what may, until nobody believes in it."""
+    found, asked = ends_with(CSV.encode(), mood)
+    assert re.match(said, found), found
+    assert asked <= (8 if "6 times" in said else 3)
+
+
+def test_a_server_that_is_not_there_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens on its port."""
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.01)
+    with served(CSV.encode()) as server:
+        pass
+    with pytest.raises(RemoteError, match=r"does not answer, or went away .*asked 6 times"):
+        _ = opened(f"{server.address}/p.csv").first_day
+
+
+def test_a_server_that_falls_silent_is_not_waited_for_all_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It accepts the connection, and that is all."""
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.01)
+    monkeypatch.setattr(remote, "SILENT_S", 0.05)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(RemoteError, match=r"does not answer, or went away .*asked 6 times"),
+    ):
+        _ = opened(f"http://127.0.0.1:{silent.getsockname()[1]}/p.csv").first_day
+
+
+class OfALibrary(Exception):
+    """As the libraries of stores have it: no OSError."""
+
+    __module__ = "botocore.exceptions"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "passes"),
+    [
+        (OfALibrary("Could not connect"), None, True),
+        (TimeoutError(), None, True),
+        (ConnectionResetError(104, "reset"), None, True),
+        (ValueError("no"), None, False),
+        (OSError(28, "No space left on device"), None, False),
+        (PermissionError(13, "denied"), None, False),
+        (DataError("no"), None, False),
+    ],
+)
+def test_what_may_pass_is_told_by_its_library(error: Exception, status: int | None, passes: bool) -> None:
+    """A full disk here, a mistake in the bytes or of the code is not the server's."""
+    assert (status, passes) == (remote.status_of(error), remote.may_pass(error))
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_the_status_is_found_where_the_libraries_have_it(status: int) -> None:
+    """Amazon's has it in a dictionary, Google's is a code, Azure's a status_code."""
+    for attributes in (
+        {"response": {"ResponseMetadata": {"HTTPStatusCode": status}}},
+        {"code": str(status)},
+        {"status_code": status},
+        {"status": status},
+    ):
+        error = OfALibrary("no")
+        vars(error).update(attributes)
+        assert (status, status == 503) == (remote.status_of(error), remote.may_pass(error))

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from flywheel.data import addresses, tables
-from flywheel.data.sources import mapping
+from flywheel.data.sources import mapping, remote
 from flywheel.data.sources.spool import Spool
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Params, parse
@@ -191,11 +191,13 @@ def batches(where: Where, columns: list[str]) -> Iterator[pa.Table]:
         for name in names:
             kind = where.format or format_of(name) or "csv"
 
-            def opened(name: str = name) -> Any:
-                return open_file(filesystem, name)
-
             try:
-                yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
+                with remote.copied(filesystem, name) as (disk, copy):
+
+                    def opened(name: str = name, disk: Any = disk, copy: str = copy) -> Any:
+                        return open_file(disk, copy, name)
+
+                    yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
             except (OSError, EOFError) as error:
                 raise DataError(f"{name} cannot be read: {error}. Mend it and run again.") from error
 
@@ -210,13 +212,10 @@ def _listed(where: Where) -> tuple[Any, list[str]]:
     import fsspec
 
     try:
-        filesystem, path = fsspec.core.url_to_fs(where.address)
-        if any(letter in path for letter in ("*[" if path.startswith(("http://", "https://")) else "*?[")):
-            names = sorted(filesystem.glob(path))
-        elif filesystem.isdir(path):
-            names = sorted(one for one in filesystem.find(path) if not one.rsplit("/", 1)[-1].startswith((".", "_")))
-        else:
-            names = [path] if filesystem.exists(path) else []
+        filesystem, path = fsspec.core.url_to_fs(where.address, **remote.options_of(where.address))
+        names = remote.asked(filesystem, where.named, lambda: _names(filesystem, path))
+    except FileNotFoundError:
+        names = []
     except (ImportError, ValueError) as error:
         raise ConfigError(
             f"path: {where.named}: {error}. Add the package to pyproject.toml, or correct the address."
@@ -237,6 +236,15 @@ def _listed(where: Where) -> tuple[Any, list[str]]:
     return filesystem, names
 
 
+def _names(filesystem: Any, path: str) -> list[str]:
+    """The files of a table: those that fit a glob, those of a folder without hidden ones, or one; none if there is none."""
+    if any(letter in path for letter in ("*[" if path.startswith(("http://", "https://")) else "*?[")):
+        return sorted(filesystem.glob(path))
+    if filesystem.isdir(path):
+        return sorted(one for one in filesystem.find(path) if not one.rsplit("/", 1)[-1].startswith((".", "_")))
+    return [path] if remote.is_there(filesystem, path) else []
+
+
 def format_of(name: str) -> str | None:
     """The format that the ending of a file's name says; None if it says none."""
     parts = file_of(name).lower().rsplit("/", 1)[-1].split(".")[1:]
@@ -249,13 +257,13 @@ def file_of(name: str) -> str:
     return name.partition("?")[0] if "://" in name else name
 
 
-def open_file(filesystem: Any, name: str) -> Any:
-    """The bytes of a file, unpacked where the ending of its name says that it is compressed."""
+def open_file(filesystem: Any, copy: str, name: str) -> Any:
+    """The bytes of a file, or of a copy of it, unpacked where the ending of its name says that it is compressed."""
     import fsspec
 
     ending = file_of(name).lower().rsplit(".", 1)[-1]
     packing = fsspec.utils.infer_compression(f"x.{ending}") if ending in PACKED else None
-    return filesystem.open(name, "rb", compression=packing)
+    return filesystem.open(copy, "rb", compression=packing)
 
 
 def _csv(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
