@@ -20,6 +20,7 @@ import pyarrow.compute
 from flywheel.data.sources import files as source
 from flywheel.data.sources import mapping, remote
 from flywheel.data.sources.files import Where
+from flywheel.data.sources.packed import reading
 from flywheel.data.sources.part import is_in_share
 from flywheel.data.sources.spool import together
 from flywheel.errors import ConfigError, DataError
@@ -200,7 +201,8 @@ def sniffed(path: str, written: Mapping[str, str]) -> Where:
     filesystem, names = source.listed(where)
     if source.format_of(names[0]) != "csv":
         return where
-    start = remote.asked(filesystem, names[0], lambda: beginning_of(filesystem, names[0]))
+    with reading(names[0]):
+        start = remote.asked(filesystem, names[0], lambda: beginning_of(filesystem, names[0]))
     encoding = written.get("encoding") or encoding_of(start)
     try:
         lines = start.decode(encoding, "replace").lstrip("\ufeff").splitlines()[:200]
@@ -265,7 +267,8 @@ def header(where: Where) -> list[str]:
 
 def columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
     """The names of the columns of one file."""
-    return remote.asked(filesystem, name, lambda: _columns_of(filesystem, name, where))
+    with reading(name):
+        return remote.asked(filesystem, name, lambda: _columns_of(filesystem, name, where))
 
 
 def _columns_of(filesystem: Any, name: str, where: Where) -> list[str]:

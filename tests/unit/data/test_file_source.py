@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import datetime as dt
 import gzip
+import io
 import json
+import lzma
 import re
 import socket
 import traceback
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,7 @@ from flywheel.data.sources.files import Files, open_source
 from flywheel.data.sources.spool import Spool
 from flywheel.errors import ConfigError, DataError, FlywheelError, RemoteError
 from flywheel.params import parse
+from flywheel.start.profile import profile
 from tests.loopback import Mood, served
 from tests.peak import run as peak_of
 from tests.planted import day
@@ -89,13 +94,36 @@ def as_lines(name: str) -> None:
     write(name, "\n".join(json.dumps({k: None if pd.isna(v) else v for k, v in row.items()}) for row in rows) + "\n\n")
 
 
+def zipped(**members: str) -> bytes:
+    """A zip with some files."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as whole:
+        for name, content in members.items():
+            whole.writestr(name.replace("__", "/"), content)
+    return held.getvalue()
+
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda content: pa.compress(content, "zstd", asbytes=True),
+    "zip": lambda content: zipped(**{"t__p.csv": content.decode(), "t__": "", "t__.DS_Store": "x"}),
+}
+
+
 def as_packed(name: str) -> None:
-    write(name, gzip.compress(CSV.encode()))
+    write(name, PACK[name.rsplit(".", 1)[-1]](CSV.encode()))
 
 
 @pytest.mark.parametrize(
     ("name", "make"),
-    [("p.csv", write), ("p.parquet", as_parquet), ("p.jsonl", as_lines), ("p.csv.gz", as_packed)],
+    [
+        ("p.csv", write),
+        ("p.parquet", as_parquet),
+        ("p.jsonl", as_lines),
+        *((f"p.csv.{ending}", as_packed) for ending in PACK),
+    ],
 )
 def test_one_table_in_any_format(name: str, make: Any) -> None:
     """The same days, rows and order; columns that are not named are not read."""
@@ -526,3 +554,26 @@ def test_the_status_is_found_where_the_libraries_have_it(status: int) -> None:
         error = OfALibrary("no")
         vars(error).update(attributes)
         assert (status, status == 503) == (remote.status_of(error), remote.may_pass(error))
+
+
+@pytest.mark.parametrize("ending", PACK)
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_a_packed_file_that_is_cut_or_none_is_told_by_name(ending: str, is_cut: bool) -> None:
+    """Half of one, as if it was still being copied; or a plain text under a wrong name. Also to whoever looks at it first."""
+    whole = PACK[ending]((CSV * 5000).encode())
+    write(f"p.csv.{ending}", whole[: len(whole) // 2] if is_cut else CSV)
+    for look in (lambda path: opened(path).first_day, profile):
+        with pytest.raises(DataError, match=rf"p\.csv\.{ending} cannot be (unpacked|read)"):
+            look(f"p.csv.{ending}")
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [({"a.csv": CSV, "b.csv": CSV}, r"found: a\.csv, b\.csv\. Unpack it"), ({"t__": ""}, "found: nothing")],
+)
+def test_a_zip_of_several_files_is_refused(members: dict[str, str], said: str) -> None:
+    """One of them alone would be read, and nobody would know of the others."""
+    write("p.csv.zip", zipped(**members))
+    for look in (lambda path: opened(path).first_day, profile):
+        with pytest.raises(DataError, match=rf"p\.csv\.zip must hold one file; {said}"):
+            look("p.csv.zip")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from flywheel.data import addresses, tables
 from flywheel.data.sources import mapping, remote
+from flywheel.data.sources.packed import PACKED, reading, unpacked
 from flywheel.data.sources.spool import Spool
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Params, parse
@@ -30,8 +31,7 @@ FORMATS = {
     "jsonl": "jsonl",
     "ndjson": "jsonl",
 }
-PACKED = {"gz", "bz2", "xz", "zip", "zst"}
-Open = Callable[[], Any]
+Open = Callable[[], AbstractContextManager[Any]]
 BATCH = 65_536  # rows
 BLOCK = 16 * 2**20  # bytes of CSV
 
@@ -191,15 +191,12 @@ def batches(where: Where, columns: list[str]) -> Iterator[pa.Table]:
         for name in names:
             kind = where.format or format_of(name) or "csv"
 
-            try:
-                with remote.copied(filesystem, name) as (disk, copy):
+            with reading(name), remote.copied(filesystem, name) as (disk, copy):
 
-                    def opened(name: str = name, disk: Any = disk, copy: str = copy) -> Any:
-                        return open_file(disk, copy, name)
+                def opened(name: str = name, disk: Any = disk, copy: str = copy) -> AbstractContextManager[Any]:
+                    return open_file(disk, copy, name)
 
-                    yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
-            except (OSError, EOFError) as error:
-                raise DataError(f"{name} cannot be read: {error}. Mend it and run again.") from error
+                yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
 
 
 def listed(where: Where) -> tuple[Any, list[str]]:
@@ -257,13 +254,14 @@ def file_of(name: str) -> str:
     return name.partition("?")[0] if "://" in name else name
 
 
-def open_file(filesystem: Any, copy: str, name: str) -> Any:
+@contextmanager
+def open_file(filesystem: Any, copy: str, name: str) -> Iterator[Any]:
     """The bytes of a file, or of a copy of it, unpacked where the ending of its name says that it is compressed."""
-    import fsspec
-
-    ending = file_of(name).lower().rsplit(".", 1)[-1]
-    packing = fsspec.utils.infer_compression(f"x.{ending}") if ending in PACKED else None
-    return filesystem.open(copy, "rb", compression=packing)
+    with (
+        filesystem.open(copy, "rb") as file,
+        unpacked(file, name, file_of(name).lower().rsplit(".", 1)[-1]) as bytes_of,
+    ):
+        yield bytes_of
 
 
 def _csv(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
