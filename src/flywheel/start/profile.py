@@ -283,6 +283,7 @@ def _columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
                 found = pq.read_schema(file).names
             except pa.ArrowInvalid as error:
                 raise source.half(name, error) from None
+            mapping.check_once(found, name)
             return [one for one in found if not one.startswith("__index_level_")]  # of pandas
         rows = [source.read_object(line, n, name) for n, line in zip(range(1, 201), file, strict=False) if line.strip()]
     return list(dict.fromkeys(one for row in rows for one in row))
@@ -296,9 +297,7 @@ def csv_columns(file: Any, name: str, where: Where) -> list[str]:
     except csv.Error as error:
         raise DataError(f"{name}: the names of its columns cannot be read ({error}). Correct its first row.") from None
     found = [one.removeprefix("\ufeff") for one in found]
-    twice = sorted({one for one in found if found.count(one) > 1})
-    if twice:
-        raise DataError(f"{name}: two columns have the name {twice[0]!r}. Give each its own.")
+    mapping.check_once(found, name)
     return found
 
 

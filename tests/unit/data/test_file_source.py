@@ -20,6 +20,7 @@ import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,6 +305,17 @@ def test_feedback_without_any_predictions_is_no_data() -> None:
         _ = opened(more={"feedback": [{"path": "f.csv", "channel": "outcome", "columns": columns}]}).last_day
 
 
+def deep(n: int) -> str:
+    """A list in a list in a list, in the second line."""
+    return '{"id": "a", "at": "2030-01-01", "size": 1}\n{"id": "b", "size": ' + "[" * n + "]" * n + "}\n"
+
+
+def twice(name: str) -> None:
+    """A table with a column of the same name again."""
+    found = pa.Table.from_pandas(frame(), preserve_index=False)
+    pq.write_table(found.append_column("size", found["other"]), name)
+
+
 def broken(name: str) -> str:
     """Half of a Parquet file, as if it was still being written."""
     as_parquet(name)
@@ -326,6 +338,9 @@ def broken(name: str) -> str:
         (lambda: write("p.csv", CSV.encode() + b"\xe4,2030-01-01,1\n"), "p.csv", "Set encoding"),
         (lambda: broken("p.parquet"), "p.parquet", "is not a whole Parquet file.*still being written"),
         (lambda: write("p.jsonl", '{"id": "a"\n'), "p.jsonl", "line 1 is not a JSON object"),
+        (lambda: write("p.jsonl", deep(100_000)), "p.jsonl", "in line 2, lists or objects are nested too deeply"),
+        (lambda: twice("p.parquet"), "p.parquet", "p.parquet: two columns have the name 'size'. Give each its own"),
+        (lambda: write("p.csv", "id,at,size,size\na,2030-01-01,1,2\n"), "p.csv", "two columns have the name 'size'"),
         (lambda: (write("t/1.csv"), write("t/notes.doc", "x")), "t", "notes.doc is not a table; allowed endings"),
         (lambda: Path("t").mkdir(), "t", "there is no such file"),
     ],
@@ -577,3 +592,32 @@ def test_a_zip_of_several_files_is_refused(members: dict[str, str], said: str) -
     for look in (lambda path: opened(path).first_day, profile):
         with pytest.raises(DataError, match=rf"p\.csv\.zip must hold one file; {said}"):
             look("p.csv.zip")
+
+
+def test_who_looks_first_at_an_odd_table_is_told_too() -> None:
+    """As a sentence, and never by a traceback."""
+    write("p.jsonl", deep(100_000))
+    with pytest.raises(DataError, match=r"p\.jsonl: in line 2, lists or objects are nested too deeply"):
+        profile("p.jsonl")
+    twice("p.parquet")
+    with pytest.raises(DataError, match=r"p\.parquet: two columns have the name 'size'"):
+        profile("p.parquet")
+
+
+def test_half_a_letter_in_json_is_kept_as_its_code() -> None:
+    """JSON may hold it, and no file can: the row is there, and other rows and names with it."""
+    write("p.jsonl", r'{"id": "a\ud800", "at": "2030-01-02", "s\udc00": ["\ud800", "ä"]}' + "\n")
+    columns = {"prediction_id": "id", "served_at": "at", "in_size": r"s\udc00"}
+    [row] = opened("p.jsonl", columns).predictions(day(2)).to_dict("records")
+    assert (r"a\ud800", r'["\ud800", "ä"]') == (row["prediction_id"], row["in_size"])
+    assert r"s\udc00" in profile("p.jsonl").columns
+
+
+def test_numbers_of_half_the_length_are_numbers() -> None:
+    """Few of Arrow's functions know them."""
+    at = pd.to_datetime(["2030-01-02 10:00"] * 3)
+    rows = {"id": np.array([1, 2, 3], "float16"), "at": at, "size": np.array([1.5, 2, np.nan], "float16")}
+    pq.write_table(pa.table({name: pa.array(one, from_pandas=True) for name, one in rows.items()}), "p.parquet")
+    found = opened("p.parquet")
+    assert (["1", "2", "3"], [1.5, 2.0]) == (ids(found, 2), found.predictions(day(2))["in_size"].dropna().tolist())
+    assert "number" == profile("p.parquet").columns["size"].kind

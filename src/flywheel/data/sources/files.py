@@ -330,7 +330,8 @@ def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterato
         for number, line in enumerate(file, 1):
             if line.strip():
                 found = read_object(line, number, name)
-                rows.append({column: plain(found[column]) for column in columns if column in found})
+                with _not_too_deep(number, name):
+                    rows.append({column: plain(found[column]) for column in columns if column in found})
                 seen |= found.keys()
             if len(rows) == BATCH:
                 yield _of_objects(rows, columns)
@@ -343,12 +344,23 @@ def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterato
 def read_object(line: bytes, number: int, name: str) -> dict[str, Any]:
     """The object in a line. DataError if there is none."""
     try:
-        found = json.loads(line)
+        with _not_too_deep(number, name):
+            found = json.loads(line)
     except ValueError:
         found = None
     if not isinstance(found, dict):
         raise DataError(f"{name}: line {number} is not a JSON object. Correct the file.")
-    return found
+    return found if all(map(str.isascii, found)) else {mapping.encodable(key): one for key, one in found.items()}
+
+
+@contextmanager
+def _not_too_deep(number: int, name: str) -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        raise DataError(
+            f"{name}: in line {number}, lists or objects are nested too deeply. Correct the file."
+        ) from None
 
 
 def plain(value: Any) -> Any:

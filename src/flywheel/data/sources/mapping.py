@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -145,15 +146,23 @@ def wanted(options: TableOptions, outcome: OutcomeOptions | None = None) -> list
     return list(dict.fromkeys(names))
 
 
-def check_there(names: Iterable[str], found: Iterable[str], place: str) -> None:
-    """DataError when a table lacks a column that `conf/` names."""
+def check_there(names: Sequence[str], found: Iterable[str], place: str) -> None:
+    """DataError when a table lacks a column that `conf/` names, or has two of its name."""
     here = list(found)
+    check_once([name for name in here if name in set(names)], place)
     missing = [name for name in names if name not in here]
     if missing:
         raise DataError(
             f"{place} has no column {', '.join(repr(name) for name in missing)}; found: {', '.join(here)}. "
             "Correct columns under source.options in conf/project/, or the table."
         )
+
+
+def check_once(names: Sequence[str], place: str) -> None:
+    """DataError when two columns of a table have one name."""
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
+    if twice:
+        raise DataError(f"{place}: two columns have the name {twice[0]!r}. Give each its own.")
 
 
 def predictions(raw: pa.Table, options: PredictionsOptions) -> tuple[pa.Table, np.ndarray]:
@@ -262,6 +271,8 @@ def _said(value: Any) -> Any:
 def simple(raw: pa.Table) -> pa.Table:
     """Rows in which what is no number, truth, text or moment is a text: lists, objects, bytes, lengths of time."""
     for at, one in enumerate(raw.schema):
+        if pa.types.is_float16(one.type):  # most of Arrow's functions know none
+            raw = raw.set_column(at, one.name, raw[one.name].cast("float32"))
         is_odd = pa.types.is_nested(one.type) or pa.types.is_duration(one.type) or pa.types.is_time(one.type)
         if is_odd or _is_bytes(one.type):
             raw = raw.set_column(at, one.name, texts(raw[one.name]))
