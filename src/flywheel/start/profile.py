@@ -386,7 +386,8 @@ def count(found: Column, column: pa.ChunkedArray) -> None:
         elif not pa.types.is_integer(column.type):
             found.has_points |= bool(words.str.contains(".", regex=False).any())
     elif found.kind == "time":
-        at, _ = mapping.moments(pa.chunked_array(there.chunks), parse(mapping.Moments, {"time": found.time}))
+        how = parse(mapping.Moments, {"time": found.time})
+        at, _ = mapping.moments(pa.chunked_array(there.chunks), how, mapping.ANY_TIME)  # an input may be a day of birth
         came = at.to_pandas()
         moments = pd.to_datetime(came, utc=True, errors="coerce")
         note_wrong(found, moments.isna(), came, column, before)

@@ -621,3 +621,16 @@ def test_numbers_of_half_the_length_are_numbers() -> None:
     found = opened("p.parquet")
     assert (["1", "2", "3"], [1.5, 2.0]) == (ids(found, 2), found.predictions(day(2))["in_size"].dropna().tolist())
     assert "number" == profile("p.parquet").columns["size"].kind
+
+
+def test_numbers_and_days_beyond_all_limits_are_kept() -> None:
+    """Each is in its row, for the contract to reject: the other rows are what they were, also in another time zone."""
+    at = ["2030-01-01", "9999-12-31", "2030-01-02"]
+    rows = [{"id": n, "at": one, "size": n} for n, one in zip((1, 2**65, 3), at, strict=True)]
+    write("p.jsonl", "\n".join(map(json.dumps, rows)))
+    for zone in ("UTC", "America/New_York"):
+        found = opened("p.jsonl", timezone=zone, more={"outcome": {"value": "size", "known_after": "48h"}})
+        assert (day(1), day(2)) == (found.first_day, found.last_day)
+        assert (["1", str(2**65)], ["3"]) == (ids(found, 1), ids(found, 2))
+        assert [1.0, float(2**65)] == pd.to_numeric(found.predictions(day(1))["in_size"]).tolist()
+        assert 2 == len(found.feedback(day(3)))
