@@ -539,13 +539,49 @@ def test_types_of_postgresql_are_kept_or_texts(server: Place) -> None:
 
 
 @on_postgres
-def test_a_moment_beyond_the_calendar_is_told_so(server: Place) -> None:
-    """PostgreSQL knows infinity, which is on no day."""
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_a_moment_beyond_the_calendar_has_not_arrived(server: Place, kind: str) -> None:
+    """PostgreSQL knows infinity, on no day, and days before Christ: the other rows come, and the run tells of these."""
+    never = ["infinity", "-infinity", "0044-03-15 BC", "9999-12-31", "29999-01-01"]
+    values = ", ".join(f"('{one}', '{one}', 1, null)" for one in never)
     server.do(
-        "create table served (id text, at timestamptz, size int)", "insert into served values ('a', 'infinity', 1)"
+        f"create table served (id text, at {kind}, size int, born {kind})",
+        "insert into served values ('a', '2030-01-01', 1, 'infinity'), ('b', '2030-01-02', 2, '0044-03-15 BC'), "
+        f"('c', '2030-01-02', 3, '1999-01-01'), ('d', null, 4, null), {values}",
     )
-    with pytest.raises(DataError, match=r"served: the database cannot give it \(.*infinity"):
-        _ = opened().first_day
+    columns = {**COLUMNS, "in_born": "born"}
+    for zone in ("UTC", "Asia/Tokyo"):
+        found = opened(columns=columns, timezone=zone)
+        n = 1 if zone == "UTC" or kind == "timestamptz" else 0
+        assert (day(n) if n else dt.date(2029, 12, 31), {"served.at": 5}) == (found.first_day, found.left_out)
+        assert {"b", "c"} == set(ids(found, 1 + n))
+        assert 3 == sum(found.counts("predictions").values())
+        assert [True, False] == sorted(found.predictions(day(1 + n))["in_born"].isna(), reverse=True)
+    options = {"address_env": VARIABLE, "predictions": {"table": "served", "columns": COLUMNS}}
+    assert "5 rows with a moment beyond the calendar in served.at left out" in collected(options)
+
+
+def test_a_text_beyond_the_calendar_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite has texts for moments; also a part of the source tells of them."""
+    place = Place("sqlite:///tables.db", monkeypatch)
+    kinds = {"id": sa.String, "at": sa.String, "size": sa.Integer}
+    never = [(one, one, 1) for one in ("9999-12-31", "9999-12-31 23:59:59", "1900-01-01")]
+    place.plant("served", kinds, [("a", "2030-01-01", 1), ("b", "2030-01-02 10:00", 1), *never])
+    found = opened()
+    assert (day(1), day(2), {"served.at": 3}) == (found.first_day, found.last_day, found.left_out)
+    assert (["b"], {"served.at": 3}) == (ids(found, 2), Part(found, day(2), 1).left_out)
+    assert {day(1): 1, day(2): 1} == dict(found.counts("predictions"))
+
+
+@pytest.mark.parametrize(("unit", "never"), [("s", 253402300799), ("ms", 253402300799000), ("s", -1)])
+def test_a_number_beyond_the_calendar_has_not_arrived(place: Place, unit: str, never: int) -> None:
+    """The last second of the year 9999, or before 1970."""
+    first = 1893456000 * {"s": 1, "ms": 1000}[unit]
+    place.plant(
+        "served", {"id": sa.String, "at": sa.BigInteger, "size": sa.Integer}, [("a", first, 1), ("b", never, 1)]
+    )
+    found = opened(time=unit)
+    assert (day(1), day(1), ["a"]) == (found.first_day, found.last_day, ids(found, 1))
 
 
 @on_postgres
