@@ -390,6 +390,21 @@ def test_keys_are_put_where_they_belong(mine: Path, theirs: Path) -> None:
     assert {path for path in changed() if path.startswith("conf/")} == {"conf/config.yaml", "conf/model/big.yaml"}
 
 
+def test_a_key_that_cannot_be_put_is_named(mine: Path, theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asked for all keys is not sent back to the option that left one out."""
+    here = (mine / "conf/config.yaml").read_text()
+    braces = here.replace("label:\n  # How many.\n  min_votes: 1\n", "label: {min_votes: 1}\n")
+    assert braces != here
+    commit(mine, {"conf/config.yaml": braces})
+    assert run("--from", str(theirs), "--to", "v2", "--add-keys") == 0
+    said = capsys.readouterr().out
+    assert "could not be added: label.sure: what it belongs to in conf/config.yaml is in braces" in said
+    assert "added     audit" in said
+    assert "put the keys that could not be added into conf/ by hand" in said
+    assert "--add-keys" not in said
+    assert "put there by hand:\n- conf/config.yaml: label.sure" in git(mine, "log", "-1", "--format=%B", "upgrade/v2")
+
+
 def test_keys_that_are_gone_are_told_and_stay(mine: Path, theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """conf/ is a person's."""
     commit(theirs, {"conf/config.yaml": CONF.replace("  low: 1\n", "")})
