@@ -169,6 +169,11 @@ def _show_conf(conf: Conf) -> None:
             print(printable(line))
     for key in conf.added:
         print(f"added     {dotted(key)}")
+    for key in conf.left:
+        print(
+            f"could not be added: {dotted(key)}: what it belongs to in {conf.path} is in braces or has another form. Put it "
+            "there by hand"
+        )
     for key in conf.news.gone:
         print(f"gone      {dotted(key)}: take it out of {conf.path}")
     for key, then, now in conf.news.changed:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from flywheel.data import addresses
 from flywheel.data.columns import REQUIRED
 from flywheel.params import Day, Days, Names, Params, Share
 
@@ -31,6 +32,12 @@ class Source(SourcePart):
     factory: Annotated[str, Field(pattern=r"^(files|sql|[\w.]+:\w+)$")]
     tiny: SourcePart
     options: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _check_that_there_is_no_secret(self) -> Source:
+        for key in addresses.with_secrets(self.options):  # before params.yaml, and all that is made of it, has it too
+            raise ValueError(f"source.options.{key}: {addresses.FOUND}. {addresses.ADVICE}")
+        return self
 
 
 class Collect(Params):

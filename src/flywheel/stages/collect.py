@@ -25,7 +25,7 @@ from flywheel.data.corrections import finish
 from flywheel.data.identity import KEY_CHECK, identity
 from flywheel.data.late import keep_late
 from flywheel.data.settings import Collect, Privacy, Source
-from flywheel.data.sources import Foretold, open_source
+from flywheel.data.sources import Foretold, LeavesOut, open_source
 from flywheel.errors import ConfigError
 from flywheel.params import Clock, Params, Project, clock_place, remembered
 from flywheel.project import own_files
@@ -74,6 +74,8 @@ def main(params: CollectParams) -> str:
     n_late = sum(one["rows"] for one in late.values())
     said = f"; {n_late:,} {'row' if n_late == 1 else 'rows'} came late" if n_late else ""
     said += f"; the source ends {behind} days before the clock" if behind > 0 else ""
+    for place, n in source.left_out.items() if isinstance(source, LeavesOut) else ():
+        said += f"; {n:,} {'row' if n == 1 else 'rows'} with a moment beyond the calendar in {place} left out"
     return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped{said}"
 
 

@@ -18,6 +18,7 @@ import yaml
 from fsspec.implementations.local import LocalFileSystem
 
 from flywheel import files, shapes
+from flywheel.data.addresses import holds_secret, shown
 from flywheel.data.sources.files import Where, listed
 from flywheel.errors import ConfigError
 from flywheel.evaluation.evidence import Probed, suspicions
@@ -33,6 +34,9 @@ from flywheel.start.profile import profile, without_conf
 from flywheel.start.propose import Proposal, propose
 from flywheel.start.writing import PLACEHOLDER, as_yaml
 
+DATABASE = re.compile(
+    r"(?i)(postgres|postgresql|mysql|mariadb|sqlite|oracle|mssql|snowflake|bigquery|redshift|duckdb)(\+\w+)?:"
+)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -50,6 +54,8 @@ def look(
     predictions: str, feedback: str | None, name: str | None, answers: Answers, ask: Ask, today: dt.date, replace: bool
 ) -> Begun:
     """Look at the tables and at the tree. ConfigError or DataError says what stands in the way; nothing is written."""
+    for table in (predictions, feedback or ""):
+        check_table(table)
     chosen = name if name is not None else name_of(predictions)
     target = replacing.PROJECTS / f"{chosen}.yaml"
     before = replacing.default_project()
@@ -71,6 +77,21 @@ def look(
     if len(label):
         proposal.suspicions = suspicious(inputs, label)
     return Begun(proposal, package, before, tables)
+
+
+def check_table(path: str) -> None:
+    """ConfigError where a table is in a database, or at an address that would show a secret to everybody who reads conf/."""
+    if holds_secret(path):
+        raise ConfigError(
+            f"{shown(path)} has a password or a token, and conf/ would show it to everybody. Download the table, look at that "
+            "file instead, and then name the environment variable with the address as path_env in conf/project/, in place of "
+            "path: docs/your-data.md says how, and how a database is read. Then change the password."
+        )
+    if DATABASE.match(path):
+        raise ConfigError(
+            f"{path} is the address of a database, which init does not look into. How one is read is in docs/your-data.md, "
+            "under 'A database'. Or give init a file with some rows of it, and set source to sql afterwards."
+        )
 
 
 def package_of(name: str) -> str:

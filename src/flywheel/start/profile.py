@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute
 
 from flywheel.data.sources import files as source
-from flywheel.data.sources import mapping
+from flywheel.data.sources import mapping, remote
 from flywheel.data.sources.files import Where
+from flywheel.data.sources.packed import reading
 from flywheel.data.sources.part import is_in_share
 from flywheel.data.sources.spool import together
 from flywheel.errors import ConfigError, DataError
@@ -200,8 +201,8 @@ def sniffed(path: str, written: Mapping[str, str]) -> Where:
     filesystem, names = source.listed(where)
     if source.format_of(names[0]) != "csv":
         return where
-    with source.open_file(filesystem, names[0]) as file:
-        start = file.read(START)
+    with reading(names[0]):
+        start = remote.asked(filesystem, names[0], lambda: beginning_of(filesystem, names[0]))
     encoding = written.get("encoding") or encoding_of(start)
     try:
         lines = start.decode(encoding, "replace").lstrip("\ufeff").splitlines()[:200]
@@ -212,6 +213,13 @@ def sniffed(path: str, written: Mapping[str, str]) -> Where:
     best = written.get("delimiter") or max(DELIMITERS, key=lambda one: evenness(lines, one))
     guessed = {"delimiter": best, "encoding": encoding, "decimal": decimal_of(lines, best)}
     return parse(Where, {"path": path, **guessed, **written}, lambda key: f"Correct --{key}.")
+
+
+def beginning_of(filesystem: Any, name: str) -> bytes:
+    """The first bytes of a file."""
+    with source.open_file(filesystem, name, name) as file:
+        found: bytes = file.read(START)
+        return found
 
 
 def encoding_of(start: bytes) -> str:
@@ -259,8 +267,13 @@ def header(where: Where) -> list[str]:
 
 def columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
     """The names of the columns of one file."""
+    with reading(name):
+        return remote.asked(filesystem, name, lambda: _columns_of(filesystem, name, where))
+
+
+def _columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
     kind = where.format or source.format_of(name)
-    with source.open_file(filesystem, name) as file:
+    with source.open_file(filesystem, name, name) as file:
         if kind == "csv":
             return csv_columns(file, name, where)
         if kind == "parquet":
@@ -270,6 +283,7 @@ def columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
                 found = pq.read_schema(file).names
             except pa.ArrowInvalid as error:
                 raise source.half(name, error) from None
+            mapping.check_once(found, name)
             return [one for one in found if not one.startswith("__index_level_")]  # of pandas
         rows = [source.read_object(line, n, name) for n, line in zip(range(1, 201), file, strict=False) if line.strip()]
     return list(dict.fromkeys(one for row in rows for one in row))
@@ -283,9 +297,7 @@ def csv_columns(file: Any, name: str, where: Where) -> list[str]:
     except csv.Error as error:
         raise DataError(f"{name}: the names of its columns cannot be read ({error}). Correct its first row.") from None
     found = [one.removeprefix("\ufeff") for one in found]
-    twice = sorted({one for one in found if found.count(one) > 1})
-    if twice:
-        raise DataError(f"{name}: two columns have the name {twice[0]!r}. Give each its own.")
+    mapping.check_once(found, name)
     return found
 
 
@@ -374,7 +386,8 @@ def count(found: Column, column: pa.ChunkedArray) -> None:
         elif not pa.types.is_integer(column.type):
             found.has_points |= bool(words.str.contains(".", regex=False).any())
     elif found.kind == "time":
-        at, _ = mapping.moments(pa.chunked_array(there.chunks), parse(mapping.Moments, {"time": found.time}))
+        how = parse(mapping.Moments, {"time": found.time})
+        at, _ = mapping.moments(pa.chunked_array(there.chunks), how, mapping.ANY_TIME)  # an input may be a day of birth
         came = at.to_pandas()
         moments = pd.to_datetime(came, utc=True, errors="coerce")
         note_wrong(found, moments.isna(), came, column, before)

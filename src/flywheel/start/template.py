@@ -56,8 +56,12 @@ def fetched(source: str, to: str | None, base: str | None) -> Iterator[Template]
     }
     wanted = {"head": "HEAD", "target": _ref(to, listed, source), "base": _ref(base, listed, source)}
     specs = [f"+{ref}:{REFS}/{name}" for name, ref in wanted.items() if ref in listed]
+    if not specs and tags:
+        raise ConfigError(
+            f"--from: {shown(source)} does not say which branch is its main one. Say to which version: --to {[*tags][-1]}"
+        )
     if not specs:
-        raise ConfigError(f"--from: {shown(source)} has no commits.")
+        raise ConfigError(f"--from: {shown(source)} has no commits, or does not say which branch is its main one.")
     try:
         _call(
             source,
@@ -72,6 +76,11 @@ def fetched(source: str, to: str | None, base: str | None) -> Iterator[Template]
         )
         head = commit_of(f"{REFS}/head") or commit_of(f"{REFS}/target")
         target = commit_of(f"{REFS}/target") or (commit_of(to) if to else head)
+        if head is None and specs:  # Git says yes, and fetches nothing
+            raise ConfigError(
+                f"--from: {shown(source)} is a shallow clone, of which Git gives nothing. Say there: git fetch --unshallow; or "
+                "give the address that it is from."
+            )
         if head is None or target is None:
             raise ConfigError(f"--to: {shown(source)} has no tag, branch or commit {to!r}; its tags: {_some(tags)}.")
         named = (
@@ -176,14 +185,20 @@ def commit_of(name: str) -> str | None:
 
 
 def shown(source: str) -> str:
-    """An address without what gives access to it."""
-    return re.sub(r"(\w+://)\S*@", r"\1", source).split("?")[0]
+    """An address, or a text with addresses, without what gives access to them."""
+    return re.sub(r"(\w+://[^\s?']*)\?[^\s':]*", r"\1", re.sub(r"(\w+://)\S*@", r"\1", source))
 
 
 def texts(tree: Tree, under: str) -> dict[str, str]:
     """The YAML files of a folder in a tree, as texts."""
     chosen = [path for path in tree if path.startswith(under) and path.endswith(".yaml")]
-    return {path: content(tree[path]).decode() for path in chosen}
+    found = {}
+    for path in chosen:
+        try:
+            found[path] = content(tree[path]).decode()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not UTF-8 ({error}). Save it as UTF-8, and commit it.") from None
+    return found
 
 
 def _ref(asked: str | None, listed: dict[str, str], source: str) -> str:

@@ -48,6 +48,7 @@ class Conf:
     news: newkeys.News
     text: str  # the new keys, ready to be pasted
     added: tuple[newkeys.Path, ...] = ()
+    left: tuple[newkeys.Path, ...] = ()  # keys that were to be added, and have no line of their own where they belong
     is_new: bool = False
     is_example: bool = False  # of the template's example: what a project's own file may need too
 
@@ -198,7 +199,8 @@ def news(base: Tree, ours: Tree, theirs: Tree, add_keys: bool, example_comes: bo
             said = newkeys.News(said.new, said.gone, ())
         if said != newkeys.News((), (), ()):
             added = _put(here[path], text, said.new)[1] if add_keys else ()
-            found.append(Conf(path, said, newkeys.excerpt(text, said.new), added))
+            left = tuple(key for key in said.new if add_keys and key not in added)
+            found.append(Conf(path, said, newkeys.excerpt(text, said.new), added, left))
     return found
 
 
@@ -271,7 +273,9 @@ def next_steps(done: Upgrade) -> list[str]:
     if done.needs_lock:
         lines.append("      uv lock             because your dependencies are not the template's")
     lines.append("      make setup")
-    if asked:
+    if any(one.left for one in asked):
+        lines.append("      put the keys that could not be added into conf/ by hand: flywheel compose asks for them")
+    elif asked:
         lines.append("      put the new keys into conf/ (or --add-keys does): flywheel compose asks for them")
     if any(one.news.gone for one in done.conf):
         lines.append("      take the keys that are gone out of conf/: flywheel compose refuses them")
@@ -297,4 +301,11 @@ def _message(template: Template, base: Base, merged: Merged, conf: list[Conf]) -
     added = [f"{one.path}: {dotted(key)}" for one in conf for key in one.added]
     if added:
         lines += ["", "Keys that are new in conf/:", *(f"- {key}" for key in added)]
+    left = [f"{one.path}: {dotted(key)}" for one in conf for key in one.left]
+    if left:
+        lines += [
+            "",
+            "Keys that could not be added to conf/, and are to be put there by hand:",
+            *(f"- {key}" for key in left),
+        ]
     return "\n".join(lines)

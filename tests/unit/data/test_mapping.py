@@ -187,3 +187,61 @@ def test_an_outcome_is_known_in_one_way(when: dict[str, str]) -> None:
     """Neither never nor twice."""
     with pytest.raises(ConfigError, match="not both"):
         parse(OutcomeOptions, {"value": "y", **when})
+
+
+def test_numbers_are_written_each_by_itself() -> None:
+    """A half beside them does not make an id of twelve digits one with an exponent."""
+    found = mapping.texts(pa.chunked_array([pa.array([123456789012.0, 0.5, None, 1e300, float("inf")])]))
+    assert ["123456789012", "0.5", None, "1e+300", "inf"] == found.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("came", "options"),
+    [
+        ("9999-12-31", {}),
+        ("9999-12-31 23:59:59", BERLIN),
+        ("9999-12-31T23:00:00-08:00", BERLIN),
+        ("0001-01-01", BERLIN),
+        ("1969-12-31", {}),
+        ("31.12.9999", {**BERLIN, "time": "%d.%m.%Y"}),
+        (dt.datetime(9999, 12, 31, 23), {"timezone": "America/New_York"}),
+        (dt.datetime(1, 1, 1), BERLIN),
+        (dt.date(9999, 12, 31), BERLIN),
+        (253402300799, {"time": "s"}),
+        (205001010000, {"time": "s"}),  # which would be a date if it was not a number
+        (2**63 - 1, {"time": "ms"}),
+        (-(2**63), {"time": "us"}),
+        (1e300, {"time": "ns"}),
+        ("1" * 40, {"time": "s"}),
+    ],
+)
+def test_a_moment_beyond_the_calendar_is_kept_and_on_no_day(came: Any, options: dict[str, str]) -> None:
+    """It stands for never, or is a mistake: the contract rejects that row, and no other."""
+    good = {"s": 1893844800, "ms": 1893844800_000, "us": 1893844800_000_000, "ns": 1893844800_000_000_000}
+    plain = good.get(options.get("time", ""), "05.01.2030" if "%" in options.get("time", "") else "2030-01-05")
+    near = type(came)(plain) if isinstance(came, str | int | float) else type(came)(2030, 1, 5)
+    column = pa.chunked_array([pa.array([near, came])])
+    found, days = mapping.moments(column, parse(Moments, options))
+    assert [False, True] == understood(pd.Series(found.to_pylist())).isna().tolist()
+    assert found[1].as_py().endswith(", which is beyond the calendar")
+    assert ["NaT"] == [str(one) for one in days][1:]
+    said, days = mapping.later(found, days, mapping.length("48h"))
+    assert (["NaT"], found[1]) == ([str(one) for one in days][1:], said[1])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+def test_no_number_of_a_moment_is_taken_for_a_near_one(unit: Any, zone: str | None) -> None:
+    """2**62 seconds are another day, and a near one, once they are microseconds."""
+    column = pa.chunked_array([pa.array([2**62, -(2**62), 0, None], pa.timestamp(unit, zone))])
+    found, days = mapping.moments(column, parse(Moments, {}))
+    assert [True, True, False, None] == [one and "beyond" in one for one in found.to_pylist()]
+    assert ["NaT", "NaT", "1970-01-01", "NaT"] == [str(one) for one in days]
+
+
+def test_an_outcome_is_not_known_after_a_century() -> None:
+    """Days further away are in no calendar."""
+    with pytest.raises(
+        ConfigError, match=r"known_after: found '9999999d'; must be a length of time of at most a century"
+    ):
+        parse(OutcomeOptions, {"value": "y", "known_after": "9999999d"})

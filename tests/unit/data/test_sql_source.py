@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sqlite3
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,8 +21,9 @@ import sqlalchemy as sa
 import yaml
 
 from flywheel import files
+from flywheel.data import addresses
 from flywheel.data.evidence import read_late
-from flywheel.data.sources import Part, database, rows, sql
+from flywheel.data.sources import Part, retrying, rows, sql
 from flywheel.data.sources import files as of_files
 from flywheel.data.sources.sql import Sql, open_source
 from flywheel.errors import ConfigError, DataError, RemoteError
@@ -39,7 +41,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(database, "PAUSE_S", 0.01)
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.01)
 
 
 class Place:
@@ -429,6 +431,8 @@ def test_a_locked_sqlite_file_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"address": "gopher://host/db"}, "gopher://host/db: SQLAlchemy knows no such kind"),
         ({"address": "mysql+pymysql://host/db"}, "its driver is missing .*pymysql"),
         ({"address_env": "WRONG_PORT"}, "the database of WRONG_PORT: this is no address"),
+        ({"address_env": "TWO_SIGNS"}, "the database of TWO_SIGNS: there is more than one @ .* as %40"),
+        ({"address": "postgresql://ann:a@hunter2@host/db"}, "address: found an address with a password"),
         ({"address": "sqlite:///x.db", "lock_timeout_s": 0}, "lock_timeout_s: found 0"),
     ],
 )
@@ -437,6 +441,7 @@ def test_a_wrong_option_is_named_without_its_password(
 ) -> None:
     """Which option, what is allowed, what to do."""
     monkeypatch.setenv("WRONG_PORT", "postgresql://ann:hunter2@host:port/db")
+    monkeypatch.setenv("TWO_SIGNS", "postgresql://ann:a@hunter2@127.0.0.1:1/db")
     with pytest.raises(ConfigError, match=said) as caught:
         open_source({"predictions": {"table": "served", "columns": COLUMNS}, **options})
     assert "hunter2" not in str(caught.value)
@@ -484,7 +489,7 @@ def test_a_password_is_shown_nowhere(
     hidden = quote(secret, safe="")
     addresses = {
         "lets nobody in with these credentials": (ConfigError, postgres.address(secret)),
-        "does not answer, or went away.*asked 3 times": (RemoteError, f"postgresql://ann:{hidden}@127.0.0.1:1/db"),
+        "does not answer, or went away.*asked 6 times": (RemoteError, f"postgresql://ann:{hidden}@127.0.0.1:1/db"),
         "does not exist": (ConfigError, postgres.address().replace("/postgres", "/nodatabase")),
         "has no table": (DataError, postgres.address()),
         "division by zero": (DataError, postgres.address()),
@@ -522,25 +527,61 @@ def test_types_of_postgresql_are_kept_or_texts(server: Place) -> None:
         "create table served (id uuid, at timestamptz, part share, said mood, more jsonb, tags text[], took interval, "
         "born date, small smallint, big numeric)",
         "insert into served values ('6b1c5c0e-0000-4000-8000-000000000001', '2030-01-01', 0.25, 'good', "
-        """'{"a": 1}', '{x,y}', '90 minutes', '1999-12-31', 3, 'NaN')""",
+        """'{"b": "ä", "a": 1}', '{x,y}', '90 minutes', '1999-12-31', 3, 'NaN')""",
     )
     names = ["part", "said", "more", "tags", "took", "born", "small", "big"]
     columns = {"prediction_id": "id", "served_at": "at", **{f"in_{name}": name for name in names}}
     [row] = opened(columns=columns).predictions(day(1)).to_dict("records")
     assert "6b1c5c0e-0000-4000-8000-000000000001" == row["prediction_id"]
-    expected = [0.25, "good", '{"a": 1}', '["x", "y"]', "1:30:00", dt.date(1999, 12, 31), 3]
+    expected = [0.25, "good", '{"a": 1, "b": "ä"}', '["x", "y"]', "1:30:00", dt.date(1999, 12, 31), 3]
     assert expected == [row[f"in_{name}"] for name in names[:-1]]
     assert pd.isna(row["in_big"])
 
 
 @on_postgres
-def test_a_moment_beyond_the_calendar_is_told_so(server: Place) -> None:
-    """PostgreSQL knows infinity, which is on no day."""
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_a_moment_beyond_the_calendar_has_not_arrived(server: Place, kind: str) -> None:
+    """PostgreSQL knows infinity, on no day, and days before Christ: the other rows come, and the run tells of these."""
+    never = ["infinity", "-infinity", "0044-03-15 BC", "9999-12-31", "29999-01-01"]
+    values = ", ".join(f"('{one}', '{one}', 1, null)" for one in never)
     server.do(
-        "create table served (id text, at timestamptz, size int)", "insert into served values ('a', 'infinity', 1)"
+        f"create table served (id text, at {kind}, size int, born {kind})",
+        "insert into served values ('a', '2030-01-01', 1, 'infinity'), ('b', '2030-01-02', 2, '0044-03-15 BC'), "
+        f"('c', '2030-01-02', 3, '1999-01-01'), ('d', null, 4, null), {values}",
     )
-    with pytest.raises(DataError, match=r"served: the database cannot give it \(.*infinity"):
-        _ = opened().first_day
+    columns = {**COLUMNS, "in_born": "born"}
+    for zone in ("UTC", "Asia/Tokyo"):
+        found = opened(columns=columns, timezone=zone)
+        n = 1 if zone == "UTC" or kind == "timestamptz" else 0
+        assert (day(n) if n else dt.date(2029, 12, 31), {"served.at": 5}) == (found.first_day, found.left_out)
+        assert {"b", "c"} == set(ids(found, 1 + n))
+        assert 3 == sum(found.counts("predictions").values())
+        assert [True, False] == sorted(found.predictions(day(1 + n))["in_born"].isna(), reverse=True)
+    options = {"address_env": VARIABLE, "predictions": {"table": "served", "columns": COLUMNS}}
+    assert "5 rows with a moment beyond the calendar in served.at left out" in collected(options)
+
+
+def test_a_text_beyond_the_calendar_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite has texts for moments; also a part of the source tells of them."""
+    place = Place("sqlite:///tables.db", monkeypatch)
+    kinds = {"id": sa.String, "at": sa.String, "size": sa.Integer}
+    never = [(one, one, 1) for one in ("9999-12-31", "9999-12-31 23:59:59", "1900-01-01")]
+    place.plant("served", kinds, [("a", "2030-01-01", 1), ("b", "2030-01-02 10:00", 1), *never])
+    found = opened()
+    assert (day(1), day(2), {"served.at": 3}) == (found.first_day, found.last_day, found.left_out)
+    assert (["b"], {"served.at": 3}) == (ids(found, 2), Part(found, day(2), 1).left_out)
+    assert {day(1): 1, day(2): 1} == dict(found.counts("predictions"))
+
+
+@pytest.mark.parametrize(("unit", "never"), [("s", 253402300799), ("ms", 253402300799000), ("s", -1)])
+def test_a_number_beyond_the_calendar_has_not_arrived(place: Place, unit: str, never: int) -> None:
+    """The last second of the year 9999, or before 1970."""
+    first = 1893456000 * {"s": 1, "ms": 1000}[unit]
+    place.plant(
+        "served", {"id": sa.String, "at": sa.BigInteger, "size": sa.Integer}, [("a", first, 1), ("b", never, 1)]
+    )
+    found = opened(time=unit)
+    assert (day(1), day(1), ["a"]) == (found.first_day, found.last_day, ids(found, 1))
 
 
 @on_postgres
@@ -571,7 +612,15 @@ def many(server: Place, n: int) -> None:
 def test_an_address_may_name_files_and_hosts() -> None:
     """Only what is secret is one."""
     plain = ("postgresql://password-store/db?sslkey=my.key&application_name=passengers", "sqlite:///tokens.db")
-    assert [False, False] == [database.holds_password(one) for one in plain]
+    assert [False, False] == [addresses.holds_secret(one) for one in plain]
+
+
+def test_a_password_of_one_letter_leaves_the_words_of_an_error_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever reads it knows the letter by what is missing."""
+    monkeypatch.setattr(retrying, "TRIES", 1)
+    monkeypatch.setenv(VARIABLE, "postgresql://ann:e@127.0.0.1:1/db")
+    with pytest.raises(RemoteError, match="connection failed"):
+        _ = opened().first_day
 
 
 SAID = {
@@ -635,11 +684,27 @@ def test_a_server_that_goes_away_is_told_so_and_read_when_it_is_back(
     options = {"address_env": VARIABLE, "predictions": {"table": "served", "columns": COLUMNS}, **SAID}
     with monkeypatch.context() as patched:
         interrupt(patched, {4}, postgres.stop)
-        with pytest.raises(RemoteError, match=r"does not answer, or went away.*asked 3 times.*nothing is lost"):
+        with pytest.raises(RemoteError, match=r"does not answer, or went away.*asked 6 times.*nothing is lost"):
             collected(options, 5)
     postgres.start()
     assert collected(options, 5).startswith("4 new days of 4")
     assert 400 == sum(len(files.read_parquet(path)) for path in (files.EVENTS / "predictions").iterdir())
+
+
+@on_postgres
+def test_a_server_that_is_back_after_some_seconds_is_waited_for(
+    server: Place, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a standby takes over."""
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.5)
+    server.plant("served", KINDS, THREE)
+    postgres.stop()
+    later = threading.Timer(2.0, postgres.start)
+    later.start()
+    try:
+        assert day(1) == opened().first_day
+    finally:
+        later.join()
 
 
 @on_postgres

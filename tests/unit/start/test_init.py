@@ -19,9 +19,9 @@ from flywheel import files as store
 from flywheel.data.collection import storable
 from flywheel.data.contract import broken_rules, coerce
 from flywheel.data.settings import Contract
-from flywheel.data.sources import files
+from flywheel.data.sources import files, retrying
 from flywheel.data.sources.files import open_source
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import ConfigError, DataError, RemoteError
 from flywheel.features.settings import RESERVED, Features
 from flywheel.params import parse
 from flywheel.start import beginning, guess, joining, replacing
@@ -29,6 +29,7 @@ from flywheel.start.looking import Answers
 from flywheel.start.profile import Column, profile
 from flywheel.start.propose import Proposal, propose
 from flywheel.start.writing import PLACEHOLDER, as_yaml
+from tests import loopback
 from tests.conftest import ROOT
 
 TODAY = dt.date(2031, 6, 1)
@@ -734,6 +735,41 @@ def test_for_a_database_it_is_said_where_to_read_how() -> None:
     Path("shop.db").write_bytes(b"SQLite format 3\x00")
     with pytest.raises(DataError, match=r"not a table; .* How a database is read is in docs/your-data\.md\."):
         profile("shop.db")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("postgresql://ann@host/shop", "the address of a database.* docs/your-data.md, under 'A database'"),
+        ("sqlite:///shop.db", "the address of a database"),
+        ("postgresql://ann:hunter2@host/shop", "has a password or a token.*how a database is read"),
+        ("https://ann:hunter2@host/p.csv", r"^https://ann:\*\*\*@host/p.csv has a password.*path_env"),
+        ("https://host/p.csv?token=hunter2", r"p.csv\?token=\*\*\* has a password or a token"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_address_with_a_secret_or_of_a_database_is_refused(
+    tree: Path, table: str, said: str, is_first: bool
+) -> None:
+    """Before anything is looked at or written: conf/ is for everybody. The secret is in no message."""
+    given = (table, None) if is_first else ("p.csv", table)
+    with pytest.raises(ConfigError, match=said) as caught:
+        beginning.look(*given, None, Answers(), nobody, TODAY, replace=False)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_table_on_a_server_that_is_unwell_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each second request fails, and one is cut: the table is understood as it is."""
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.01)
+    moods = {1: (503, None), 4: (503, None), 6: (200, 5_000)}
+    frame = served()
+    with loopback.served(frame.to_csv(index=False).encode(), lambda number: moods.get(number, (200, None))) as server:
+        found = proposed(f"{server.address}/p.csv", label="late", known_at="known")
+        assert (["weight"], DAYS * 40) == (found.numeric, len(frame))
+        assert max(moods) < len(server.asked)
+        monkeypatch.setattr(retrying, "TRIES", 1)
+    with pytest.raises(RemoteError, match="does not answer, or went away"):
+        profile(f"{server.address}/p.csv")
 
 
 def test_a_name_of_a_column_may_have_two_lines() -> None:

@@ -390,6 +390,21 @@ def test_keys_are_put_where_they_belong(mine: Path, theirs: Path) -> None:
     assert {path for path in changed() if path.startswith("conf/")} == {"conf/config.yaml", "conf/model/big.yaml"}
 
 
+def test_a_key_that_cannot_be_put_is_named(mine: Path, theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asked for all keys is not sent back to the option that left one out."""
+    here = (mine / "conf/config.yaml").read_text()
+    braces = here.replace("label:\n  # How many.\n  min_votes: 1\n", "label: {min_votes: 1}\n")
+    assert braces != here
+    commit(mine, {"conf/config.yaml": braces})
+    assert run("--from", str(theirs), "--to", "v2", "--add-keys") == 0
+    said = capsys.readouterr().out
+    assert "could not be added: label.sure: what it belongs to in conf/config.yaml is in braces" in said
+    assert "added     audit" in said
+    assert "put the keys that could not be added into conf/ by hand" in said
+    assert "--add-keys" not in said
+    assert "put there by hand:\n- conf/config.yaml: label.sure" in git(mine, "log", "-1", "--format=%B", "upgrade/v2")
+
+
 def test_keys_that_are_gone_are_told_and_stay(mine: Path, theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """conf/ is a person's."""
     commit(theirs, {"conf/config.yaml": CONF.replace("  low: 1\n", "")})
@@ -528,6 +543,47 @@ def test_a_template_that_is_none_is_refused(
     assert "secret" not in said.err + said.out
     shutil.rmtree(mine / ".flywheel", ignore_errors=True)
     assert state(mine) == before
+
+
+def test_a_shallow_template_is_told_so(
+    mine: Path, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Git fetches nothing from it; a branch of no name would be asked for in vain."""
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{theirs}", "shallow")
+    for more in ([], ["--to", "v2"]):
+        assert run("--from", str(tmp_path / "shallow"), *more) == 2
+        said = capsys.readouterr().err
+        assert "shallow is a shallow clone, of which Git gives nothing. Say there: git fetch --unshallow" in said
+        assert "None" not in said
+
+
+def test_a_template_without_a_main_branch_is_told_so(
+    mine: Path, theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bare repository may say that its branch is called master when it is not."""
+    git(tmp_path, "clone", "-q", "--bare", str(theirs), "bare.git")
+    git(tmp_path / "bare.git", "symbolic-ref", "HEAD", "refs/heads/none")
+    assert run("--from", str(tmp_path / "bare.git")) == 2
+    assert (
+        "bare.git does not say which branch is its main one. Say to which version: --to v2" in capsys.readouterr().err
+    )
+    assert run("--from", str(tmp_path / "bare.git"), "--to", "v2") == 0
+
+
+def test_a_file_of_conf_in_other_letters_is_named(mine: Path, theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of many files, this one is to be mended."""
+    (mine / "conf/config.yaml").write_bytes(b"# \xe4\n" + CONF.encode())
+    git(mine, "commit", "-qam", "an editor of long ago")
+    assert run("--from", str(theirs)) == 3
+    assert "conf/config.yaml is not UTF-8" in capsys.readouterr().err
+
+
+def test_what_git_says_behind_a_question_mark_is_shown() -> None:
+    """Only what an address asks for is a secret."""
+    said = "fatal: could not read from https://me:hunter2@host/x?token=hunter2: is it there? Perhaps not"
+    assert "fatal: could not read from https://host/x: is it there? Perhaps not" == template.shown_in(
+        said, "https://host"
+    )
 
 
 def test_an_older_template_is_refused_unless_one_says_so(

@@ -7,11 +7,11 @@ from typing import Any
 
 from flywheel.data.settings import Source as SourceParams
 from flywheel.data.sources.part import Part
-from flywheel.data.sources.protocol import OF_ROWS, Counted, Foretold, Source
+from flywheel.data.sources.protocol import OF_ROWS, Counted, Foretold, LeavesOut, Source
 from flywheel.errors import DataError
 from flywheel.project import load_function
 
-__all__ = ["OF_ROWS", "Counted", "Foretold", "Part", "Source", "open_source"]
+__all__ = ["OF_ROWS", "Counted", "Foretold", "LeavesOut", "Part", "Source", "open_source"]
 
 
 def open_source(params: SourceParams) -> Source:

@@ -5,28 +5,22 @@ An address may hold a password: it is never shown, and what the database says is
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from flywheel.data import addresses
+from flywheel.data.sources import retrying
 from flywheel.errors import ConfigError, DataError, FlywheelError, RemoteError
 
 T = TypeVar("T")
-TRIES = 3
-PAUSE_S = 0.5  # before the second try; twice as long before the third
 CONNECT_S = 10  # for a server that does not answer at all
 SHOWN = 20  # names in a message
-# What an address hides behind its question mark: by its name, or inside a text for ODBC.
-SECRET = re.compile(r"(?i)pass(?!file)|pwd|secret|token|(api|access)_?key")
-INSIDE = re.compile(r"(?i)\b(?:pwd|password)\s*=\s*([^;\s]+)")
 REFUSED = re.compile(
     r"(?i)authentication failed|no password|access denied|pg_hba|not permitted to log in|(role|database) \S+ does not exist"
 )
@@ -54,6 +48,11 @@ class Database:
             if url.drivername in ("postgresql", "postgres"):
                 url = url.set(drivername="postgresql+psycopg")
             self._secrets = _secrets(address, url)
+            if "@" in (url.host or ""):
+                raise ConfigError(
+                    f"{named}: there is more than one @ before the host. Write an @ that is part of the password, or of the "
+                    "user's name, as %40."
+                )
             self.dialect = url.get_backend_name()
             self._file = _file(url) if self.dialect == "sqlite" else None
             self._engine = sa.create_engine(
@@ -90,15 +89,8 @@ class Database:
         """
         if self._file is not None and not self._file.is_file():
             raise DataError(f"{self._file}: there is no such file. Correct the address under source.options.")
-        tries = Retrying(
-            stop=stop_after_attempt(TRIES),
-            wait=wait_exponential(multiplier=PAUSE_S, max=5),
-            retry=retry_if_exception(self._may_pass),
-            reraise=True,
-        )
         try:
-            found: T = tries(self._once, work)
-            return found
+            return retrying.patiently(lambda: self._once(work), self._may_pass)
         except exc.SQLAlchemyError as error:
             raise self._said(error) from None
 
@@ -157,8 +149,8 @@ class Database:
             "nothing is lost."
         )
         away = RemoteError(
-            f"{self._named} does not answer, or went away ({text}); it was asked {TRIES} times. Run again when it is back; "
-            "nothing is lost."
+            f"{self._named} does not answer, or went away ({text}); it was asked {retrying.TRIES} times. Run again when "
+            "it is back; nothing is lost."
         )
         if _is_locked(error):
             found: FlywheelError = locked
@@ -179,42 +171,12 @@ class Database:
 
     def _shown(self, error: exc.SQLAlchemyError) -> str:
         """What the database or its driver says, without any secret."""
-        said = _told(error)
-        for secret in self._secrets:
-            said = said.replace(secret, "***")
-        return said
-
-
-def holds_password(address: str) -> bool:
-    """Whether an address shows a password, or what else nobody may see."""
-    if re.search(r"://[^/@\s]*:[^@\s]+@", address):
-        return True
-    try:
-        return bool(_secrets(address, sa.make_url(address))[1:])
-    except (exc.ArgumentError, ValueError):
-        return False
-
-
-def address_of(variable: str) -> str:
-    """The address in an environment variable. ConfigError where it is empty or unset."""
-    found = os.environ.get(variable, "").strip()
-    if not found:
-        raise ConfigError(
-            f"address_env: {variable} is empty or unset. Set this environment variable to the address of the database, such "
-            "as postgresql://user:password@host/name."
-        )
-    return found
+        return addresses.masked(_told(error), self._secrets)
 
 
 def _secrets(address: str, url: sa.URL) -> list[str]:
     """What no message may show, the longest first: the whole address, a password and the like, as they may be written."""
-    written = re.search(r"://[^/@]*?:([^@]*)@", address)
-    hidden = [str(url.password or ""), written[1] if written else ""]
-    for name, said in url.query.items():
-        values = [said] if isinstance(said, str) else list(said)
-        hidden += values if SECRET.search(name) else INSIDE.findall(" ".join(values))
-    found = {*hidden, *map(unquote, hidden)} - {""}
-    return [address, *sorted(found, key=len, reverse=True)]
+    return [address, *([str(url.password)] if url.password else []), *addresses.secrets_of(address)]
 
 
 def _arguments(url: sa.URL, dialect: str, lock_timeout_s: int) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any, Literal
 
 import pandas as pd
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from flywheel.data import tables
-from flywheel.data.sources import mapping
+from flywheel.data import addresses, tables
+from flywheel.data.sources import mapping, remote
+from flywheel.data.sources.packed import PACKED, reading, unpacked
 from flywheel.data.sources.spool import Spool
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Params, parse
@@ -29,8 +31,7 @@ FORMATS = {
     "jsonl": "jsonl",
     "ndjson": "jsonl",
 }
-PACKED = {"gz", "bz2", "xz", "zip", "zst"}
-Open = Callable[[], Any]
+Open = Callable[[], AbstractContextManager[Any]]
 BATCH = 65_536  # rows
 BLOCK = 16 * 2**20  # bytes of CSV
 
@@ -47,8 +48,10 @@ class Mistaken(DataError):
 class Where(Params):
     """Where a table is, and how it is written."""
 
-    # A file, a folder, or a glob such as tables/2026-*.csv; s3://… and the like need their package of fsspec's.
-    path: Annotated[str, Field(min_length=1)]
+    # A file, a folder, or a glob such as tables/2026-*.csv; s3://… and the like need their package of fsspec's. Or the
+    # environment variable that holds it: only there it may have a password or a token.
+    path: Annotated[str, Field(min_length=1)] | None = None
+    path_env: Annotated[str, Field(pattern=addresses.VARIABLE)] | None = None
     # null: the ending of the name says it.
     format: Literal["csv", "parquet", "jsonl"] | None = None
     # Of a CSV: what is between two values, what is before the decimals, how letters are written, and what stands for nothing.
@@ -56,6 +59,28 @@ class Where(Params):
     decimal: Literal[".", ","] = "."
     encoding: str = "utf-8"
     nulls: Annotated[tuple[str, ...], Field(strict=False)] = ("", "NULL", "null", "NaN", "nan")
+
+    @model_validator(mode="after")
+    def _check_path(self) -> Where:
+        if (self.path is None) == (self.path_env is None):
+            raise ValueError("path: either path or path_env (the environment variable with it) must be given, not both")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the table is, with what gives access to it. ConfigError where its variable is unset."""
+        return self.path or addresses.address_of(
+            self.path_env or "", "path_env", "https://user:password@host/table.csv"
+        )
+
+    @property
+    def named(self) -> str:
+        """What messages call the table."""
+        return self.path or f"the table of {self.path_env}"
+
+    def without_secrets(self) -> AbstractContextManager[None]:
+        """What is wrong with the table is said without what gives access to it."""
+        return addresses.hidden(addresses.secrets_of(self.address) if self.path is None else [])
 
 
 class PredictionsFile(Where, mapping.PredictionsOptions):
@@ -76,6 +101,7 @@ class FilesOptions(Params):
 
 def open_source(options: Mapping[str, Any]) -> Files:
     """The source that `options` describe. ConfigError names a wrong option; nothing is read yet."""
+    addresses.check_open(options, "Fix source.options in conf/project/.")
     return Files(parse(FilesOptions, options, lambda key: "Fix source.options in conf/project/."))
 
 
@@ -123,7 +149,7 @@ class Files:
     def _days(self, some: Sequence[Spool]) -> list[dt.date]:
         found = [day for spool in some for day in spool.rows]
         if not found:
-            raise DataError(f"{self._options.predictions.path} has no row. There is nothing to learn from yet.")
+            raise DataError(f"{self._options.predictions.named} has no row. There is nothing to learn from yet.")
         return found
 
     def _with(self, day: dt.date) -> tuple[Spool, Spool]:
@@ -145,7 +171,7 @@ class Files:
             for table in self._options.feedback:
                 for raw in batches(table, mapping.wanted(table)):
                     said.add(*mapping.feedback(raw, table))
-            for spool, place in ((served, mine.path), (said, "feedback")):
+            for spool, place in ((served, mine.named), (said, "feedback")):
                 if spool.waiting:
                     raise DataError(
                         f"{place}: no time of {spool.waiting:,} rows can be understood, such as {spool.example!r}. Correct "
@@ -160,40 +186,42 @@ def batches(where: Where, columns: list[str]) -> Iterator[pa.Table]:
 
     A CSV has no types: its values are texts, and the contract says what they must be. DataError says which file is wrong.
     """
-    filesystem, names = listed(where)
-    for name in names:
-        kind = where.format or format_of(name) or "csv"
+    with where.without_secrets():
+        filesystem, names = listed(where)
+        for name in names:
+            kind = where.format or format_of(name) or "csv"
 
-        def opened(name: str = name) -> Any:
-            return open_file(filesystem, name)
+            with reading(name), remote.copied(filesystem, name) as (disk, copy):
 
-        try:
-            yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
-        except (OSError, EOFError) as error:
-            raise DataError(f"{name} cannot be read: {error}. Mend it and run again.") from error
+                def opened(name: str = name, disk: Any = disk, copy: str = copy) -> AbstractContextManager[Any]:
+                    return open_file(disk, copy, name)
+
+                yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
 
 
 def listed(where: Where) -> tuple[Any, list[str]]:
     """The file system of a table, and the names of its files, in order. DataError where there are none, or a stray one."""
+    with where.without_secrets():
+        return _listed(where)
+
+
+def _listed(where: Where) -> tuple[Any, list[str]]:
     import fsspec
 
     try:
-        filesystem, path = fsspec.core.url_to_fs(where.path)
-        if any(letter in path for letter in "*?["):
-            names = sorted(filesystem.glob(path))
-        elif filesystem.isdir(path):
-            names = sorted(one for one in filesystem.find(path) if not one.rsplit("/", 1)[-1].startswith((".", "_")))
-        else:
-            names = [path] if filesystem.exists(path) else []
+        filesystem, path = fsspec.core.url_to_fs(where.address, **remote.options_of(where.address))
+        names = remote.asked(filesystem, where.named, lambda: _names(filesystem, path))
+    except FileNotFoundError:
+        names = []
     except (ImportError, ValueError) as error:
         raise ConfigError(
-            f"path: {where.path}: {error}. Add the package to pyproject.toml, or correct the address."
+            f"path: {where.named}: {error}. Add the package to pyproject.toml, or correct the address."
         ) from None
     except OSError as error:
-        raise DataError(f"{where.path} cannot be reached: {error}. Look at the address and the credentials.") from None
+        raise DataError(f"{where.named} cannot be reached: {error}. Look at the address and the credentials.") from None
     if not names:
         raise Mistaken(
-            f"{where.path}: there is no such file", "path", "Correct path under source.options in conf/project/."
+            f"{where.named}: there is no such file", "path", "Correct path under source.options in conf/project/."
         )
     stray = [] if where.format else [name for name in names if format_of(name) is None]
     if stray:
@@ -205,17 +233,35 @@ def listed(where: Where) -> tuple[Any, list[str]]:
     return filesystem, names
 
 
+def _names(filesystem: Any, path: str) -> list[str]:
+    """The files of a table: those that fit a glob, those of a folder without hidden ones, or one; none if there is none."""
+    if any(letter in path for letter in ("*[" if path.startswith(("http://", "https://")) else "*?[")):
+        return sorted(filesystem.glob(path))
+    if filesystem.isdir(path):
+        return sorted(one for one in filesystem.find(path) if not one.rsplit("/", 1)[-1].startswith((".", "_")))
+    return [path] if remote.is_there(filesystem, path) else []
+
+
 def format_of(name: str) -> str | None:
     """The format that the ending of a file's name says; None if it says none."""
-    parts = name.lower().rsplit("/", 1)[-1].split(".")[1:]
+    parts = file_of(name).lower().rsplit("/", 1)[-1].split(".")[1:]
     ending = [part for part in parts if part not in PACKED][-1:]
     return FORMATS.get(ending[0]) if ending else None
 
 
-def open_file(filesystem: Any, name: str) -> Any:
-    """The bytes of a file, unpacked where the ending of its name says that it is compressed."""
-    is_packed = name.lower().rsplit(".", 1)[-1] in PACKED
-    return filesystem.open(name, "rb", compression="infer" if is_packed else None)
+def file_of(name: str) -> str:
+    """The name of a file without what an address asks behind it, such as ?version=3."""
+    return name.partition("?")[0] if "://" in name else name
+
+
+@contextmanager
+def open_file(filesystem: Any, copy: str, name: str) -> Iterator[Any]:
+    """The bytes of a file, or of a copy of it, unpacked where the ending of its name says that it is compressed."""
+    with (
+        filesystem.open(copy, "rb") as file,
+        unpacked(file, name, file_of(name).lower().rsplit(".", 1)[-1]) as bytes_of,
+    ):
+        yield bytes_of
 
 
 def _csv(opened: Open, name: str, where: Where, columns: list[str]) -> Iterator[pa.Table]:
@@ -283,8 +329,10 @@ def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterato
     with opened() as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                rows.append(read_object(line, number, name))
-                seen |= rows[-1].keys()
+                found = read_object(line, number, name)
+                with _not_too_deep(number, name):
+                    rows.append({column: plain(found[column]) for column in columns if column in found})
+                seen |= found.keys()
             if len(rows) == BATCH:
                 yield _of_objects(rows, columns)
                 rows = []
@@ -296,26 +344,57 @@ def _jsonl(opened: Open, name: str, where: Where, columns: list[str]) -> Iterato
 def read_object(line: bytes, number: int, name: str) -> dict[str, Any]:
     """The object in a line. DataError if there is none."""
     try:
-        found = json.loads(line)
+        with _not_too_deep(number, name):
+            found = json.loads(line)
     except ValueError:
         found = None
     if not isinstance(found, dict):
         raise DataError(f"{name}: line {number} is not a JSON object. Correct the file.")
-    return found
+    return found if all(map(str.isascii, found)) else {mapping.encodable(key): one for key, one in found.items()}
+
+
+@contextmanager
+def _not_too_deep(number: int, name: str) -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        raise DataError(
+            f"{name}: in line {number}, lists or objects are nested too deeply. Correct the file."
+        ) from None
+
+
+def plain(value: Any) -> Any:
+    """A value of JSON as a number, a truth or a text. It depends on nothing else: pyarrow would give all objects of a batch
+    the same keys.
+    """
+    if isinstance(value, str):
+        return mapping.encodable(value)
+    if isinstance(value, (dict, list)):
+        return mapping.nested(value)
+    return value
 
 
 def _of_objects(rows: list[dict[str, Any]], columns: list[str]) -> pa.Table:
     """Objects as a table; a column whose values differ in type becomes text."""
-    found: dict[str, pa.Array] = {}
-    for name in columns:
-        values = [row.get(name) for row in rows]
+    return pa.table({name: _of_values([row.get(name) for row in rows]) for name in columns})
+
+
+def _of_values(values: list[Any]) -> pa.Array:
+    kinds = {type(one) for one in values} - {type(None)}
+    if len(kinds) <= 1 or kinds == {int, float}:
         try:
-            found[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            found[name] = pa.array(
-                [None if one is None else one if isinstance(one, str) else json.dumps(one) for one in values]
-            )
-    return pa.table(found)
+            return pa.array(values)
+        except (pa.ArrowInvalid, OverflowError):  # a whole number with too many digits for the others
+            pass
+    numbers = pa.chunked_array([pa.array([one if isinstance(one, float) else None for one in values], "float64")])
+    words = mapping.texts(numbers).to_pylist()
+    return pa.array(
+        [_in_words(one) if word is None else word for one, word in zip(values, words, strict=True)], "string"
+    )
+
+
+def _in_words(value: str | int | None) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 
 
 READERS: dict[str, Callable[[Open, str, Where, list[str]], Iterator[pa.Table]]] = {

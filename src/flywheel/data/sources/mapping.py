@@ -6,8 +6,10 @@ came, so that `validate` rejects the row and says why: nothing vanishes.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -19,10 +21,11 @@ from pydantic import AfterValidator, Field, model_validator
 from flywheel.data import tables
 from flywheel.data.columns import OPTIONAL, REQUIRED
 from flywheel.errors import DataError
-from flywheel.params import Params, TimeZone
+from flywheel.params import MAX_DAYS, Params, TimeZone
 
 NUMBERS = ("score", "latency_ms", "value")  # of the loop's columns; the others are text
-UNITS = ("s", "ms", "us", "ns")
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+UNITS = tuple(PER_SECOND)
 OFFSET = r"(?i)(z|[+-]\d\d(:?\d\d)?)$"  # behind a time of day: what says that a moment is not a local time
 STYLE, STYLE_UTC = (
     "%Y-%m-%dT%H:%M:%S.%f%z",
@@ -30,18 +33,27 @@ STYLE, STYLE_UTC = (
 )  # of a moment beside one that is not understood
 LENGTH = re.compile(r"(\d{1,7})(min|h|d)")
 MINUTES = {"min": 1, "h": 60, "d": 1440}
+CENTURY = pd.Timedelta(days=MAX_DAYS)
+# The days that a clock may have: nothing arrived before or after them. Dates such as 9999-12-31 stand for never.
+CALENDAR = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+ANY_TIME = pd.Timestamp("0001-01-03", tz="UTC"), pd.Timestamp("9999-12-29", tz="UTC")
+FAR = 10**11  # seconds from 1970: beyond any calendar, and small enough for microseconds
+FAR_NS = 9_200_000_000 * 10**9  # the same for nanoseconds
+WHOLE = 2.0**63  # below it, a whole number has an exact text of digits alone
 
 
 def _check_length(value: str) -> str:
     if not LENGTH.fullmatch(value):
         raise ValueError("must be a length of time such as 30min, 6h or 2d")
+    if length(value) > CENTURY:
+        raise ValueError("must be a length of time of at most a century")
     return value
 
 
 def length(text: str) -> pd.Timedelta:
     """A length of time written as 30min, 6h or 2d."""
     number, unit = re.findall(r"\d+|[a-z]+", text)
-    return pd.Timedelta(minutes=int(number) * MINUTES[unit])
+    return pd.Timedelta(int(number) * MINUTES[unit] * 60, "s")
 
 
 Length = Annotated[str, AfterValidator(_check_length)]
@@ -143,15 +155,23 @@ def wanted(options: TableOptions, outcome: OutcomeOptions | None = None) -> list
     return list(dict.fromkeys(names))
 
 
-def check_there(names: Iterable[str], found: Iterable[str], place: str) -> None:
-    """DataError when a table lacks a column that `conf/` names."""
+def check_there(names: Sequence[str], found: Iterable[str], place: str) -> None:
+    """DataError when a table lacks a column that `conf/` names, or has two of its name."""
     here = list(found)
+    check_once([name for name in here if name in set(names)], place)
     missing = [name for name in names if name not in here]
     if missing:
         raise DataError(
             f"{place} has no column {', '.join(repr(name) for name in missing)}; found: {', '.join(here)}. "
             "Correct columns under source.options in conf/project/, or the table."
         )
+
+
+def check_once(names: Sequence[str], place: str) -> None:
+    """DataError when two columns of a table have one name."""
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
+    if twice:
+        raise DataError(f"{place}: two columns have the name {twice[0]!r}. Give each its own.")
 
 
 def predictions(raw: pa.Table, options: PredictionsOptions) -> tuple[pa.Table, np.ndarray]:
@@ -226,21 +246,42 @@ def joined(raw: pa.Table, there: str | tuple[str, ...]) -> pa.ChunkedArray:
 
 
 def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column as text. A whole number is written without a point: a gap in the column made the numbers floats."""
+    """A column as text, each value by itself. A whole number is written without a point: a gap made the numbers floats."""
     if pa.types.is_floating(column.type):
-        whole = pc.all(pc.equal(column, pc.floor(column)), skip_nulls=True).as_py()
-        column = column.cast("int64") if whole is not False else column
+        is_whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), WHOLE))
+        digits = pc.if_else(is_whole, column, pa.scalar(None, column.type)).cast("int64").cast("string")
+        return pc.coalesce(digits, column.cast("string"))
     if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
-        return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], "string")])
+        words = [None if v is None else nested(_said(v)) for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(words, "string")])
     if _is_bytes(column.type):
         words = [None if v is None else v.decode("utf-8", "backslashreplace") for v in column.to_pylist()]
         return pa.chunked_array([pa.array(words, "string")])
     return column.cast("string")
 
 
+def nested(value: Any) -> str:
+    """An object or a list as a text in JSON, which depends on it alone: not on the order of its keys, nor on other rows."""
+    return encodable(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def encodable(text: str) -> str:
+    """A text that can be stored: half of a letter, which JSON may hold, is written as its code."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _said(value: Any) -> Any:
+    """An object of a column of objects, without what it does not say: there, each row has the keys of all."""
+    if isinstance(value, dict):
+        return {key: _said(one) for key, one in value.items() if one is not None}
+    return [_said(one) for one in value] if isinstance(value, list) else value
+
+
 def simple(raw: pa.Table) -> pa.Table:
     """Rows in which what is no number, truth, text or moment is a text: lists, objects, bytes, lengths of time."""
     for at, one in enumerate(raw.schema):
+        if pa.types.is_float16(one.type):  # most of Arrow's functions know none
+            raw = raw.set_column(at, one.name, raw[one.name].cast("float32"))
         is_odd = pa.types.is_nested(one.type) or pa.types.is_duration(one.type) or pa.types.is_time(one.type)
         if is_odd or _is_bytes(one.type):
             raw = raw.set_column(at, one.name, texts(raw[one.name]))
@@ -252,14 +293,18 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return found
 
 
-def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray, np.ndarray]:
+def moments(
+    column: pa.ChunkedArray, options: Moments, within: tuple[pd.Timestamp, pd.Timestamp] = CALENDAR
+) -> tuple[pa.ChunkedArray, np.ndarray]:
     """Moments in UTC, and the day of each; NaT where a moment cannot be understood, and not even its day.
 
     The moments are timestamps; if one of them cannot be understood they are texts, and that one is as it came. A local time
     that does not exist, or exists twice, because clocks are changed, is not understood: which moment was meant, nobody knows.
-    It is put on the day that it names.
+    It is put on the day that it names. A moment that is not `within` the calendar is on no day, and is not understood.
     """
     local, is_local = _parsed(column, options)
+    is_beyond = ((local < within[0]) | (local >= within[1])).to_numpy()
+    local, is_local = local.mask(is_beyond), is_local & ~is_beyond
     at = local.copy()
     if is_local.any():
         naive = pd.DatetimeIndex(local[is_local].dt.tz_localize(None))
@@ -273,6 +318,7 @@ def moments(column: pa.ChunkedArray, options: Moments) -> tuple[pa.ChunkedArray,
         return pa.chunked_array([pa.array(at, tables.MOMENT)]), day
     came = texts(column).to_pandas()
     said = came.where(~is_odd, came + f" in {options.timezone}, where clocks are changed")
+    said = said.where(~is_beyond, came + ", which is beyond the calendar")
     shown = at.dt.strftime(STYLE_UTC).astype("str").where(~is_lost, said)
     return pa.chunked_array([pa.array(shown, "string")]), day
 
@@ -301,13 +347,15 @@ def _parsed(column: pa.ChunkedArray, options: Moments) -> tuple[pd.Series, np.nd
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         is_local = pa.types.is_date(kind) or kind.tz is None
         at = pd.to_datetime(
-            column.cast(pa.timestamp("us", None if is_local else kind.tz), safe=False).to_pandas(), utc=True
+            _not_too_far(column).cast(pa.timestamp("us", None if is_local else kind.tz), safe=False).to_pandas(),
+            utc=True,
         )
     elif options.time in UNITS:
         is_local = False
-        at = pd.to_datetime(
-            pd.to_numeric(column.to_pandas(), errors="coerce"), unit=options.time, utc=True, errors="coerce"
-        )  # type: ignore[call-overload]
+        number = pd.to_numeric(column.to_pandas(), errors="coerce")
+        number = number.astype("float64") if number.dtype == object else number  # with more digits than any type holds
+        far = min(FAR * PER_SECOND[options.time], FAR_NS)
+        at = pd.to_datetime(number.clip(-far, far), unit=options.time, utc=True, errors="coerce")  # type: ignore[call-overload]
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         words = column.to_pandas()
         style = "ISO8601" if options.time == "iso" else options.time
@@ -320,6 +368,18 @@ def _parsed(column: pa.ChunkedArray, options: Moments) -> tuple[pd.Series, np.nd
         at = pd.Series(pd.NaT, index=range(len(column)), dtype="datetime64[us, UTC]")
     at = at.astype("datetime64[us, UTC]")
     return at, at.notna().to_numpy() & is_local & (options.timezone != "UTC")
+
+
+def _not_too_far(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Days or moments, of which those that would be others in microseconds are merely far away."""
+    kind = column.type
+    if pa.types.is_date(kind):
+        return _not_too_far(column.cast(pa.timestamp("s" if pa.types.is_date32(kind) else "ms")))
+    if kind.unit not in ("s", "ms"):
+        return column
+    far = FAR * PER_SECOND[kind.unit]
+    number = column.cast("int64")
+    return pc.max_element_wise(pc.min_element_wise(number, far, skip_nulls=False), -far, skip_nulls=False).cast(kind)
 
 
 def values(column: pa.ChunkedArray, words: Words) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import pandas as pd
 
 from flywheel.data import tables
-from flywheel.data.sources.protocol import OF_ROWS, Counted, Foretold, Source
+from flywheel.data.sources.protocol import OF_ROWS, Counted, Foretold, LeavesOut, Source
 from flywheel.errors import ConfigError
 
 
@@ -46,7 +46,8 @@ class Part:
         if isinstance(source, StartsLater) and start > source.first_day:
             source = source.starting(start)
         self._source, self._share = source, share
-        self._left_out: set[object] | None = None
+        self.left_out = source.left_out if isinstance(source, LeavesOut) else {}
+        self._earlier_ids: set[object] | None = None
         if isinstance(source, Counted):
             self.counts = partial(self._counts, source)
         self.first_day = max(start, source.first_day)
@@ -55,7 +56,7 @@ class Part:
     def expect(self, days: Sequence[dt.date]) -> None:
         """Only these days will be asked for; to know which feedback to leave out, those before the part are read too, once."""
         if isinstance(self._source, Foretold):
-            before = tables.day_range(self._source.first_day, self.first_day) if self._left_out is None else []
+            before = tables.day_range(self._source.first_day, self.first_day) if self._earlier_ids is None else []
             self._source.expect(sorted({*before, *days}))
 
     def predictions(self, day: dt.date) -> pd.DataFrame:
@@ -83,11 +84,11 @@ class Part:
 
     def _earlier(self) -> set[object]:
         """The ids of the predictions before the first day. They are read once, when the first feedback is asked for."""
-        if self._left_out is None:
+        if self._earlier_ids is None:
             days = tables.day_range(self._source.first_day, self.first_day)
             served = [self._source.predictions(day) for day in days]
-            self._left_out = {name for rows in served if "prediction_id" in rows for name in rows["prediction_id"]}
-        return self._left_out
+            self._earlier_ids = {name for rows in served if "prediction_id" in rows for name in rows["prediction_id"]}
+        return self._earlier_ids
 
 
 def chosen(rows: pd.DataFrame, n: int) -> pd.DataFrame:

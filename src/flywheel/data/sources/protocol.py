@@ -43,3 +43,12 @@ class Counted(Protocol):
 
     def counts(self, table: str) -> Mapping[dt.date, int]:
         """How many rows of a table arrived on each day that has any, as the source has them now."""
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A source that cannot give some rows on any day, and says so: nothing vanishes in silence."""
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many rows it never gives, by where they are; nothing if there are none."""

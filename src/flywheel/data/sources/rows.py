@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from flywheel.data.sources import mapping
 
 MARGIN = dt.timedelta(days=1)  # a local time is less than a day from the same time in UTC
 LARGE = 10**6  # whole numbers up to it are written without a point
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def kind_of(declared: Any, dialect: str, is_text: bool) -> pa.DataType:
@@ -76,7 +74,7 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (dict, list)):
-        return json.dumps(value, default=str)
+        return mapping.nested(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, float):
@@ -90,7 +88,7 @@ def bounds(kind: pa.DataType, options: mapping.Moments, start: dt.datetime, end:
     A little more is read where a time is local or a text. There are no bounds in texts that are not written as 2030-01-31….
     """
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        per_second = PER_SECOND.get(options.time)
+        per_second = mapping.PER_SECOND.get(options.time)
         return None if per_second is None else (int(start.timestamp()) * per_second, int(end.timestamp()) * per_second)
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         return start, end

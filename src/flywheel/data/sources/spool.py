@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from flywheel import files
 from flywheel.data import tables
+from flywheel.data.sources import mapping
 
 LIMIT = 256 * 2**20  # bytes of rows in memory; more of them go to disk
 
@@ -117,9 +118,19 @@ def together(parts: list[pa.Table]) -> pa.Table:
     names = parts[0].column_names
     for name in names:
         kinds = {part.schema.field(name).type for part in parts}
-        if len(kinds - {pa.null()}) > 1 and not all(pa.types.is_integer(k) or pa.types.is_floating(k) for k in kinds):
-            parts = [part.set_column(part.column_names.index(name), name, part[name].cast("string")) for part in parts]
+        if len(kinds - {pa.null()}) > 1 and not _are_one_kind([part[name] for part in parts]):
+            parts = [part.set_column(part.column_names.index(name), name, mapping.texts(part[name])) for part in parts]
     return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _are_one_kind(parts: list[pa.ChunkedArray]) -> bool:
+    """Whether parts of a column are numbers that a float holds as they are."""
+    try:
+        return all(pa.types.is_integer(one.type) or pa.types.is_floating(one.type) for one in parts) and bool(
+            pa.concat_tables([pa.table({"": one}) for one in parts], promote_options="permissive")
+        )
+    except pa.ArrowInvalid:
+        return False
 
 
 def _read(path: Path) -> pa.Table:

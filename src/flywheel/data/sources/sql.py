@@ -19,19 +19,21 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import Field, model_validator
 
-from flywheel.data import tables
+from flywheel.data import addresses, tables
 from flywheel.data.sources import mapping, rows
-from flywheel.data.sources.database import Database, address_of, holds_password
+from flywheel.data.sources.database import Database
 from flywheel.data.sources.spool import Spool
-from flywheel.errors import ConfigError, DataError
+from flywheel.errors import DataError
 from flywheel.params import Count, Params, parse
 
 BATCH = 20_000  # rows
 MEMORY = 256 * 2**20  # bytes of rows, of all tables; more of them go to disk
 DAY, NOW = dt.timedelta(days=1), dt.timedelta(0)
-EVER = dt.datetime(1970, 1, 2, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+# What is beyond has not arrived. A little less than the calendar, since a little more is read of local times.
+EVER = dt.datetime(1970, 1, 3, tzinfo=dt.UTC), dt.datetime(2199, 12, 29, tzinfo=dt.UTC)
 WHERE = "source.options in conf/project/"
 PREDICTIONS, FEEDBACK = slice(0, 1), slice(1, None)  # of what is asked for
+YEARS = dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)
 Ends = (
     tuple[dt.date, ...] | None
 )  # the first and the last day of a table, nothing if it is empty; None: only its rows say it
@@ -57,7 +59,7 @@ class SqlOptions(Params):
 
     # The address, such as sqlite:///tables.db, or the environment variable that holds it: only there it may have a password.
     address: str | None = None
-    address_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
+    address_env: Annotated[str, Field(pattern=addresses.VARIABLE)] | None = None
     # How long to wait for a table that somebody has locked.
     lock_timeout_s: Count = 10
     predictions: PredictionsTable
@@ -89,12 +91,7 @@ class Asked:
 
 def open_source(options: Mapping[str, Any]) -> Sql:
     """The source that `options` describe. ConfigError names a wrong option, and never a password; nothing is read yet."""
-    for name, value in options.items():
-        if isinstance(value, str) and holds_password(value):
-            raise ConfigError(
-                f"{name}: found an address with a password; here everybody sees it. Put the whole address into an environment "
-                f"variable, and name that as address_env under {WHERE}. Then change the password."
-            )
+    addresses.check_open(options, f"Fix {WHERE}.")
     return Sql(parse(SqlOptions, options, lambda key: f"Fix {WHERE}."))
 
 
@@ -103,13 +100,20 @@ class Sql:
 
     def __init__(self, options: SqlOptions) -> None:
         """Nothing is read yet."""
-        address = options.address or address_of(options.address_env or "")
+        address = options.address or addresses.address_of(options.address_env or "")
         named = options.address or f"the database of {options.address_env}"
         self._database = Database(address, named, options.lock_timeout_s)
         self._options, self._asked = options, asked(options)
         self._ends: list[Ends] | None = None
         self._wanted: set[dt.date] | None = None
         self._read: list[tuple[Spool, pa.Schema]] | None = None
+        self._beyond: dict[str, int] = {}
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Of each column of arrival that has some, how many of its moments are beyond the calendar: these rows never arrive."""
+        self._limits()
+        return {table: n for table, n in self._beyond.items() if n}
 
     @property
     def first_day(self) -> dt.date:
@@ -152,11 +156,15 @@ class Sql:
         is_utc = pa.types.is_timestamp(kind) and (kind.tz is not None or one.moments.timezone == "UTC")
         if is_utc and self._database.dialect == "postgresql":
             day = sa.cast(at + one.later if one.later else at, sa.Date)
-            counted = sa.select(day, sa.func.count()).where(*there(table, one)).group_by(day)
+            counted = (
+                sa.select(day, sa.func.count()).where(*there(table, one, kind, self._database.dialect)).group_by(day)
+            )
             return Counter(dict(connection.execute(counted).tuples().all()))
         spool = Spool()
         spool.keep([])
-        for part in _streamed(connection, sa.select(at).where(*there(table, one)), at, kind):
+        for part in _streamed(
+            connection, sa.select(at).where(*there(table, one, kind, self._database.dialect)), at, kind
+        ):
             moments, days = mapping.moments(pa.chunked_array([rows.array([row[0] for row in part], kind)]), one.moments)
             if one.later:
                 moments, days = mapping.later(moments, days, pd.Timedelta(one.later))
@@ -183,7 +191,12 @@ class Sql:
         if rows.bounds(kinds[one.at], one.moments, *EVER) is None:
             return None
         at = table.c[one.at]
-        ends = connection.execute(sa.select(sa.func.min(at), sa.func.max(at)).where(*there(table, one))).one()
+        arrived = there(table, one, kinds[one.at], self._database.dialect)
+        ends = connection.execute(sa.select(sa.func.min(at), sa.func.max(at)).where(*arrived)).one()
+        never = beyond(table, one, kinds[one.at], self._database.dialect)
+        if never is not None:
+            n = connection.execute(sa.select(sa.func.count()).select_from(table).where(*never)).scalar_one()
+            self._beyond[f"{one.table}.{one.at}"] = n
         if ends[0] is None:
             return ()
         if any(isinstance(value, str) and rows.has_offset(value) for value in ends):
@@ -235,7 +248,9 @@ class Sql:
             spool.keep(self._wanted)
         table, kinds = self._table(connection, one)
         at = table.c[one.at]
-        statement = sa.select(*table.c).where(*there(table, one))
+        statement = sa.select(*self._columns(table, one, kinds)).where(
+            *there(table, one, kinds[one.at], self._database.dialect)
+        )
         if wanted:
             start, end = (
                 dt.datetime.combine(day, dt.time(), dt.UTC) - one.later for day in (min(wanted), max(wanted) + DAY)
@@ -245,6 +260,17 @@ class Sql:
         for part in _streamed(connection, statement, at, kinds[one.at]):
             spool.add(*one.mapped(rows.arrow(part, kinds)))
         return spool, one.mapped(rows.arrow([], kinds))[0].schema
+
+    def _columns(self, table: sa.Table, one: Asked, kinds: dict[str, pa.DataType]) -> list[sa.ColumnElement[Any]]:
+        """What is selected. For infinity and days before the year 1, as PostgreSQL has them, Python has no value: null."""
+        if self._database.dialect != "postgresql":
+            return list(table.c)
+        return [
+            sa.case((sa.and_(column >= YEARS[0], column <= YEARS[1]), column)).label(name)
+            if name != one.at and (pa.types.is_timestamp(kinds[name]) or pa.types.is_date(kinds[name]))
+            else column
+            for name, column in table.c.items()
+        ]
 
     def _table(self, connection: sa.Connection, one: Asked) -> tuple[sa.Table, dict[str, pa.DataType]]:
         """A table with the columns that are read, and their types. DataError when it or one of them is not there."""
@@ -311,6 +337,30 @@ def texts(options: mapping.TableOptions) -> set[str]:
     return {name for there in plain.values() for name in mapping.several(there)}
 
 
-def there(table: sa.Table, one: Asked) -> list[sa.ColumnElement[bool]]:
-    """Which rows have arrived."""
+def there(table: sa.Table, one: Asked, kind: pa.DataType, dialect: str) -> list[sa.ColumnElement[bool]]:
+    """Which rows have arrived, of a column of arrival of this type."""
+    ever = within(table.c[one.at], one, kind, dialect)
+    return [*_set(table, one), *([] if ever is None else [ever])]
+
+
+def beyond(table: sa.Table, one: Asked, kind: pa.DataType, dialect: str) -> list[sa.ColumnElement[bool]] | None:
+    """Which rows will never arrive: their moment is beyond the calendar, such as infinity. None where that is seen later."""
+    ever = within(table.c[one.at], one, kind, dialect)
+    return None if ever is None else [*_set(table, one), sa.not_(ever)]
+
+
+def within(at: sa.Column[Any], one: Asked, kind: pa.DataType, dialect: str) -> sa.ColumnElement[bool] | None:
+    """Whether a moment is in the calendar; None where the database cannot compare moments: then that is seen row by row."""
+    bounds = rows.bounds(kind, one.moments, *EVER)
+    if bounds is None:
+        return None
+    if not pa.types.is_string(kind):
+        return sa.and_(at >= bounds[0], at < bounds[1])
+    if dialect != "sqlite":  # in texts of others, who knows what is after a 9
+        return None
+    # / and : are beside the digits. None of these is a number, which SQLite would compare in another way.
+    return sa.not_(sa.or_(sa.and_(at >= "2200-", at < ":"), sa.and_(at >= "/", at < "1970-")))
+
+
+def _set(table: sa.Table, one: Asked) -> list[sa.ColumnElement[bool]]:
     return [table.c[name].is_not(None) for name in (one.at, one.value) if name is not None]
