@@ -62,7 +62,8 @@ def mornings(claims: Claims, keys: Keys, params: Label, end: int) -> Iterator[Mo
     """The mornings from the day after the first claim up to and including day `end`."""
     n, n_keys = len(claims.sources), keys.cohort.size
     group = claims.sources["group"].to_numpy()
-    beliefs = Beliefs(np.array([getattr(params.accuracy, name) for name in VOICES]), params.prior_weight)
+    said = {"report": params.accuracy.report, "annotation": params.accuracy.annotation}
+    beliefs = Beliefs(np.array([said[name] for name in VOICES]), params.prior_weight)
     trust = believe(np.zeros((2, 2, n)), group, beliefs)
     first = int(claims.day.min()) if claims.day.size else end
     outcomes = _outcomes(claims, keys)
