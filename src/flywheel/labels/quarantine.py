@@ -21,7 +21,7 @@ from flywheel.labels.shared_errors import shared_errors
 from flywheel.labels.signs import OPEN, stretches, together
 
 Reason = Literal["always one answer", "too fast", "too regular", "wrong together", "lockstep"]
-LISTED = 20  # stretches in the report
+LISTED = 10  # stretches in the report
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
