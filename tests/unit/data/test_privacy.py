@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from flywheel.data.personal.vocabulary import shipped
 from flywheel.data.privacy import DEMO_KEY, KINDS, LONGEST_TEXT, compiled, find, hash_ids, scrub
 from flywheel.data.settings import Privacy
 from flywheel.errors import ConfigError
@@ -371,7 +372,7 @@ def test_what_is_found_is_in_order_and_apart(text: str) -> None:
 def test_a_text_without_any_mark_of_a_person_is_unchanged(text: str) -> None:
     """Small consonants make no word that announces anybody."""
     words = set(re.findall(r"\w+", text))
-    assume(not any(len(word) < 4 for word in words))
+    assume(not any(len(word) < 4 or word in shipped().phrases for word in words))
     assert text == scrubbed(text)
 
 
