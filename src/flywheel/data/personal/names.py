@@ -22,6 +22,12 @@ _AND = frozenset(("and", "und", "et", "y", "e"))
 _MINE = frozenset(("my", "mein", "meine", "mon", "ma", "mi", "meu", "minha", "your"))
 _FROM = frozenset(("from", "von", "de", "da", "di"))
 _NAMED = frozenset(("called", "named"))
+# How words end that say what somebody is, not who: I'm Swedish, I'm Furious.
+_QUALITY = re.compile(r"(?:ish|i?an|ese|ch|ed|ing|ous|ble|ful|less|ive|ant|ent|ist|er|ic|al)$")
+_ASIAN = re.compile(
+    r"(?<![\u4e00-\u9fff])(?![皆客])[\u4e00-\u9fff]{1,4}?(?=先生|女士|小姐|さん|様|さま)|"
+    r"(?<![\uac00-\ud7a3])(?!고객|선생|여러)[\uac00-\ud7a3]{2,4}(?=님|씨)"
+)
 _I = frozenset(("i", "ich", "je", "moi", "yo", "eu"))
 _WHOSE = frozenset(("are", "we're", "for", "from", "to", "with", "and"))
 _FAMILY = frozenset(("family", "familie"))
@@ -59,6 +65,7 @@ def names(doc: Document) -> Spans:
     yield from reader.at_the_end()
     yield from reader.by_form()
     yield from (found.span() for found in _CHECKED_IN.finditer(doc.text))
+    yield from (found.span() for found in _ASIAN.finditer(doc.text))
     yield from (found.span() for found in _HONOURED.finditer(doc.text))
 
 
@@ -178,7 +185,7 @@ class _Reader:
             found = self.name(i) if i < len(self.words) and self.has_capital(i) and not self.is_loud(i) else None
             if found is None and i < len(self.words) and self.is_first(i) and self.may_be(i, True):
                 found = self.small(i, 2)
-            if found is None or not (self.is_first(i) or gap == " "):
+            if found is None or not (self.is_first(i) or gap == " " or "&" in gap):
                 return
             span = self.span(found)
             if span is None:
@@ -285,9 +292,11 @@ class _Reader:
         i = phrase.behind
         if self.gap(i) == " " and self.has_capital(i) and self.is_first(i) and not self.is_loud(i):
             return self.span(self.name(i))
-        if self.gap(i) == " " and phrase.behind - phrase.first > 1 and self.raw(i).isupper() and not self.is_loud(i):
-            found = self.name(i)  # passenger name DOE JOHN
-            return self.span(found) if found is not None and found[1] - i > 1 and self.ends(found[1]) else None
+        is_part = self.words[phrase.first][2] in ("last", "family", "surname")
+        if self.gap(i) == " " and phrase.behind - phrase.first > 1 and self.has_capital(i) and not self.is_loud(i):
+            found = self.name(i)  # passenger name DOE JOHN, last name Doe
+            is_name = found is not None and (is_part or (found[1] - i > 1 and self.raw(i).isupper()))
+            return self.span(found) if found is not None and is_name and self.ends(found[1]) else None
         if not re.fullmatch(r" {0,2}[:=] {0,3}[\"']?", self.gap(i)):
             return None
         i = self.skip_titles(i)
@@ -342,6 +351,11 @@ class _Reader:
             return None
         if is_loud:
             return self.span(self.loud(i, 2))
+        k = i
+        while k < min(len(self.words), i + 3) and self.words[k][2] in _PARTICLES and self.is_joined(k + 1):
+            k += 1
+        if k > i and self.may_be(k, True):
+            return self.span((i, k + 1))  # mrs de la cruz
         found = self.small(i, 3 if self.is_first(i) else 1)
         both = self.small(i, 2) if found is not None and found[1] - found[0] == 1 else None
         return self.span(both if both is not None and self.ends(both[1]) else found)
@@ -386,7 +400,7 @@ class _Reader:
 
     def perhaps(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
-        if not self.is_near(i, " ,:\"'"):
+        if not self.is_near(i, " ,:\"'("):
             return None
         if i >= len(self.words) or self.skip_titles(i) != i:
             return None
@@ -402,6 +416,9 @@ class _Reader:
             is_mine = "people" in phrase.kinds and self.words[phrase.first][2] in _MINE  # my wife Xiomara
             is_sure = self.is_first(i) or n > 1 or (is_mine and n_said > 1)
             is_sure = is_sure or ("people" in phrase.kinds and self._is_meant(phrase, found))
+            is_sure = is_sure or (
+                self._is_i(phrase) and n == 1 and self.ends(found[1]) and not _QUALITY.search(self.words[i][2])
+            )
             return self.span(found) if is_sure else None
         if not self.is_first(i) or self.words[i][2] in self.doc.vocabulary.no_names:
             if not (self.is_first(i) and i + 1 < len(self.words) and self.is_joined(i + 1) and self.stops(i + 2)):
@@ -409,6 +426,10 @@ class _Reader:
             if not self.may_be(i + 1, True):
                 return None
         return self.span(self.loud(i, 2) if is_loud else self.small(i, 2))
+
+    def _is_i(self, phrase: Phrase) -> bool:
+        """Whether a sentence begins with `I'm`."""
+        return self.words[phrase.first][2] in ("i'm", "im", "i") and self.begins(phrase.first)
 
     def _is_meant(self, phrase: Phrase, found: tuple[int, int]) -> bool:
         """Whether any name behind a phrase for a person is one: `a lady named Xanthippe`, `it's me, Xanthippe`, `the agent,
@@ -467,7 +488,22 @@ class _Reader:
     def by_form(self) -> Spans:
         """`I, John Doe, demand`; `for the Smith family`; `@Anna`."""
         words = self.words
+        opening = self.name(0, most=2) if words and self.has_capital(0) and not self.is_loud(0) else None
+        if opening is not None and re.match(r" ?,\s*\n", self.text[words[opening[1] - 1][1] :][:8]):
+            yield self.span(opening) or (0, 0)  # a letter begins: Xanthippe, and a new line
         for i in range(1, len(words)):
+            if (
+                (
+                    words[i][2] in ("i", "me")
+                    and words[i - 1][2] in _AND
+                    and i > 1
+                    and self.gap(i) == self.gap(i - 1) == " "
+                )
+                and self.is_first(i - 2)
+                and self.has_capital(i - 2)
+                and not self.is_loud(i - 2)
+            ):
+                yield self.span(self.name(i - 2, most=1)) or (0, 0)  # Anna and I
             if words[i - 1][2] in _I and self.gap(i) == ", " and self.has_capital(i) and not self.is_loud(i):
                 found = self.name(i)
                 is_two = found is not None and (found[1] - found[0] > 1 or self.is_first(i))
