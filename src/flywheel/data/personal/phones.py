@@ -34,6 +34,7 @@ _VANITY = re.compile(
 _CLOCK = re.compile(r"1\d{9}(?:\d{3})?(?:\.\d{1,9})?")
 _DECIMALS = re.compile(r"\d\.\d{2,9}(?:[ ]{1,3}\d\.\d{2,9}){1,9}")
 _TICKET = re.compile(r"\d{3}[ \-]\d{10}")  # of an airline: its number, and ten digits
+_ZERO = re.compile(r"(?<=\d)[oO](?=\d)|(?<=\d[ .\-])[oO](?=\d)")  # the letter for the digit
 _STAMP = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?)?")
 _MONEY_BEFORE = re.compile(r"(?:[$€£¥₹]|\b(?:usd|eur|gbp|chf|cad|aud|inr|brl|r\$|us\$))[ ]?-?$", re.IGNORECASE)
 _MONEY_BEHIND = re.compile(r"[ ]?(?:[$€£¥₹%°]|[,.]\d{1,2}(?!\d))")
@@ -64,7 +65,7 @@ def phones(doc: Document) -> Spans:
     text = _NOISE.sub(lambda found: FILLER * len(found[0]), doc.text)
     vanities = [found.span() for found in _VANITY.finditer(text)]
     yield from vanities
-    text = fill(text, vanities)
+    text = _ZERO.sub("0", fill(text, vanities))
     asked = at = 0
     last: re.Match[str] | None = None
     none: re.Match[str] | None = None
@@ -245,6 +246,8 @@ def _by_form(raw: str, regions: tuple[str, ...]) -> bool:
         return False
     if [*map(len, groups)] == [3, 4] and (raw[3] == "-" or raw[0] == "("):
         return True
+    if re.fullmatch(r"\d(?:-\d){9,10}", raw) or ([*map(len, groups)] == [3, 4, 4] and raw[0] == "1"):
+        return True  # digit by digit; a mobile of China
     if max(map(len, groups)) <= 2 and raw[0] != "0":
         return n >= 9 and _valid(raw, regions, strictly=True)
     if (
