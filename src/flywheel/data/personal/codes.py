@@ -58,7 +58,11 @@ _AND = re.compile(r"[ ]{0,2}(?:and|und|et|y|e|or|&|\+|/|,|,? and)[ ]{1,2}|[ ]?/[
 # Numbers of persons that show by their form what they are: of the United States, of Brazil.
 _ENDS = re.compile(r"[\])\"'>*]{0,2}[ ]{0,2}(?:[.,;!?)\n]|$)")
 _SSN = re.compile(r"(?<![\w-])(?:\d{3}-\d{2}-\d{4}|(?<!\.)\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])")
-_FORM = re.compile(r"[A-Z]{1,3}\d{6,8}")
+# One to three letters and six to eight digits; of Germany, without vowels.
+_FORM = re.compile(r"[A-Z]{1,3}\d{6,8}|(?=\w{0,8}\d\w{0,6}\d)[CFGHJK][0-9CFGHJKLMNPRTVWXYZ]{8}", re.IGNORECASE)
+_ITS_NUMBER = re.compile(
+    r"\b(?:it|number|no|nr|nummer|numero)[.]? (?:(?:is|was|ist|war|lautet|es|est|e) )?$", re.IGNORECASE
+)
 _MRZ = re.compile(r"(?<![A-Z0-9<])[A-Z0-9<]{20,44}(?![A-Z0-9<])")
 
 
@@ -100,6 +104,7 @@ def bookings(doc: Document) -> Spans:
         elif found := _further(doc, phrase):
             yield found
     yield from _alone(doc, others)
+    yield from _of_booking(doc)
     yield from _before_word(doc)
 
 
@@ -163,7 +168,7 @@ def _is_code(code: str, said: str, words: frozenset[str], is_booking: bool, is_l
     is_sure = bool(_SAYS_CODE.search(said))
     has_noun = is_sure or bool(_NOUN.search(said))
     if n_digits == len(plain):
-        return is_booking and has_noun and 5 <= n_digits <= 12 and not _looks_like_day(plain)
+        return is_booking and (5 if has_noun else 7) <= n_digits <= 12 and not _looks_like_day(plain)
     if n_digits:
         if not (plain.isupper() or plain.islower()) and not has_noun:
             return False
@@ -215,6 +220,24 @@ def _alone(doc: Document, others: set[int]) -> Spans:
         if any("harmless" in doc.ending[end].kinds and _is_short(doc.text[end:start]) for end in before):
             continue
         yield found.span()
+
+
+def _of_booking(doc: Document) -> Spans:
+    """Six signs that are no word, in a text that speaks of a booking anywhere: `Where is my booking? It's KXMTQX`."""
+    if not doc.of("booking"):
+        return
+    for i, (start, end, word) in enumerate(doc.words):
+        if len(word) != 6 or not word.isascii() or word in doc.vocabulary.no_names or i in doc.starting:
+            continue
+        if (doc.text[start - 1 : start] or " ") in "-/._@#=" or (doc.text[end : end + 2] + "  ")[0] in "-/_@=":
+            continue
+        before = doc.followed.get(i)
+        if before is not None and "harmless" in before.kinds:
+            continue
+        raw = doc.text[start:end]
+        is_drawn = _takes_turns(raw.upper()) and not _CONNECTION.fullmatch(raw) and (raw.isupper() or raw.islower())
+        if is_drawn or (raw.isupper() and _NO_WORD.fullmatch(raw)):
+            yield start, end
 
 
 def _is_short(gap: str) -> bool:
@@ -280,11 +303,12 @@ def _of_form(doc: Document) -> Spans:
     """What has the form of a passport's number, in a text that speaks of one anywhere."""
     if not doc.of("passport"):
         return
-    for i, (start, end, _) in enumerate(doc.words):
+    for i, (start, end, word) in enumerate(doc.words):
         before = doc.followed.get(i)
-        if _FORM.fullmatch(doc.text, start, end) and not (
-            before is not None and before.kinds & {"harmless", "booking"}
-        ):
+        if before is not None and before.kinds & {"harmless", "booking", "telephone"}:
+            continue
+        is_said = word.isdigit() and 7 <= len(word) <= 9 and not _looks_like_day(word)
+        if _FORM.fullmatch(word) or (is_said and _ITS_NUMBER.search(doc.text[max(0, start - 24) : start])):
             yield start, end
 
 
