@@ -95,7 +95,7 @@ def _email(text: str, at: int, done: int) -> tuple[int, int] | None:
         if domain is None or not any(sign.isalnum() for sign in text[start:end]):
             return None
     stop = domain.end()
-    if _ASSET.search(domain[0]):
+    if _ASSET.search(domain[0]) and not domain[0].lower().endswith(".map"):  # which is a domain, too
         return None  # logo@2x.png
     while text[stop - 1] in "-_":
         stop -= 1
