@@ -601,10 +601,12 @@ class _Reader:
 
     def _signs(self, dash: re.Match[str], found: tuple[int, int]) -> bool:
         """Whether a word behind a dash is the last of the text, in a line of its own, and no item of a list."""
+        if not (self._is_all(found[1]) and self.has_capital(found[0])):
+            return False
         before = self.text[: dash.start()].rstrip()
         is_line = "\n" in dash[0] or self.text[dash.start() - 1 : dash.start()] == "\n"
         is_list = before.endswith(":") or re.search(r"^ {0,3}[-*~] ", before, re.MULTILINE)
-        return bool(before) and is_line and self._is_all(found[1]) and not is_list and self.has_capital(found[0])
+        return bool(before) and is_line and not is_list
 
     def _set_off(self) -> Spans:
         """A known first name, alone or with others behind it, that is the whole of the first or the last part of a text."""
