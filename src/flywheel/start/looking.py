@@ -18,6 +18,7 @@ from flywheel.start.labelled import KNOWN, LABEL, NAMED, SERVED, labels_from, la
 from flywheel.start.profile import NUMERIC, Column, Profile
 
 FEW_EARLY = 0.02
+OUTCOMES = ("outcome", "actual", "truth", "groundtruth")  # columns that say what happened, whoever wrote it down
 
 
 @dataclass
@@ -237,7 +238,11 @@ def _feedback(
         is_rating = not words and "-1" in map(guess.plain_number, value.counts or {})
         if is_rating:
             how = f": {value.name} has -1. If -1 and 1 are what happened, say --positive 1"
-        voice = "annotation" if "annot" in people.lower() else "report" if people else "outcome"
+        is_outcome = not people or (guess.plain(value.name) in OUTCOMES and not is_rating)
+        voice = "outcome" if is_outcome else "annotation" if "annot" in people.lower() else "report"
+        if people and is_outcome:  # the source of an outcome is a system, whose name is stored as it is
+            del columns["source_id"]
+            how = f", as {value.name} says; {people} is left out, since nobody reports an outcome"
         channels = ["rating" if is_rating else voice]
         table["channel"] = channels[0]
     if words:

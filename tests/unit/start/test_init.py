@@ -519,6 +519,27 @@ def test_feedback_without_a_row_is_not_taken_for_predictions() -> None:
         proposed(predictions, feedback)
 
 
+def test_an_outcome_with_a_person_beside_it_is_no_report() -> None:
+    """Its column says that it happened; who is concerned is not stored, since an outcome's source keeps its name."""
+    both = served().rename(columns={"late": "outcome"}).assign(user_id=lambda frame: np.arange(len(frame)) % 9)
+    both.drop(columns=["outcome", "known"]).to_csv("p.csv", index=False)
+    both[["id", "known", "outcome", "user_id"]].to_csv("f.csv", index=False)
+    found = proposed("p.csv", "f.csv")
+    [said] = found.options["feedback"]
+    assert ("outcome", {"prediction_id", "received_at", "value"}) == (said["channel"], set(said["columns"]))
+    [told] = [text for name, text in found.guesses if name == "channel"]
+    assert "user_id is left out" in told
+
+
+def test_a_column_with_many_values_is_not_told_to_have_one_for_each_row() -> None:
+    """800 in 2,400 rows are too many for a category, and no id."""
+    names = served().assign(street=lambda frame: [f"street {n % 800}" for n in range(len(frame))])
+    assert (
+        "it has 800 values, and a category has at most 300: it is an id or a text"
+        == (proposed(*tables(names)).left_out["street"])
+    )
+
+
 def test_reports_of_people_need_a_vote_each_if_there_is_only_one() -> None:
     """With a column for who says so they are reports; one vote on each prediction is enough then."""
     names = tables()
