@@ -431,6 +431,8 @@ def test_a_locked_sqlite_file_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"address": "gopher://host/db"}, "gopher://host/db: SQLAlchemy knows no such kind"),
         ({"address": "mysql+pymysql://host/db"}, "its driver is missing .*pymysql"),
         ({"address_env": "WRONG_PORT"}, "the database of WRONG_PORT: this is no address"),
+        ({"address": "host=127.0.0.1 user=ann password=hunter2"}, "address: found an address with a password"),
+        ({"address": "postgresql://ann:hunter2 or so@host/db"}, "address: found an address with a password"),
         ({"address_env": "TWO_SIGNS"}, "the database of TWO_SIGNS: there is more than one @ .* as %40"),
         ({"address": "postgresql://ann:a@hunter2@host/db"}, "address: found an address with a password"),
         ({"address": "sqlite:///x.db", "lock_timeout_s": 0}, "lock_timeout_s: found 0"),
