@@ -587,6 +587,40 @@ def test_a_number_beyond_the_calendar_has_not_arrived(place: Place, unit: str, n
 
 
 @on_postgres
+def test_a_table_of_another_schema_is_named_with_it(server: Place) -> None:
+    """Or the schemas in which it could be."""
+    server.plant("served", KINDS, THREE)
+    server.do("drop schema if exists sales cascade", "create schema sales", "create table sales.offers (id text)")
+    with pytest.raises(DataError, match=r"found: served; it is there as sales\.offers\. Correct table"):
+        _ = opened("offers").first_day
+    with pytest.raises(DataError, match=r"found: served; other schemas: sales\. Correct table"):
+        _ = opened("gone").first_day
+    server.do("drop schema sales cascade")
+
+
+@on_postgres
+@pytest.mark.parametrize("option", ["nonsense=1", "sslmode=nonsense"])
+def test_a_wrong_option_of_a_connection_is_no_fault_of_the_table(
+    server: Place, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the address."""
+    monkeypatch.setenv(VARIABLE, f"{os.environ[VARIABLE]}?{option}")
+    with pytest.raises(ConfigError, match=r"WAREHOUSE_URL: .*nonsense.*Correct what is behind the \? of the address"):
+        _ = opened().first_day
+
+
+@on_postgres
+@pytest.mark.filterwarnings("error")
+def test_a_type_that_nobody_knows_is_a_text_and_no_warning(server: Place) -> None:
+    """Nobody could do anything about it."""
+    server.do(
+        "create table served (id text, at timestamptz, size int, place point)",
+        "insert into served values ('a', '2030-01-01', 1, '(1,2)')",
+    )
+    assert ["(1,2)"] == opened(columns={**COLUMNS, "in_place": "place"}).predictions(day(1))["in_place"].tolist()
+
+
+@on_postgres
 def test_a_table_that_may_not_be_read_is_told_so(server: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the right that is missing."""
     server.plant("served", KINDS, THREE)
