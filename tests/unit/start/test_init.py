@@ -540,6 +540,40 @@ def test_a_column_with_many_values_is_not_told_to_have_one_for_each_row() -> Non
     )
 
 
+def guessed(found: Proposal, name: str) -> list[str]:
+    """What is said of one thing."""
+    return [text for one, text in found.guesses if one == name]
+
+
+def test_a_score_with_a_longer_name_is_asked_for() -> None:
+    """A person says whether it was served; if nobody does, it is told that there is none. Nothing is guessed."""
+    names = tables(served(), **{"model.score": np.linspace(0, 1, DAYS * 40), "problem": 0.5, "score_card": 700.0})
+    asked = []
+
+    def first(question: str, choices: Sequence[str], likeliest: str | None) -> str | None:
+        asked.append([*choices])
+        return likeliest if "score" in question else None
+
+    assert "model.score" == proposed(*names, ask=first).options["predictions"]["columns"]["score"]
+    assert ["model.score", "none of them"] in asked
+    found = proposed(*names)
+    assert "score" not in found.options["predictions"]["columns"]
+    assert ["none; if model.score is it, name it as score under columns, and not as an input"] == guessed(
+        found, "served score"
+    )
+    assert guessed(proposed(*tables()), "served score")[0].startswith("none: no column is called score or probability")
+
+
+@pytest.mark.parametrize(("n_wrong", "is_told"), [(2, True), (200, False)])
+def test_a_served_score_that_is_the_label_is_told(n_wrong: int, is_told: bool) -> None:
+    """It was written afterwards: what it is compared with would look bad."""
+    both = served()
+    score = (both["late"] == "LATE").astype("float64")
+    score[:n_wrong] = 1 - score[:n_wrong]
+    found = proposed(*tables(both, score=score))
+    assert is_told == any("score is the label itself in 99.9% of the rows" in one for one in guessed(found, "careful"))
+
+
 def test_reports_of_people_need_a_vote_each_if_there_is_only_one() -> None:
     """With a column for who says so they are reports; one vote on each prediction is enough then."""
     names = tables()
