@@ -22,8 +22,8 @@ SECRET = re.compile(
 )
 INSIDE = re.compile(r"(?i)\b(?:pwd|password|accountkey|secret)\s*=\s*([^;&\s]+)")
 ASKED = re.compile(r"[?&#;]([^=?&#;\s]+)=([^&#;\s]*)")
-# What is before the @ of a host: a name and a password. A number and a slash are the port of a host without any.
-LOGIN = re.compile(r"://([^/@\s:]*):(?!\d{1,5}/)(.+)@")
+# What is before the @ of a host: a name and a password. A number and what ends it are the port of a host without any.
+LOGIN = re.compile(r"://([^/@\s:]*):(?!\d{1,5}[/?#])(.+)@")
 LOGIN_ALONE = re.compile(r"(?i)\bhttps?://([^/@\s:?#]+)@")  # where a name alone gives access, it is a token
 # A shorter secret is hidden where it stands alone: else what is hidden would show it.
 SHORT = 4

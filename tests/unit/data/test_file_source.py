@@ -424,7 +424,9 @@ def test_a_new_key_of_a_parquet_file_changes_no_old_row() -> None:
         ("simplecache::https://ann:hunter2@host/p.csv", ["hunter2"]),
         ("sftp://ann@host/p.csv", []),
         ("http://host:8080/a@b/p.csv?version=3", []),
+        ("http://host:8080?mail=a@b", []),
         ("s3://bucket/ann@host.csv", []),
+        ("s3://bucket/10:00@noon.csv", []),
         ("tables/*.csv", []),
     ],
 )
