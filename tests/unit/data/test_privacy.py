@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 import subprocess
 import sys
 import time
 
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flywheel.data.personal.vocabulary import shipped
@@ -405,12 +404,16 @@ def test_what_is_found_is_in_order_and_apart(text: str) -> None:
     assert all(one.end <= other.start for one, other in itertools.pairwise(found))
 
 
+WORDS = st.text(alphabet="bcdfghjklmnpqrstvwxz", min_size=4, max_size=12).filter(
+    lambda one: one not in shipped().phrases
+)
+
+
 @settings(max_examples=200, deadline=None)
-@given(text=st.text(alphabet="bcdfghjklmnpqrstvwxz ,.!?\n", max_size=200))
-def test_a_text_without_any_mark_of_a_person_is_unchanged(text: str) -> None:
+@given(words=st.lists(st.tuples(WORDS, st.sampled_from([" ", ", ", ". ", "! ", "? ", "\n"])), max_size=20))
+def test_a_text_without_any_mark_of_a_person_is_unchanged(words: list[tuple[str, str]]) -> None:
     """Small consonants make no word that announces anybody."""
-    words = set(re.findall(r"\w+", text))
-    assume(not any(len(word) < 4 or word in shipped().phrases for word in words))
+    text = "".join(word + sign for word, sign in words)
     assert text == scrubbed(text)
 
 
