@@ -42,7 +42,7 @@ def tickets() -> pd.DataFrame:
     }
     hidden = [next(topic for topic, pattern in known.items() if pattern.match(text)) for text in texts]
     params = load(VoicesParams).voices
-    stored = scrub(pd.Series(texts))
+    stored, _ = scrub(pd.Series(texts))
     found = topics_of([words_of(text, params.max_chars) for text in stored], params.topics)
     return pd.DataFrame({"hidden": hidden, "found": [MEANT.get(one, one) for one in found]})
 
