@@ -5,6 +5,7 @@ from __future__ import annotations
 from flywheel.data.evidence import Quality
 from flywheel.labels.evidence import Coin, FeedbackSaid, LabelsMade, Quarantined, TrustMade
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
+from flywheel.report.annotators import annotators
 from flywheel.report.markdown import escape, number, percent, table, with_interval
 
 WEEK = 7
@@ -75,6 +76,7 @@ def labels(made: LabelsMade, said: FeedbackSaid, event: str) -> str:
         + (trust if reporters["with_20_checked_reports"] else "")
         + believed(made["trust"], event)
         + quarantined(made["quarantine"])
+        + annotators(made["annotators"], event)
     )
 
 
