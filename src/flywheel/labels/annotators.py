@@ -8,7 +8,9 @@ word is left out of that, also what he says as a user, so nobody confirms himsel
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from flywheel.labels.claims import DAY_US, NEVER, VOICES, Claims, Ints
 from flywheel.labels.conclude import Concluded
 from flywheel.labels.evidence import Alpha, Annotator, Annotators, Change, Hotspot, Hotspots
 from flywheel.labels.settings import Label
-from flywheel.labels.shares import Estimate, share_difference, wilson
+from flywheel.labels.shares import Estimate, difference
 from flywheel.labels.truth import Floats, sigmoid
 
 CONFIDENCE = 0.95
@@ -118,80 +120,110 @@ def _agreement(said: _Said) -> tuple[Floats, Floats]:
     return ((chance > 0.5) == (said.value == 1)).astype("float64"), np.maximum(chance, 1 - chance)
 
 
-def share_right(agrees: Floats, sure: Floats, group: Ints, n: int, accuracy: float) -> tuple[Floats, Floats]:
-    """By group, the share of annotations that are right, and how many checked for certain would say as much (its size).
+@dataclass(frozen=True)
+class Shares:
+    """Estimated shares, how much each rests on (in cases that are certain), and the variance it would have.
+
+    The variance is `at_zero + slope * share + bend * share**2`, for any true share.
+    """
+
+    value: Floats
+    size: Floats
+    at_zero: Floats
+    slope: Floats
+    bend: Floats
+
+    @property
+    def enough(self) -> np.ndarray:
+        """Where there is enough to say something; a sum of floats that counts 20 may be a hair below."""
+        found: np.ndarray = np.round(self.size, 6) >= LEAST
+        return found
+
+    def estimate(self, at: int, confidence: float) -> Estimate:
+        """The share with its score interval: all true shares that do not make it a surprise. Wilson's, where all is certain."""
+        value = float(self.value[at])
+        z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+        square, linear = 1 - z2 * float(self.bend[at]), 2 * value + z2 * float(self.slope[at])
+        rest = value**2 - z2 * float(self.at_zero[at])
+        root = math.sqrt(max(linear**2 - 4 * square * rest, 0.0))
+        low, high = ((linear + sign * root) / (2 * square) for sign in (-1, 1))
+        return {"value": value, "low": max(low, 0.0), "high": min(high, 1.0)}
+
+
+def _shares(value: Floats, pull: Floats, lean: Floats, start: Floats, group: Ints, usual: float) -> Shares:
+    """Shares that are sums of answers times `pull`, by group; each answer is yes with probability `lean * share + start`."""
+    n = value.size
+    square = pull * pull
+    at_zero = np.bincount(group, square * start * (1 - start), n)
+    slope = np.bincount(group, square * lean * (1 - 2 * start), n)
+    bend = -np.bincount(group, square * lean * lean, n)
+    variance = at_zero + slope * usual + bend * usual**2
+    size = np.divide(usual * (1 - usual), variance, out=np.zeros(n), where=variance > 0)
+    return Shares(np.clip(value, 0, 1), size, at_zero, slope, bend)
+
+
+def share_right(agrees: Floats, sure: Floats, group: Ints, n: int, usual: float) -> Shares:
+    """By group, the share of annotations that are right.
 
     `agrees` says whether an annotation is on the side that is `sure` to that degree. An annotator who is right in a share `a`
     of cases agrees in `a * sure + (1 - a) * (1 - sure)` of them, which is linear in `a`: weighted least squares, with weights
-    as for one whose share is `accuracy`. To count agreement alone would take the errors of others for his. Where all is
-    certain, share and size are those that counting gives.
+    as for the `usual` share. To count agreement alone would take the errors of others for his. Where all is certain, it is
+    what counting gives.
     """
-    lean = 2 * sure - 1
-    usual = accuracy * lean + 1 - sure
-    weight = lean / (usual * (1 - usual))
+    lean, start = 2 * sure - 1, 1 - sure
+    chance = usual * lean + start
+    weight = lean / (chance * (1 - chance))
     total = np.bincount(group, weight * lean, n)
-    found = np.bincount(group, weight * (agrees - (1 - sure)), n)
-    share = np.clip(np.divide(found, total, out=np.zeros(n), where=total > 0), 0, 1)
-    counted = np.bincount(group, lean * lean, n)
-    drawn = (share * counted + 1) / (counted + 2)  # a share of 0 or 1 would have no variance
-    chance = drawn[group] * lean + 1 - sure
-    spread = np.bincount(group, weight * weight * chance * (1 - chance), n)
-    size = np.divide(drawn * (1 - drawn) * total**2, spread, out=np.zeros(n), where=spread > 0)
-    return share, size
+    pull = np.divide(weight, total[group], out=np.zeros(weight.size), where=total[group] > 0)
+    return _shares(np.bincount(group, pull * (agrees - start), n), pull, lean, start, group, usual)
 
 
-def coins(chance: Floats, value: Ints, accuracy: float) -> tuple[Estimate | None, Estimate | None]:
-    """Sensitivity and specificity with Wilson's interval of as many predictions as would say as much if all were certain.
+def coins(chance: Floats, value: Ints, usual: float) -> tuple[Estimate | None, Estimate | None]:
+    """Sensitivity and specificity with intervals; None where there is too little.
 
     `chance` is how likely 1 is from what others say. An annotator says 1 with the probability `chance * sensitivity +
-    (1 - chance) * (1 - specificity)`: weighted least squares, as in `share_right`. None where the size is below `LEAST`.
+    (1 - chance) * (1 - specificity)`: weighted least squares, as in `share_right`. The interval of one takes the other as it
+    was found.
     """
     design = np.stack([chance, 1 - chance])
-    usual = accuracy * chance + (1 - accuracy) * (1 - chance)
-    weighted = design / (usual * (1 - usual))
+    likely = np.array([usual, 1 - usual]) @ design
+    weighted = design / (likely * (1 - likely))
     normal = weighted @ design.T + 1e-12 * np.eye(2)
     if np.linalg.det(normal) < ALIKE * normal[0, 0] * normal[1, 1]:
         return None, None
-    inverse = np.linalg.inv(normal)
-    ones = np.clip(inverse @ weighted @ value, 0, 1)  # how often he says 1, of what is 1 and of what is 0
-    counted = design.sum(axis=1)
-    drawn = (ones * counted + 1) / (counted + 2)
-    says = drawn @ design
-    spread = np.diag(inverse @ (weighted * says * (1 - says)) @ weighted.T @ inverse)
-    size = np.divide(drawn * (1 - drawn), spread, out=np.zeros(2), where=spread > 0)
-    size = np.minimum(size, counted)
-    return _estimate(float(ones[0]), float(size[0])), _estimate(float(1 - ones[1]), float(size[1]))
-
-
-def _estimate(share: float, size: float) -> Estimate | None:
-    # The size is that of a sum of floats: what counts 20 may be a hair below.
-    return wilson(share * size, size, CONFIDENCE) if _enough(size) else None
-
-
-def _enough(size: float) -> bool:
-    return round(size, 6) >= LEAST
+    pull = np.linalg.inv(normal) @ weighted
+    says_one = np.clip(pull @ value, 0, 1)  # of what is 1, and of what is 0
+    everything = np.zeros(chance.size, dtype="int64")
+    one = _shares(says_one[:1], pull[0], design[0], design[1] * says_one[1], everything, usual)
+    # Turned round, so that it is about saying 0 of what is 0.
+    zero = _shares(1 - says_one[1:], pull[1], design[1], design[0] * (1 - says_one[0]), everything, usual)
+    counted = design.sum(axis=1)  # without anything of a kind there is no variance either
+    found = [
+        shares.estimate(0, CONFIDENCE) if shares.enough[0] and round(n, 6) >= LEAST else None
+        for shares, n in ((one, counted[0]), (zero, counted[1]))
+    ]
+    return found[0], found[1]
 
 
 def _busiest(
-    said: _Said, right: Floats, sure: Floats, names: list[str], days: Floats, accuracy: float, end: dt.date
+    said: _Said, right: Floats, sure: Floats, names: list[str], days: Floats, usual: float, end: dt.date
 ) -> list[Annotator]:
     is_recent = said.moment >= ((end - dt.date(1970, 1, 1)).days - RECENT_DAYS) * DAY_US
     n = len(names)
     listed = said.who < n
     group = said.who[listed] * 2 + is_recent[listed]
-    share, size = (one.reshape(n, 2) for one in share_right(right[listed], sure[listed], group, 2 * n, accuracy))
-    compared = [all(_enough(one) for one in row) for row in size]
-    confidence = 1 - (1 - CONFIDENCE) / max(sum(compared), 1)  # Bonferroni
+    shares = share_right(right[listed], sure[listed], group, 2 * n, usual)
+    is_compared = np.logical_and(shares.enough[::2], shares.enough[1::2])
+    confidence = 1 - (1 - CONFIDENCE) / max(int(is_compared.sum()), 1)  # Bonferroni
     found: list[Annotator] = []
     for who, name in enumerate(names):
         mine = said.who == who
         known = mine & said.known
-        sensitivity, specificity = coins(said.chance[known], said.value[known], accuracy)
+        sensitivity, specificity = coins(said.chance[known], said.value[known], usual)
         took = days[mine & ~np.isnan(days)]
         change: Estimate | None = None
-        if compared[who]:
-            (before, recent), (before_n, recent_n) = share[who].tolist(), size[who].tolist()
-            change = share_difference(recent * recent_n, recent_n, before * before_n, before_n, confidence)
+        if is_compared[who]:
+            change = difference(shares.estimate(2 * who + 1, confidence), shares.estimate(2 * who, confidence))
         found.append(
             {
                 "source": name,
@@ -222,8 +254,8 @@ def _hotspots(
     said: _Said, right: Floats, sure: Floats, names: list[str], predictions: pd.DataFrame, place: Ints, params: Label
 ) -> Hotspots:
     """Where an annotator is right less often than on the other values of the column, corrected for how many were compared."""
-    accuracy = params.accuracy.annotation
-    pairs: list[tuple[Hotspot, float, float]] = []
+    usual = params.accuracy.annotation
+    compared: list[tuple[str, str, str, int, Shares, int, Shares]] = []
     for column in params.prior_by:
         values, labels = pd.factorize(predictions[f"in_{column}"], sort=True)
         value = np.append(values, -1)[place]
@@ -231,32 +263,32 @@ def _hotspots(
         k, n = len(labels), len(labels) * len(names)
         cell = said.who[at] * k + value[at]
         known = np.bincount(cell, minlength=n)
-        share, size = share_right(right[at], sure[at], cell, n, accuracy)
-        for one in np.flatnonzero(np.round(size, 6) >= LEAST).tolist():
-            who = one // k
-            rest = at[(said.who[at] == who) & (cell != one)]
-            elsewhere, rest_size = share_right(right[rest], sure[rest], np.zeros(rest.size, int), 1, accuracy)
-            if not _enough(rest_size[0]):
-                continue
-            hotspot: Hotspot = {
-                "source": names[who],
-                "column": column,
-                "value": str(labels[one % k]),
-                "known": int(known[one]),
-                "right": float(share[one]),
-                "right_elsewhere": float(elsewhere[0]),
-                "difference": {"value": 0.0, "low": None, "high": None},
-            }
-            pairs.append((hotspot, float(size[one]), float(rest_size[0])))
-    confidence = 1 - (1 - CONFIDENCE) / max(len(pairs), 1)  # Bonferroni
-    shown = []
-    for hotspot, size_here, size_there in pairs:
-        here, there = hotspot["right"] * size_here, hotspot["right_elsewhere"] * size_there
-        hotspot["difference"] = share_difference(here, size_here, there, size_there, confidence)
-        if (hotspot["difference"]["high"] or 0.0) < 0:
-            shown.append(hotspot)
+        here = share_right(right[at], sure[at], cell, n, usual)
+        for one in np.flatnonzero(here.enough).tolist():
+            rest = at[(said.who[at] == one // k) & (cell != one)]
+            elsewhere = share_right(right[rest], sure[rest], np.zeros(rest.size, dtype="int64"), 1, usual)
+            if elsewhere.enough[0]:
+                name, label = names[one // k], str(labels[one % k])
+                compared.append((name, column, label, int(known[one]), here, one, elsewhere))
+    confidence = 1 - (1 - CONFIDENCE) / max(len(compared), 1)  # Bonferroni
+    shown: list[Hotspot] = []
+    for name, column, label, count, here, one, elsewhere in compared:
+        mine, other = here.estimate(one, confidence), elsewhere.estimate(0, confidence)
+        less = difference(mine, other)
+        if _trend(less) == "worse":
+            shown.append(
+                {
+                    "source": name,
+                    "column": column,
+                    "value": label,
+                    "known": count,
+                    "right": mine["value"],
+                    "right_elsewhere": other["value"],
+                    "difference": less,
+                }
+            )
     shown.sort(key=lambda one: (one["difference"]["value"], one["source"], one["column"], one["value"]))
-    return {"compared": len(pairs), "shown": len(shown), "worst": shown[:LISTED]}
+    return {"compared": len(compared), "shown": len(shown), "worst": shown[:LISTED]}
 
 
 def agreement(claims: Claims, at: Ints) -> Alpha:

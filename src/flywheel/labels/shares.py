@@ -23,7 +23,7 @@ class Estimate(TypedDict):
     high: float | None
 
 
-def wilson(k: float, n: float, confidence: float) -> Estimate:
+def wilson(k: float, n: int, confidence: float) -> Estimate:
     """The share k of n with its score interval (Wilson, 1927), which stays within 0 and 1 also where k is 0 or n.
 
     It takes what it counts as independent. Without anything to count nothing is known: 0, between 0 and 1.
@@ -37,9 +37,13 @@ def wilson(k: float, n: float, confidence: float) -> Estimate:
     return {"value": share, "low": max(middle - half, 0.0), "high": min(middle + half, 1.0)}
 
 
-def share_difference(k: float, n: float, other_k: float, other_n: float, confidence: float) -> Estimate:
-    """The share k of n less another one, with the interval from the score intervals of both (Newcombe, 1998, method 10)."""
-    mine, other = wilson(k, n, confidence), wilson(other_k, other_n, confidence)
+def share_difference(k: int, n: int, other_k: int, other_n: int, confidence: float) -> Estimate:
+    """The share k of n less another one, with its interval."""
+    return difference(wilson(k, n, confidence), wilson(other_k, other_n, confidence))
+
+
+def difference(mine: Estimate, other: Estimate) -> Estimate:
+    """A share less another one, with the interval from the score intervals of both (Newcombe, 1998, method 10)."""
     value = mine["value"] - other["value"]
 
     def far(a: float, b: float) -> float:
