@@ -1,8 +1,8 @@
 """How reliable annotators are: how often they are right, whether that changes, where they err, how far they agree, how long
 they take.
 
-An annotator is compared with what is otherwise known of a prediction: its outcome, else what the other voices say. His own
-word is left out of that, also what he says as a user, so nobody confirms himself.
+An annotator is compared with what is otherwise known of a prediction: its outcome, else what would be concluded had he never
+spoken, neither as an annotator nor as a user. So nobody confirms himself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flywheel.labels.conclude import Concluded
 from flywheel.labels.evidence import Alpha, Annotator, Annotators, Change, Hotspot, Hotspots
 from flywheel.labels.settings import Label
 from flywheel.labels.shares import Estimate, difference
-from flywheel.labels.truth import Floats, sigmoid
+from flywheel.labels.truth import Beliefs, Floats, Prior, believe, infer
 
 CONFIDENCE = 0.95
 LISTED = 20  # annotators, and hotspots: a table that is still read
@@ -51,10 +51,11 @@ class _Said:
 def describe_annotators(concluded: Concluded, predictions: pd.DataFrame, params: Label, end: dt.date) -> Annotators:
     """`annotators` of `reports/labels.json`, as of the morning of the day `end`, from the annotations that stand then.
 
-    What is otherwise known of a prediction is its newest outcome; without one, the probability that follows from what is
-    expected before anybody speaks and from the standing votes of all others, weighed by the trust of the last morning. So
-    what counts against an annotator is as sure as that. That trust was learned with his votes too, by which others were
-    measured; and others who err as he does make him look better. Quarantined claims count nowhere.
+    What is otherwise known of a prediction is its newest outcome; without one, the probability of 1 that would be concluded had
+    the annotator never spoken: from the standing votes of all others, the trust in them, and what is to be expected, all of
+    them inferred without him. Voices are never surer than `accuracy.outcome`. Where nobody else speaks, nothing is known. What
+    counts against an annotator is as sure as that probability. Others who err as he does make him look better. Quarantined
+    claims count nowhere.
 
     `predictions` has prediction_id, served_at and the columns in_ of `prior_by`.
     """
@@ -69,7 +70,7 @@ def describe_annotators(concluded: Concluded, predictions: pd.DataFrame, params:
     order = np.argsort(-volume, kind="stable")  # of equals the first by name
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    said = _said(concluded, mine[is_named], rank[code])
+    said = _said(concluded, mine[is_named], rank[code], params)
     names, volume = [str(one) for one in ids[order]], volume[order]
     place = pd.Index(predictions["prediction_id"]).get_indexer(claims.names[said.prediction])
     served = predictions["served_at"].to_numpy("datetime64[us]").astype("int64")
@@ -90,28 +91,58 @@ def describe_annotators(concluded: Concluded, predictions: pd.DataFrame, params:
     }
 
 
-def _said(concluded: Concluded, at: Ints, who: Ints) -> _Said:
-    """The annotations at these places, each with the chance of 1 that follows from all that others say."""
+def _said(concluded: Concluded, at: Ints, who: Ints, params: Label) -> _Said:
+    """The annotations at these places, with the chance of 1 that is otherwise known; only for the busiest, it takes a while."""
     claims = concluded.claims
-    about, of = np.unique(claims.prediction[at], return_inverse=True)
-    place = np.full(len(claims.names), -1)
-    place[about] = np.arange(about.size)
-    stands = np.flatnonzero((claims.until == NEVER) & (place[claims.prediction] >= 0))
-    outcomes, votes = stands[claims.is_outcome[stands]], stands[~claims.is_outcome[stands]]
-    outcome = np.full(about.size, -1)
-    outcome[place[claims.prediction[outcomes]]] = claims.value[outcomes]
-    # Who annotates and also reports is one person, so both votes are left out.
-    person = pd.factorize(claims.sources["source_id"])[0]
-    key = place[claims.prediction[votes]] * (len(person) + 1) + person[claims.source[votes]]
-    own, group = np.unique(key, return_inverse=True)
-    mine = np.searchsorted(own, of * (len(person) + 1) + person[claims.source[at]])
-    weight = concluded.trust.weights[claims.value[votes], claims.source[votes]]
-    its = place[claims.prediction[votes]]
-    others = np.bincount(its, minlength=about.size)[of] - np.bincount(group, minlength=own.size)[mine]
-    told = np.bincount(its, weight, about.size)[of] - np.bincount(group, weight, own.size)[mine]
-    chance = np.where(others > 0, sigmoid(concluded.log_odds[claims.prediction[at]] + told), np.nan)
-    chance = np.where(outcome[of] >= 0, outcome[of], chance)
-    return _Said(who, claims.prediction[at], claims.value[at], claims.moment[at], chance, outcome[of] >= 0)
+    outcome = np.full(len(claims.names), -1)
+    told = np.flatnonzero((claims.until == NEVER) & claims.is_outcome)
+    outcome[claims.prediction[told]] = claims.value[told]
+    votes = np.flatnonzero((claims.until == NEVER) & ~claims.is_outcome)
+    has_outcome = outcome[claims.prediction[at]] >= 0
+    chance = np.where(has_outcome, outcome[claims.prediction[at]], np.nan)
+    names = claims.sources["source_id"]
+    for one in range(min(int(who.max(initial=-1)) + 1, LISTED)):
+        mine = np.flatnonzero((who == one) & ~has_outcome)
+        if mine.size:
+            # Who annotates and also reports is one person.
+            his = names == names.iloc[claims.source[at[mine[0]]]]
+            others = votes[~his.to_numpy()[claims.source[votes]]]
+            chance[mine] = _chance(concluded, others, outcome, params)[claims.prediction[at[mine]]]
+    return _Said(who, claims.prediction[at], claims.value[at], claims.moment[at], chance, has_outcome)
+
+
+def _chance(concluded: Concluded, votes: Ints, outcome: Ints, params: Label) -> Floats:
+    """How likely 1 is for each prediction if only these votes had been cast; nan where none of them is about it.
+
+    All is inferred again, also the trust in who speaks and what is to be expected (`truth.infer`).
+    """
+    claims, keys = concluded.claims, concluded.keys
+    group = claims.sources["group"].to_numpy()
+    n, n_keys = group.size, keys.cohort.size
+    about, source, value = claims.prediction[votes], claims.source[votes], claims.value[votes]
+    is_sure = outcome[about] >= 0
+    code = (outcome[about] * 2 + value) * n + source
+    checked = np.bincount(code[is_sure], minlength=4 * n).reshape(2, 2, n).astype("float64")
+    told = np.flatnonzero(outcome >= 0)
+    outcomes = np.bincount(outcome[told] * n_keys + keys.of[told], minlength=2 * n_keys).reshape(2, n_keys)
+    beliefs = Beliefs(np.array([getattr(params.accuracy, name) for name in VOICES]), params.prior_weight)
+    free, prediction = np.unique(about[~is_sure], return_inverse=True)
+    truth = infer(
+        prediction,
+        source[~is_sure],
+        value[~is_sure],
+        keys.of[free],
+        Prior(outcomes, keys.cohort, params.prior_weight),
+        checked,
+        group,
+        beliefs,
+        believe(checked, group, beliefs),
+        params.max_iterations,
+    )
+    found = np.full(len(claims.names), np.nan)
+    # Voices that err together look surer than they are.
+    found[free] = np.clip(truth.probability, 1 - params.accuracy.outcome, params.accuracy.outcome)
+    return found
 
 
 def _agreement(said: _Said) -> tuple[Floats, Floats]:

@@ -28,7 +28,7 @@ class Concluded:
     revisions: pd.DataFrame
     claims: Claims
     trust: Trust  # as of the last morning
-    log_odds: Floats  # of 1, by prediction, before anybody speaks; as of the last morning
+    keys: Keys  # of the predictions that have claims
     mornings: int
     unsettled: int  # mornings on which trust had not settled after `max_iterations`
     hindsight: (
@@ -96,7 +96,7 @@ def conclude(
         revisions_of(_decided(found, params), claims.names),
         claims,
         morning.trust,
-        morning.log_odds[keys.of],
+        keys,
         len(settled),
         settled.count(False),
         pd.Series(now["label"].to_numpy(), claims.names[open_ones]),

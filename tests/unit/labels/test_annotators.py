@@ -123,6 +123,30 @@ def test_nobody_confirms_himself() -> None:
         )
 
 
+def test_who_is_believed_more_than_others_does_not_confirm_himself() -> None:
+    """Ann was always right where outcomes tell. Where none does, Bob contradicts her, whose word counts for less than hers: it
+    is held against her all the same.
+    """
+    record = [*checked("ann", (100, 100), (100, 100), 1.0), *checked("bob", (90, 100), (90, 100), 1.0)]
+    shared: list[Event] = []
+    for n in range(80):
+        shared += [(9.0, f"q{n:03}", "annotation", "bob", n % 2), (9.0, f"q{n:03}", "annotation", "ann", 1 - n % 2)]
+    found = {one["source"]: one for one in described(record + shared)["busiest"]}
+    for coin in ("sensitivity", "specificity"):
+        assert found["ann"][coin]["value"] < 0.85
+
+
+def test_voices_are_never_surer_than_an_outcome() -> None:
+    """Six whom outcomes confirm agree about 200 predictions; Ann contradicts two in a hundred, of which one is their error."""
+    rows = [row for n in range(6) for row in checked(f"bob{n}", (100, 100), (100, 100), 1.0)]
+    for at in range(200):
+        rows += [(9.0, f"q{at:03}", "annotation", f"bob{n}", at % 2) for n in range(6)]
+        rows.append((9.0, f"q{at:03}", "annotation", "ann", at % 2 if at >= 4 else 1 - at % 2))
+    found = {one["source"]: one for one in described(rows)["busiest"]}["ann"]
+    for coin in ("sensitivity", "specificity"):
+        assert found[coin]["value"] == pytest.approx(0.99, abs=0.003)
+
+
 def test_the_word_of_another_does_not_lean_on_his() -> None:
     """Ann says 1 of everything; Bob is always right. What Bob is held against is Ann and not himself, and the reverse."""
     record = [*checked("bob", (100, 100), (100, 100), 1.0), *checked("ann", (50, 100), (50, 100), 1.0)]
@@ -241,6 +265,14 @@ def test_a_hotspot_is_found_and_chance_is_not() -> None:
     assert ("ann", "place", "south", 60) == (one["source"], one["column"], one["value"], one["known"])
     assert (pytest.approx(0.65), pytest.approx(0.95)) == (one["right"], one["right_elsewhere"])
     assert one["difference"]["value"] == pytest.approx(-0.3)
+
+
+def test_a_hotspot_needs_more_where_more_are_compared() -> None:
+    """What is shown for one alone is not shown beside nine others."""
+    ann = placed("ann", (54, 44, 54), 60)
+    rest = [row for n in range(9) for row in placed(f"other{n}", (54, 54, 54), 60)]
+    alone, among = described(ann)["hotspots"], described(ann + rest)["hotspots"]
+    assert ((3, 1), (30, 0)) == ((alone["compared"], alone["shown"]), (among["compared"], among["shown"]))
 
 
 def test_a_place_with_too_little_is_not_compared() -> None:
