@@ -20,7 +20,8 @@ from flywheel.labels.conclude import Concluded
 from flywheel.labels.evidence import Alpha, Annotator, Annotators, Change, Hotspot, Hotspots
 from flywheel.labels.settings import Label
 from flywheel.labels.shares import Estimate, difference
-from flywheel.labels.truth import Beliefs, Floats, Prior, believe, infer
+from flywheel.labels.trust import beliefs_of
+from flywheel.labels.truth import Floats, Prior, believe, infer
 
 CONFIDENCE = 0.95
 LISTED = 20  # annotators, and hotspots: a table that is still read
@@ -125,7 +126,7 @@ def _chance(concluded: Concluded, votes: Ints, outcome: Ints, params: Label) -> 
     checked = np.bincount(code[is_sure], minlength=4 * n).reshape(2, 2, n).astype("float64")
     told = np.flatnonzero(outcome >= 0)
     outcomes = np.bincount(outcome[told] * n_keys + keys.of[told], minlength=2 * n_keys).reshape(2, n_keys)
-    beliefs = Beliefs(np.array([getattr(params.accuracy, name) for name in VOICES]), params.prior_weight)
+    beliefs = beliefs_of(params)
     free, prediction = np.unique(about[~is_sure], return_inverse=True)
     truth = infer(
         prediction,
