@@ -122,9 +122,9 @@ def quarantined(found: Quarantined) -> str:
     why = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in found["by_reason"].items())
     rows = [
         [
-            escape(one["source"]),
+            one["source"],
             one["channel"],
-            escape(one["reason"]),
+            one["reason"],
             one["known_at"],
             f"{one['first']} to {one['until'] or 'now'}",
             one["decision"] or "–",

@@ -716,6 +716,7 @@ def with_evil_names() -> Evidence:
     for one in found["voices"]["topics"]:
         one |= {"topic": EVIL, "input": EVIL}
     found["voices"]["rising"]["phrases"][0]["phrase"] = EVIL
+    found["labels"]["quarantine"]["latest"][0] |= {"source": EVIL, "reason": EVIL}
     annotating = found["labels"]["annotators"]
     annotating["busiest"][0]["source"] = EVIL
     annotating["hotspots"]["worst"][0] |= {"source": EVIL, "value": EVIL}
@@ -727,7 +728,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 46 == text.count(SAFE)  # the cohort six times, the input four times, the annotator three times
+    assert 48 == text.count(SAFE)  # the cohort six times, the input four times, the annotator three times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
