@@ -19,7 +19,10 @@ from flywheel import files
 from flywheel.data import tables
 from flywheel.data.collection import storable
 from flywheel.features.days import LEDGER
+from flywheel.labels.claims import VOTES
 from flywheel.labels.conclude import conclude
+from flywheel.labels.quarantine import quarantine
+from flywheel.labels.verdicts import judge
 from flywheel.labels.voices import understand
 from flywheel.model import artifact, contract
 from flywheel.model.fit import Rows, describe_features, fit, importance, straight
@@ -113,8 +116,10 @@ def merge(old: Any, new: Any) -> Any:
 
 
 def furnish(folder: Path) -> None:
-    """Put into a folder what the stages look up in the repository: the pipeline and the code whose digest they note."""
+    """Put into a folder what the stages look up in the repository: the pipeline, the code, and what people say of sources."""
     (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs/quarantine.yaml").write_text("sources: {}\n", encoding="utf-8")
     (folder / "src").symlink_to(ROOT / "src")
 
 
@@ -236,9 +241,12 @@ def write_valid(
             files.write_parquet(tables.day_path(files.VALID, name, day(number)), frame)
     rows = table("feedback", [row for rows in said.values() for row in rows])
     served = typed("predictions", table("predictions", [row for rows in predictions.values() for row in rows]))
-    end, params = day(max({*predictions, *said}) + 1), settings(LabelParams)
-    write_revisions(conclude(typed("feedback", rows), served, params.label, end).revisions)
-    files.write_parquet(files.VOICES, understand(typed("feedback", rows), params.voices).drop(columns="text"))
+    end, params = day(max({*predictions, *said})) + dt.timedelta(days=1), settings(LabelParams)
+    heard = typed("feedback", rows)
+    write_revisions(conclude(heard, served, params.label, end).revisions)
+    found = quarantine(heard[heard["channel"].isin(VOTES)], params.label.quarantine)
+    files.write_parquet(files.QUARANTINE, judge(found, {}).astype({"found": "str"}))
+    files.write_parquet(files.VOICES, understand(heard, params.voices).drop(columns="text"))
 
 
 def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -52,7 +52,10 @@ MENDING = (
 def told(error: OSError | OverflowError | UnicodeDecodeError) -> FlywheelError:
     """An error from outside in a sentence that says what to do."""
     if isinstance(error, OverflowError):
-        return ConfigError(f"a number of days is beyond the calendar ({error}). Look at the windows and days in conf/.")
+        return ConfigError(
+            f"a number, of days perhaps, is beyond the calendar or too large to hold ({error}). Look at the windows and days "
+            "in conf/, then at numbers and dates such as 9999-12-31 in the tables."
+        )
     if isinstance(error, UnicodeDecodeError):
         return DataError(f"a file is not UTF-8 ({error}). Save it as UTF-8.")
     named = f"{error.filename}: " if error.filename else ""

@@ -184,6 +184,7 @@ def thanks(
         tables.read_days(files.VALID, "feedback", known, columns),
         tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at"]),
         files.read_parquet(files.LABELS),
+        files.read_parquet(files.QUARANTINE),
         made,
         as_of,
     )

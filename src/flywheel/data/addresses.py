@@ -20,10 +20,10 @@ SECRET = re.compile(
     r"(?i)pass(?!file)|pwd|secret|token|(api|access|account|shared)[_-]?key|signature|credential|bearer"
     r"|^(key|sig|sas|o?auth|authorization|jwt)$"
 )
-INSIDE = re.compile(r"(?i)\b(?:pwd|password|accountkey|secret)\s*=\s*([^;\s]+)")
+INSIDE = re.compile(r"(?i)\b(?:pwd|password|accountkey|secret)\s*=\s*([^;&\s]+)")
 ASKED = re.compile(r"[?&#;]([^=?&#;\s]+)=([^&#;\s]*)")
-# What is before the @ of a host: a name and a password. A number and a slash are the port of a host without any.
-LOGIN = re.compile(r"://([^/@\s:]*):(?!\d{1,5}/)(\S+)@")
+# What is before the @ of a host: a name and a password. A number and what ends it are the port of a host without any.
+LOGIN = re.compile(r"://([^/@\s:]*):(?!\d{1,5}[/?#])(.+)@")
 LOGIN_ALONE = re.compile(r"(?i)\bhttps?://([^/@\s:?#]+)@")  # where a name alone gives access, it is a token
 # A shorter secret is hidden where it stands alone: else what is hidden would show it.
 SHORT = 4
@@ -41,7 +41,7 @@ def holds_secret(address: str) -> bool:
 
 def secrets_of(address: str) -> list[str]:
     """What of an address nobody may see, as it may be written, the longest first."""
-    hidden: list[str] = LOGIN_ALONE.findall(address)
+    hidden: list[str] = [*LOGIN_ALONE.findall(address), *INSIDE.findall(address)]
     for login in LOGIN.finditer(address):
         # An @ that should have been written %40 may be the end of the password or not: each part of it is hidden.
         ends = [one.start() for one in re.finditer("@", login[2])]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
+from flywheel.errors import ConfigError
 from flywheel.labels.claims import DAY_US, NEVER, VOICES, Claims, Ints, read
 from flywheel.labels.revisions import revisions_of
 from flywheel.labels.settings import Label
@@ -106,8 +107,15 @@ def conclude(
 def keys_of(names: pd.Index, predictions: pd.DataFrame, params: Label) -> Keys:
     """The keys of the predictions with these names: their cohort, and their cohort on the day on which they were served.
 
-    Those that are not in the table, which nobody served, are a cohort of their own.
+    Those that are not in the table, which nobody served, are a cohort of their own. ConfigError where a column of `prior_by` is
+    missing.
     """
+    unknown = [name for name in params.prior_by if f"in_{name}" not in predictions]
+    if unknown:
+        raise ConfigError(
+            f"label.prior_by: found {', '.join(map(repr, unknown))}, which no prediction has as an input. Allowed are "
+            "the inputs of the contract, without in_. Correct it in conf/project/."
+        )
     place = pd.Index(predictions["prediction_id"]).get_indexer(names)
     day = predictions["served_at"].to_numpy("datetime64[us]").astype("int64") // DAY_US
     cohort = np.zeros(len(predictions), dtype="int64")

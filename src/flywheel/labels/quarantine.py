@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from flywheel.labels.evidence import Quarantined
-from flywheel.labels.lockstep import lockstep
-from flywheel.labels.one_answer import one_answer
-from flywheel.labels.pace import fast, regular
-from flywheel.labels.said import CHANNELS, DAY, moments, prepare
+from flywheel.labels.poison.lockstep import lockstep
+from flywheel.labels.poison.one_answer import one_answer
+from flywheel.labels.poison.pace import fast, regular
+from flywheel.labels.poison.said import CHANNELS, DAY, moments, prepare
+from flywheel.labels.poison.shared_errors import shared_errors
+from flywheel.labels.poison.signs import OPEN, stretches, together
 from flywheel.labels.settings import Quarantine
-from flywheel.labels.shared_errors import shared_errors
-from flywheel.labels.signs import OPEN, stretches, together
 
 Reason = Literal["always one answer", "too fast", "too regular", "wrong together", "lockstep"]
-LISTED = 20  # stretches in the report
+LISTED = 10  # stretches in the report
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 

@@ -8,11 +8,11 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.data.weeks import days_of_week, monday, weeks_between
-from flywheel.labels.phrases import rising
-from flywheel.labels.sentiment import sentiment_of
 from flywheel.labels.settings import OTHER, Voices
 from flywheel.labels.shares import mean, share_difference, wilson
-from flywheel.labels.topics import topics_of, words_of
+from flywheel.labels.texts.phrases import rising
+from flywheel.labels.texts.sentiment import sentiment_of
+from flywheel.labels.texts.topics import topics_of, words_of
 from flywheel.labels.voices_evidence import Period, TopicSaid, Trend, VoicesHeard, WeekSaid
 
 CONFIDENCE = 0.95

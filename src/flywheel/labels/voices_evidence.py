@@ -7,8 +7,8 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
-from flywheel.labels.phrases import Risen
 from flywheel.labels.shares import Estimate
+from flywheel.labels.texts.phrases import Risen
 from flywheel.shapes import DayText
 
 Trend = Literal["more", "less", "not shown", "too few"]

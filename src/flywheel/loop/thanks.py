@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from flywheel import files, shapes
 from flywheel.data import tables
 from flywheel.errors import ConfigError
+from flywheel.labels.quarantine import out_since
 from flywheel.labels.revisions import known_before
 from flywheel.model.card import Card, read_champion
 from flywheel.release.commits import Commit
@@ -62,13 +63,19 @@ def release_of(name: str, version: str) -> Release:
 
 
 def thanks(
-    feedback: pd.DataFrame, served: pd.DataFrame, revisions: pd.DataFrame, release: Release, as_of: dt.date
+    feedback: pd.DataFrame,
+    served: pd.DataFrame,
+    revisions: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    release: Release,
+    as_of: dt.date,
 ) -> list[Thanks]:
     """One message for each user with a claim that counted, in order of the user.
 
     A claim counted where the release learned from a label that votes decided, it was among these votes (the user's last one
     before the model was made), and it says what the label says now, at `as_of`, and said then. Where an outcome had decided, no
-    vote was needed. Nobody is known by a claim without a source.
+    vote was needed. Nobody is known by a claim without a source, and a claim that is in `quarantine` (as `label` wrote it) does
+    not count.
     """
     moment = tables.timestamp(release["known_before"])
     start, end = tables.timestamp(release["start"]), tables.timestamp(release["end"])
@@ -82,6 +89,7 @@ def thanks(
         feedback["channel"].isin(CLAIMS) & (feedback["received_at"] < moment) & feedback["source_id"].notna()
     ]
     votes = votes[votes["prediction_id"].isin(right["prediction_id"])]
+    votes = votes[out_since(votes, quarantine).isna()]
     votes = tables.in_order(votes, ["received_at", "feedback_id"])
     votes = votes.drop_duplicates(["prediction_id", "source_id", "channel"], keep="last").merge(
         right, on="prediction_id"

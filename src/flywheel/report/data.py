@@ -94,7 +94,7 @@ def believed(trust: TrustMade, event: str) -> str:
     lost = (
         f"\nWithout an outcome there are {then['predictions']:,} predictions that somebody spoke about; {then['labels']:,} of "
         f"them ({percent(share, 1)}) have a label. With today's trust it would be {then['labels_in_hindsight']:,}, of which "
-        f"{then['first_other_way']:,} were first concluded the other way round, and {then['other_way']:,} still are.\n"
+        f"{then['first_other_way']:,} were first concluded the other way round, {then['other_way']:,} of them to this day.\n"
     )
     unsettled = (
         f"\nOn {trust['unsettled']:,} of {trust['mornings']:,} mornings trust had not settled; "
@@ -133,8 +133,8 @@ def quarantined(found: Quarantined) -> str:
     ]
     return (
         f"\nIn quarantine are {found['claims']:,} claims of {found['sources']:,} sources: kept, and not counted. "
-        f"Sources by reason: {why or 'none'}. People have released {found['released']:,} and confirmed {found['confirmed']:,} "
-        "(`docs/quarantine.yaml`). The latest:\n\n"
+        f"Sources by reason, of which one may have several: {why or 'none'}. People have released {found['released']:,} "
+        f"and confirmed {found['confirmed']:,} (`docs/quarantine.yaml`). The latest:\n\n"
         + table(["source", "channel", "reason", "found on", "claims of", "decision"], rows)
         + idle
     )

@@ -81,16 +81,17 @@ def look(
 
 def check_table(path: str) -> None:
     """ConfigError where a table is in a database, or at an address that would show a secret to everybody who reads conf/."""
+    if DATABASE.match(path):
+        raise ConfigError(
+            f"{shown(path)} is the address of a database, which init does not look into. How one is read is in "
+            "docs/your-data.md, under 'A database'; its password belongs into an environment variable alone. Or give init a "
+            "file with some rows of it, and set source to sql afterwards."
+        )
     if holds_secret(path):
         raise ConfigError(
             f"{shown(path)} has a password or a token, and conf/ would show it to everybody. Download the table, look at that "
             "file instead, and then name the environment variable with the address as path_env in conf/project/, in place of "
-            "path: docs/your-data.md says how, and how a database is read. Then change the password."
-        )
-    if DATABASE.match(path):
-        raise ConfigError(
-            f"{path} is the address of a database, which init does not look into. How one is read is in docs/your-data.md, "
-            "under 'A database'. Or give init a file with some rows of it, and set source to sql afterwards."
+            "path: docs/your-data.md says how. Then change the password."
         )
 
 

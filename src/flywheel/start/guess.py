@@ -45,6 +45,7 @@ NAMELESS = (*NAMES["value"], "is", "flag", "event")
 COHORT_VALUES = (3, 20)
 ALLOWED_VALUES = 30
 CATEGORY_VALUES = 300
+NEARLY_ALL = 0.9  # of the rows
 HISTORY_WINDOWS = ("3h", "12h", "24h", "3d", "7d", "28d")
 Usual = Mapping[str, Mapping[str, Any]]  # what conf/config.yaml says for a project with months of data
 SHORTEST = 15  # days
@@ -217,10 +218,19 @@ def why_no_input(column: Column, rows: int) -> str | None:
     if column.kind == "time":
         return "it is a time; the calendar has served_at"
     if column.kind == "text" and (column.is_unique or column.n_values > CATEGORY_VALUES):
-        return mixed(column) if column.is_mixed else "nearly every row has another value: it is an id or a text"
+        return mixed(column) if column.is_mixed else many(column)
     if column.kind == "integer" and column.is_unique and column.name.lower().endswith("id"):
         return "it is an id"
     return None
+
+
+def many(column: Column) -> str:
+    """Why a column of texts with many values is no category."""
+    there = column.rows - column.nulls
+    n = there - column.repeats
+    if n > NEARLY_ALL * there:
+        return "nearly every row has another value: it is an id or a text"
+    return f"it has {n:,} values, and a category has at most {CATEGORY_VALUES}: it is an id or a text"
 
 
 def mixed(column: Column) -> str:

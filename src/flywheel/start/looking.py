@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,10 @@ from flywheel.start.labelled import KNOWN, LABEL, NAMED, SERVED, labels_from, la
 from flywheel.start.profile import NUMERIC, Column, Profile
 
 FEW_EARLY = 0.02
+LIKE_A_SCORE = re.compile(r"(?i)score|prob(?!lem)|\bpred(?!ecessor)|confidence")
+NO_COLUMN = "none of them"
+NEARLY_THE_LABEL = 0.99
+OUTCOMES = ("outcome", "actual", "truth", "groundtruth")  # columns that say what happened, whoever wrote it down
 
 
 @dataclass
@@ -68,11 +73,16 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
     known_at = answers.known_at or _known_at(served, at) if said is None else answers.known_at
     label = {answers.label} if said is None and answers.label else set()
     roles = _roles(served, {*ids, at.name, *label, *([known_at] if known_at else [])}, OPTIONAL["predictions"])
+    score_said: list[tuple[str, str]] = []
+    if "score" not in roles:
+        score, score_said = _score(served, {*ids, at.name, *label, *roles.values()}, ask)
+        roles |= {"score": score} if score is not None else {}
     columns |= roles
     guesses = [
         ("served_at", f"{at.name}{written(at)}"),
         ("prediction_id", " + ".join(ids) + (": together they name each row" if len(ids) > 1 else "")),
         *roles.items(),
+        *score_said,
     ]
     repeats = served.columns[ids[0]].repeats if len(ids) == 1 else 0
     if repeats:
@@ -125,6 +135,7 @@ def look(served: Profile, said: Profile | None, answers: Answers, ask: Ask) -> L
             )
         )
     guesses += early(labelled)
+    guesses += knowing(labelled, roles.get("score"))
     return Looked(
         served, at, ids, zone, columns, options, channels, words, value, rows, labelled, taken, one_voice, guesses
     )
@@ -134,6 +145,38 @@ def _known_at(served: Profile, at: Column) -> str | None:
     """The column of the predictions that says when the outcome was known; None where none, or more than one, may be it."""
     others = [one.name for one in served.columns.values() if one.kind == "time" and one.name != at.name]
     return guess.named("received_at", others) or (others[0] if len(others) == 1 else None)
+
+
+def _score(table: Profile, taken: set[str], ask: Ask) -> tuple[str | None, list[tuple[str, str]]]:
+    """The column of the score that was served, whose name only contains what it is, if a person says so; and what is to say."""
+    free = [one for one in table.columns.values() if one.name not in taken and one.kind in NUMERIC]
+    likely = [one.name for one in free if LIKE_A_SCORE.search(one.name) and one.low >= 0 and one.high <= 1]
+    if not likely:
+        return None, [("served score", "none: no column is called score or probability, so no report compares with it")]
+    answer = ask("Which column is the score that was served?", [*likely, NO_COLUMN], likely[0])
+    if answer in likely:
+        return answer, []
+    may_be = (
+        "" if answer is not None else f"; if {likely[0]} is it, name it as score under columns, and not as an input"
+    )
+    return None, [("served score", f"none{may_be}")]
+
+
+def knowing(labelled: pd.DataFrame, score: str | None) -> list[tuple[str, str]]:
+    """A warning, where the score that was served is nearly always the label itself."""
+    if score is None or labelled.empty:
+        return []
+    said = pd.to_numeric(labelled[score], errors="coerce")
+    same = float((said == labelled[LABEL])[said.notna()].mean()) if said.notna().any() else 0.0
+    if same < NEARLY_THE_LABEL:
+        return []
+    return [
+        (
+            "careful",
+            f"{score} is the label itself in {same:.1%} of the rows that have both: was it written when the label was known? "
+            "Then it is no score that was served, and reports that compare with it mislead",
+        )
+    ]
 
 
 def _roles(table: Profile, taken: set[str], roles: Sequence[str]) -> dict[str, str]:
@@ -236,7 +279,11 @@ def _feedback(
         is_rating = not words and "-1" in map(guess.plain_number, value.counts or {})
         if is_rating:
             how = f": {value.name} has -1. If -1 and 1 are what happened, say --positive 1"
-        voice = "annotation" if "annot" in people.lower() else "report" if people else "outcome"
+        is_outcome = not people or (guess.plain(value.name) in OUTCOMES and not is_rating)
+        voice = "outcome" if is_outcome else "annotation" if "annot" in people.lower() else "report"
+        if people and is_outcome:  # the source of an outcome is a system, whose name is stored as it is
+            del columns["source_id"]
+            how = f", as {value.name} says; {people} is left out, since nobody reports an outcome"
         channels = ["rating" if is_rating else voice]
         table["channel"] = channels[0]
     if words:

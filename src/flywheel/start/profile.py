@@ -268,7 +268,8 @@ def header(where: Where) -> list[str]:
 def columns_of(filesystem: Any, name: str, where: Where) -> list[str]:
     """The names of the columns of one file."""
     with reading(name):
-        return remote.asked(filesystem, name, lambda: _columns_of(filesystem, name, where))
+        found = remote.asked(filesystem, name, lambda: _columns_of(filesystem, name, where))
+    return [*found, *(one for one in source.of_folders(name, where) if one not in found)]
 
 
 def _columns_of(filesystem: Any, name: str, where: Where) -> list[str]:

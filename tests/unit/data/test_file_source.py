@@ -424,7 +424,9 @@ def test_a_new_key_of_a_parquet_file_changes_no_old_row() -> None:
         ("simplecache::https://ann:hunter2@host/p.csv", ["hunter2"]),
         ("sftp://ann@host/p.csv", []),
         ("http://host:8080/a@b/p.csv?version=3", []),
+        ("http://host:8080?mail=a@b", []),
         ("s3://bucket/ann@host.csv", []),
+        ("s3://bucket/10:00@noon.csv", []),
         ("tables/*.csv", []),
     ],
 )
@@ -634,3 +636,22 @@ def test_numbers_and_days_beyond_all_limits_are_kept() -> None:
         assert (["1", str(2**65)], ["3"]) == (ids(found, 1), ids(found, 2))
         assert [1.0, float(2**65)] == pd.to_numeric(found.predictions(day(1))["in_size"]).tolist()
         assert 2 == len(found.feedback(day(3)))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_folders_with_a_name_and_a_value_are_a_column(ending: str) -> None:
+    """As Hive and Spark write them; what is above the path of the table says nothing of it."""
+    make = {"csv": write, "parquet": as_parquet, "jsonl": as_lines}[ending]
+    for place in ("north", "s%20west", source.NO_VALUE):
+        Path(f"id=7/t/place={place}").mkdir(parents=True)
+        make(f"id=7/t/place={place}/p.{ending}")
+    columns = {**COLUMNS, "prediction_id": ["id", "place"], "in_place": "place"}
+    for path in ("id=7/t", f"id=7/t/*/p.{ending}"):
+        rows = opened(path, columns).predictions(day(1))
+        assert {("a|north", "north"), ("a|s west", "s west")} == {
+            tuple(row) for row in rows[["prediction_id", "in_place"]].dropna().itertuples(index=False)
+        }
+        assert 3 == len(rows)
+        found = profile(path)
+        assert ({"north": 3, "s west": 3}, 3) == (found.columns["place"].counts, found.columns["place"].nulls)
+    assert ["a"] == ids(opened(f"id=7/t/place=north/p.{ending}"), 1)

@@ -431,6 +431,8 @@ def test_a_locked_sqlite_file_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"address": "gopher://host/db"}, "gopher://host/db: SQLAlchemy knows no such kind"),
         ({"address": "mysql+pymysql://host/db"}, "its driver is missing .*pymysql"),
         ({"address_env": "WRONG_PORT"}, "the database of WRONG_PORT: this is no address"),
+        ({"address": "host=127.0.0.1 user=ann password=hunter2"}, "address: found an address with a password"),
+        ({"address": "postgresql://ann:hunter2 or so@host/db"}, "address: found an address with a password"),
         ({"address_env": "TWO_SIGNS"}, "the database of TWO_SIGNS: there is more than one @ .* as %40"),
         ({"address": "postgresql://ann:a@hunter2@host/db"}, "address: found an address with a password"),
         ({"address": "sqlite:///x.db", "lock_timeout_s": 0}, "lock_timeout_s: found 0"),
@@ -582,6 +584,40 @@ def test_a_number_beyond_the_calendar_has_not_arrived(place: Place, unit: str, n
     )
     found = opened(time=unit)
     assert (day(1), day(1), ["a"]) == (found.first_day, found.last_day, ids(found, 1))
+
+
+@on_postgres
+def test_a_table_of_another_schema_is_named_with_it(server: Place) -> None:
+    """Or the schemas in which it could be."""
+    server.plant("served", KINDS, THREE)
+    server.do("drop schema if exists sales cascade", "create schema sales", "create table sales.offers (id text)")
+    with pytest.raises(DataError, match=r"found: served; it is there as sales\.offers\. Correct table"):
+        _ = opened("offers").first_day
+    with pytest.raises(DataError, match=r"found: served; other schemas: sales\. Correct table"):
+        _ = opened("gone").first_day
+    server.do("drop schema sales cascade")
+
+
+@on_postgres
+@pytest.mark.parametrize("option", ["nonsense=1", "sslmode=nonsense"])
+def test_a_wrong_option_of_a_connection_is_no_fault_of_the_table(
+    server: Place, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the address."""
+    monkeypatch.setenv(VARIABLE, f"{os.environ[VARIABLE]}?{option}")
+    with pytest.raises(ConfigError, match=r"WAREHOUSE_URL: .*nonsense.*Correct what is behind the \? of the address"):
+        _ = opened().first_day
+
+
+@on_postgres
+@pytest.mark.filterwarnings("error")
+def test_a_type_that_nobody_knows_is_a_text_and_no_warning(server: Place) -> None:
+    """Nobody could do anything about it."""
+    server.do(
+        "create table served (id text, at timestamptz, size int, place point)",
+        "insert into served values ('a', '2030-01-01', 1, '(1,2)')",
+    )
+    assert ["(1,2)"] == opened(columns={**COLUMNS, "in_place": "place"}).predictions(day(1))["in_place"].tolist()
 
 
 @on_postgres

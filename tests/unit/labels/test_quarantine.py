@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flywheel.labels.one_answer import one_answer
+from flywheel.labels.poison.one_answer import one_answer
+from flywheel.labels.poison.said import prepare, tail
 from flywheel.labels.quarantine import out_since, quarantine
-from flywheel.labels.said import prepare, tail
 from flywheel.labels.settings import (
     FastClaims,
     Lockstep,

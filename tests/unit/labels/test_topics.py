@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from flywheel.labels.sentiment import sentiment_of
 from flywheel.labels.settings import OTHER, Topic
-from flywheel.labels.topics import topics_of, words_of
+from flywheel.labels.texts.sentiment import sentiment_of
+from flywheel.labels.texts.topics import topics_of, words_of
 
 MOST = 1000
 LARGEST = 5000  # that conf may say

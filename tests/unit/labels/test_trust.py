@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flywheel.errors import ConfigError
 from flywheel.labels.conclude import Concluded, conclude
 from flywheel.labels.revisions import known_before
 from flywheel.labels.settings import Label, LabelAccuracy, Quarantine
@@ -146,6 +147,13 @@ def test_the_outcomes_of_a_place_say_what_is_to_be_expected_there() -> None:
     found = concluded(rows, 2, places=("north", "south"))
     assert [(1, 1.5)] == history(found, "b-north")
     assert [] == history(found, "b-south")
+
+
+def test_a_column_that_no_prediction_has_is_refused_by_its_name() -> None:
+    """A typing mistake in conf is no traceback."""
+    params = PARAMS.model_copy(update={"prior_by": ("place", "plaec")})
+    with pytest.raises(ConfigError, match=r"label\.prior_by: found 'plaec', .*without in_"):
+        concluded([(1, "p", "report", "ann", 1)], 2, params)
 
 
 def test_a_newer_outcome_corrects_the_record() -> None:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flywheel.labels.phrases import rising
 from flywheel.labels.settings import Rising, Topic, Voices
 from flywheel.labels.shares import mean, share_difference, wilson
+from flywheel.labels.texts.phrases import rising
 from flywheel.labels.voices import describe_voices, understand
 from flywheel.labels.voices_evidence import VoicesHeard
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,9 @@ from flywheel.stages.label import LabelParams
 from tests.planted import at, feedback, table, typed
 from tests.planted import settings as of_stage
 
-LABEL = of_stage(LabelParams).label
+# Two voters are needed, and agree or do not.
+LABEL = of_stage(LabelParams, label={"min_votes": 2, "min_confidence": 0.6, "revisit_days": []}).label
+AS_OF = dt.date(2030, 1, 20)
 RELEASE: Release = {
     "name": "planted",
     "version": "v0.2.0",
@@ -28,14 +31,20 @@ Claim = tuple[str, str, str, float, str]  # moment, prediction, user, claim, cha
 SERVED = {"p": "05T12", "q": "06T12", "old": "01T12", "new": "10T01"}
 
 
-def thanked(claims: list[Claim]) -> list[Thanks]:
+def thanked(claims: list[Claim], out: Sequence[str] = ()) -> list[Thanks]:
+    """Who is thanked; the reports of those who are `out` are in quarantine."""
     rows = [
         feedback(f"f{n}", about, moment, source_id=user, value=value, channel=channel)
         for n, (moment, about, user, value, channel) in enumerate(claims)
     ]
     said = typed("feedback", table("feedback", rows))
     served = pd.DataFrame({"prediction_id": list(SERVED), "served_at": [at(one) for one in SERVED.values()]})
-    return thanks(said, served, conclude(said, LABEL), RELEASE, dt.date(2030, 1, 20))
+    quarantine = pd.DataFrame({"source_id": pd.Series(out, dtype="str"), "channel": "report", "first": at("01T00")})
+    quarantine = quarantine.assign(
+        until=pd.Series(pd.NaT, quarantine.index, dtype="datetime64[us, UTC]"), known_at=at("15T00")
+    )
+    revisions = conclude(said, served, LABEL, AS_OF).revisions
+    return thanks(said, served, revisions, quarantine, RELEASE, AS_OF)
 
 
 def reports(about: str, moment: str = "07T00", **claims: float) -> list[Claim]:
@@ -96,6 +105,13 @@ def test_one_message_a_user_says_how_many_claims_counted() -> None:
         "claims": 2,
         "message": "Thank you: 2 things that you told us were right, and planted v0.2.0 has learned from them.",
     }
+
+
+def test_a_claim_in_quarantine_earns_no_thanks() -> None:
+    """Although the model learned from it, before anybody knew."""
+    claims = reports("p", ann=1, bob=1, eve=1)
+    assert ["ann", "bob", "eve"] == [one["user"] for one in thanked(claims)]
+    assert ["ann", "eve"] == [one["user"] for one in thanked(claims, out=["bob"])]
 
 
 def test_a_claim_without_a_source_thanks_nobody() -> None:

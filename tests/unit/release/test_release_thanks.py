@@ -7,13 +7,10 @@ import json
 
 import pytest
 
-from flywheel import files
 from flywheel.cli.releasing import thanks
 from flywheel.errors import ConfigError
-from flywheel.labels.conclude import conclude
 from flywheel.loop.thanks import release_of
-from flywheel.stages.label import LabelParams
-from tests.planted import feedback, prediction, settings, table, typed, write_valid
+from tests.planted import feedback, prediction, write_valid
 from tests.unit.release.conftest import NAME, commit, edit, git
 
 pytestmark = pytest.mark.usefixtures("repository")
@@ -55,7 +52,6 @@ def test_who_was_right_gets_a_line_and_nobody_else(capsys: pytest.CaptureFixture
         for user, value in (("eve", 0.0), ("bob", 1.0), ("ann", 1.0))
     ]
     write_valid({5: [prediction("p", "05T12")], 7: []}, {5: [], 7: said})
-    files.write_parquet(files.LABELS, conclude(typed("feedback", table("feedback", said)), settings(LabelParams).label))
     write_clock("2030-02-01")
     thanks("v0.2.0")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -519,6 +519,61 @@ def test_feedback_without_a_row_is_not_taken_for_predictions() -> None:
         proposed(predictions, feedback)
 
 
+def test_an_outcome_with_a_person_beside_it_is_no_report() -> None:
+    """Its column says that it happened; who is concerned is not stored, since an outcome's source keeps its name."""
+    both = served().rename(columns={"late": "outcome"}).assign(user_id=lambda frame: np.arange(len(frame)) % 9)
+    both.drop(columns=["outcome", "known"]).to_csv("p.csv", index=False)
+    both[["id", "known", "outcome", "user_id"]].to_csv("f.csv", index=False)
+    found = proposed("p.csv", "f.csv")
+    [said] = found.options["feedback"]
+    assert ("outcome", {"prediction_id", "received_at", "value"}) == (said["channel"], set(said["columns"]))
+    [told] = [text for name, text in found.guesses if name == "channel"]
+    assert "user_id is left out" in told
+
+
+def test_a_column_with_many_values_is_not_told_to_have_one_for_each_row() -> None:
+    """800 in 2,400 rows are too many for a category, and no id."""
+    names = served().assign(street=lambda frame: [f"street {n % 800}" for n in range(len(frame))])
+    assert (
+        "it has 800 values, and a category has at most 300: it is an id or a text"
+        == (proposed(*tables(names)).left_out["street"])
+    )
+
+
+def guessed(found: Proposal, name: str) -> list[str]:
+    """What is said of one thing."""
+    return [text for one, text in found.guesses if one == name]
+
+
+def test_a_score_with_a_longer_name_is_asked_for() -> None:
+    """A person says whether it was served; if nobody does, it is told that there is none. Nothing is guessed."""
+    names = tables(served(), **{"model.score": np.linspace(0, 1, DAYS * 40), "problem": 0.5, "score_card": 700.0})
+    asked = []
+
+    def first(question: str, choices: Sequence[str], likeliest: str | None) -> str | None:
+        asked.append([*choices])
+        return likeliest if "score" in question else None
+
+    assert "model.score" == proposed(*names, ask=first).options["predictions"]["columns"]["score"]
+    assert ["model.score", "none of them"] in asked
+    found = proposed(*names)
+    assert "score" not in found.options["predictions"]["columns"]
+    assert ["none; if model.score is it, name it as score under columns, and not as an input"] == guessed(
+        found, "served score"
+    )
+    assert guessed(proposed(*tables()), "served score")[0].startswith("none: no column is called score or probability")
+
+
+@pytest.mark.parametrize(("n_wrong", "is_told"), [(2, True), (200, False)])
+def test_a_served_score_that_is_the_label_is_told(n_wrong: int, is_told: bool) -> None:
+    """It was written afterwards: what it is compared with would look bad."""
+    both = served()
+    score = (both["late"] == "LATE").astype("float64")
+    score[:n_wrong] = 1 - score[:n_wrong]
+    found = proposed(*tables(both, score=score))
+    assert is_told == any("score is the label itself in 99.9% of the rows" in one for one in guessed(found, "careful"))
+
+
 def test_lone_reports_of_people_are_sure_enough_to_be_measured_on() -> None:
     """With a column for who says so they are reports; with one on each prediction nothing makes a label surer than that."""
     names = tables()
@@ -740,9 +795,12 @@ def test_for_a_database_it_is_said_where_to_read_how() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("postgresql://ann@host/shop", "the address of a database.* docs/your-data.md, under 'A database'"),
+        ("postgresql://ann@host/shop", r"the address of a database.* docs/your-data\.md, under 'A database'"),
         ("sqlite:///shop.db", "the address of a database"),
-        ("postgresql://ann:hunter2@host/shop", "has a password or a token.*how a database is read"),
+        (
+            "postgresql://ann:hunter2@host/shop",
+            r"^postgresql://ann:\*\*\*@host/shop is the address of a database.* 'A database'",
+        ),
         ("https://ann:hunter2@host/p.csv", r"^https://ann:\*\*\*@host/p.csv has a password.*path_env"),
         ("https://host/p.csv?token=hunter2", r"p.csv\?token=\*\*\* has a password or a token"),
     ],

@@ -29,7 +29,7 @@ _URL_END = re.compile(r"[\s<>\"\ufffc]")
 _TRAILING = ".,;:!?)'\"]}*"
 # A key of a query that names a secret or a person whatever its value is.
 _SECRET_KEY = re.compile(
-    r"token|^auth|_auth|sess|passw|pwd|secret|api_?key|jwt|signature|^sig$|^sid$|^otp$|^pin$|^e?mail$|phone|^mobile|"
+    r"token(?!i[sz])|^auth(?!or)|_auth(?!or)|sess|passw|pwd|secret|api_?key|jwt|signature|^sig$|^sid$|^otp$|^pin$|^e?mail$|phone|^mobile|"
     r"^user(?:_?(?:id|name))?$|^uid$|^pnr$|locator|surname|last_?name|first_?name|credential|magic|^pass$|nonce|passport|^dob$|iban",
     re.IGNORECASE,
 )
@@ -39,7 +39,14 @@ _PERHAPS_KEY = re.compile(
     r"access|card|login|link|activate|share|id|[ukhc])$",
     re.IGNORECASE,
 )
-_NOTHING = frozenset(("true", "false", "yes", "null", "none", "guest", "undefined", "anonymous"))
+_NOTHING = frozenset(
+    ("true", "false", "yes", "null", "none", "guest", "undefined", "anonymous", "all", "any", "new", "self", "default",
+     "public", "everyone", "admin", "test", "demo", "user", "required", "optional", "enabled", "disabled", "reset", "forgot")
+)  # fmt: skip
+# Keys that name other things, too, and whose secrets machines draw: no short word in small letters, `session=summer`.
+_DRAWN_KEY = re.compile(r"auth|sess", re.IGNORECASE)
+# A file of a page, with a digest of what is in it; and what follows an @ in the name of a picture.
+_ASSET = re.compile(r"\.(?:js|mjs|css|map|woff2?|svg|ico|png|jpe?g|gif|webp)$", re.IGNORECASE)
 _REVISIONS = frozenset(("commit", "commits", "blob", "tree", "raw", "compare"))  # a digest of code lets nobody in
 _CALLING = frozenset(("wa.me", "api.whatsapp.com", "signal.me", "t.me"))  # addresses that call somebody
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -88,6 +95,8 @@ def _email(text: str, at: int, done: int) -> tuple[int, int] | None:
         if domain is None or not any(sign.isalnum() for sign in text[start:end]):
             return None
     stop = domain.end()
+    if _ASSET.search(domain[0]) and not domain[0].lower().endswith(".map"):  # which is a domain, too
+        return None  # logo@2x.png
     while text[stop - 1] in "-_":
         stop -= 1
     mark = text[start]
@@ -180,7 +189,10 @@ def has_secret(url: str) -> bool:
     if any(_PERHAPS_KEY.search(key[:64]) and _is_mixed(value, 6) for key, value in pairs):
         return True
     segments = ["", *(one for part in (path, fragment, more) for one in part.split("/") if "=" not in one)]
-    return any(is_random(one) and before not in _REVISIONS for before, one in itertools.pairwise(segments)) or any(
+    return any(
+        is_random(one) and before not in _REVISIONS and not ("." in one[:-5] and _ASSET.search(one))
+        for before, one in itertools.pairwise(segments)
+    ) or any(
         (_SECRET_KEY.search(one[:64]) or _PERHAPS_KEY.search(one[:64])) and _is_mixed(after, 6)
         for one, after in itertools.pairwise(segments)
     )
@@ -190,6 +202,8 @@ def _says(value: str, key: str) -> bool:
     """Whether the value under a key that names a secret can be one."""
     if "phone" in key.lower() or "mobile" in key.lower():
         return sum(map(str.isdigit, value)) >= 6
+    if _DRAWN_KEY.search(key) and len(value) < 10 and value.isalpha() and value.islower():
+        return False
     return len(value) >= 3 and value.lower() not in _NOTHING
 
 

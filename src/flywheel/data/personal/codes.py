@@ -9,11 +9,12 @@ from flywheel.data.personal.document import Document, Phrase, Spans
 
 # Between the announcing word and the code: `number is:`, `no. #`, `(`, but no other word.
 _BETWEEN = re.compile(
-    r"[ ]{0,2}(?:(?:code|codes|number|numbers|numero|nummer|nr|no|num|n[o°]?|ref|reference|id|key|locator|name)\b"
+    r"(?:(?:(?<=\b[a-z]{2})|(?<=\b[a-z]{3})|(?<=\bconf)|(?<=nr))\.(?= ?\S))?"  # ref.
+    r"[ ]{0,2}(?:(?:code|codes|number|numbers|numero|nummer|nr|no|num|n[o°º]?|ref|reference|id|key|locator|name)\b"
     r"[.]?[ ]{0,2}){0,3}(?:#[ ]{1,2}(?=[^\W\d_]))?"
     r"(?:(?:is|was|are|ist|war|lautet|est|es|e|were|reads|says)\b[ ]{0,2}){0,1}"
     r"(?:(?:under|unter|sous|bajo|sob)\b[ ]{0,2}(?:(?:the|my|our)[ ])?(?:(?:code|number|ref|reference)\b[ ]{0,2})?)?"
-    r"[,:#=\"'`(\[<*/_\-]{0,3}[ ]{0,2}[:#=\"'`(\[<*]{0,2}[ ]?\n{0,2}",
+    r"[,:#=\"'`(\[<>*/_→\-]{0,3}[ ]{0,2}[:#=\"'`(\[<>*→]{0,2}[ ]?\n{0,2}",
     re.IGNORECASE,
 )
 _NOUN = re.compile(
@@ -43,10 +44,11 @@ _DOCUMENT = re.compile(r"(?=[A-Za-z0-9 \-./]{0,14}\d)[A-Za-z0-9](?:[ \-./]?[A-Za
 _ALONE = re.compile(r"(?<![\w/.@#-])(?=[A-Z0-9]{0,5}\d)(?=[A-Z0-9]{0,5}[A-Z])[A-Z0-9]{6}(?![\w/@]|-\w)")
 _CONNECTION = re.compile(r"[A-Za-z0-9]{2}\d{4}|[A-Z]{3}\d{1,5}[A-Z]?")
 _OWN = re.compile(
-    r"[ ]{0,2}[\])\"'>*]?[,(\-]{0,2}[ ]{0,2}"
+    r"[ ]{0,2}[\])\"'>*]?[ ]?[,(:=\-]{0,2}[ ]{0,2}"
     r"(?:(?:(?:is|was|ist|est|es|e|that's|thats|it's|das ist)(?: what)?|"
-    r"on|in|from|of|for|auf|fur|zu|sur|en|de|pour)[ ]{1,2})?"
-    r"(?:(?:my|the|our|his|her|a|an|mein|meine|meinem|meiner|ein|eine|mon|ma|un|une|mi|meu|minha|o meu|a minha|um|uma)[ ]{1,2})?"
+    r"on|in|from|of|for|as|als|comme|como|auf|fur|zu|sur|en|de|pour)[ ]{1,2})?"
+    r"(?:(?:my|the|our|his|her|a|an|mein|meine|meinem|meiner|ein|eine|mon|ma|un|une|mi|meu|minha|o meu|"
+    r"a minha|um|uma)[ ]{1,2})?"
     r"(?:(?-i:[A-Z])[a-z]{2,14}[ ]{1,2})?$",  # an Indian passport
     re.IGNORECASE,
 )
@@ -56,6 +58,11 @@ _AND = re.compile(r"[ ]{0,2}(?:and|und|et|y|e|or|&|\+|/|,|,? and)[ ]{1,2}|[ ]?/[
 # Numbers of persons that show by their form what they are: of the United States, of Brazil.
 _ENDS = re.compile(r"[\])\"'>*]{0,2}[ ]{0,2}(?:[.,;!?)\n]|$)")
 _SSN = re.compile(r"(?<![\w-])(?:\d{3}-\d{2}-\d{4}|(?<!\.)\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])")
+# One to three letters and six to eight digits; of Germany, without vowels.
+_FORM = re.compile(r"[A-Z]{1,3}\d{6,8}|(?=\w{0,8}\d\w{0,6}\d)[CFGHJK][0-9CFGHJKLMNPRTVWXYZ]{8}", re.IGNORECASE)
+_ITS_NUMBER = re.compile(
+    r"\b(?:it|number|no|nr|nummer|numero)[.]? (?:(?:is|was|ist|war|lautet|es|est|e) )?$", re.IGNORECASE
+)
 _MRZ = re.compile(r"(?<![A-Z0-9<])[A-Z0-9<]{20,44}(?![A-Z0-9<])")
 
 
@@ -92,12 +99,18 @@ def bookings(doc: Document) -> Spans:
         elif code and _is_code(code[0], said, doc.vocabulary.no_names, "booking" in phrase.kinds, _is_last(doc, code)):
             yield code.span()
             yield from _more(doc.text, code)
-        elif halves := _HALVES.match(doc.text, at) if at > start and _NOUN.search(said) else None:
+        elif halves := _HALVES.match(doc.text, at) if at > start and _names_code(said) else None:
             yield halves.span()
         elif found := _further(doc, phrase):
             yield found
     yield from _alone(doc, others)
+    yield from _of_booking(doc)
     yield from _before_word(doc)
+
+
+def _names_code(said: str) -> bool:
+    """Whether the words before mean a code, not the whole booking."""
+    return bool(_NOUN.search(said) or _SAYS_CODE.search(said))
 
 
 def _is_last(doc: Document, code: re.Match[str]) -> bool:
@@ -119,7 +132,8 @@ def _more(text: str, code: re.Match[str]) -> Spans:
 
 
 def _further(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
-    """A code some words behind: `the booking for my mother is ABC123`."""
+    """A code some words behind: `the booking for my mother is ABC123`; without digits only behind a word for a code."""
+    is_named = bool(_SAYS_CODE.search(doc.text, doc.words[phrase.first][0], doc.words[phrase.behind - 1][1]))
     for i in range(phrase.behind, min(len(doc.words), phrase.behind + 7)):
         gap = doc.gap(i)
         if re.search(r"[.!?;\n\ufffc]", gap) or (
@@ -129,6 +143,9 @@ def _further(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
         start, end, word = doc.words[i]
         raw = doc.text[start:end]
         if not any(map(str.isdigit, word)):
+            if is_named and len(raw) == 6 and raw.isupper() and (":" in gap or doc.words[i - 1][2] in _IS):
+                is_free = word not in doc.vocabulary.no_names and i not in doc.starting
+                return (start, end) if is_free and _ENDS.match(doc.text, end) else None
             continue
         is_code = (
             re.fullmatch(r"[A-Z0-9]{5,7}", raw)
@@ -144,13 +161,14 @@ def _further(doc: Document, phrase: Phrase) -> tuple[int, int] | None:
 
 def _is_code(code: str, said: str, words: frozenset[str], is_booking: bool, is_last: bool) -> bool:
     """Whether what follows a word for a booking is its code. `said` is all before it, from that word on; digits alone are a
-    booking's only where that word means nothing else. `is_last`: nothing goes on behind it, so that it is no word of a clause."""
+    booking's only where that word means nothing else. `is_last`: nothing goes on behind it, so that it is no
+    word of a clause."""
     plain = re.sub(r"[-. ]", "", code)
     n_digits = sum(one.isdigit() for one in plain)
     is_sure = bool(_SAYS_CODE.search(said))
     has_noun = is_sure or bool(_NOUN.search(said))
     if n_digits == len(plain):
-        return is_booking and has_noun and 5 <= n_digits <= 12 and not _looks_like_day(plain)
+        return is_booking and (5 if has_noun else 7) <= n_digits <= 12 and not _looks_like_day(plain)
     if n_digits:
         if not (plain.isupper() or plain.islower()) and not has_noun:
             return False
@@ -202,6 +220,24 @@ def _alone(doc: Document, others: set[int]) -> Spans:
         if any("harmless" in doc.ending[end].kinds and _is_short(doc.text[end:start]) for end in before):
             continue
         yield found.span()
+
+
+def _of_booking(doc: Document) -> Spans:
+    """Six signs that are no word, in a text that speaks of a booking anywhere: `Where is my booking? It's KXMTQX`."""
+    if not doc.of("booking"):
+        return
+    for i, (start, end, word) in enumerate(doc.words):
+        if len(word) != 6 or not word.isascii() or word in doc.vocabulary.no_names or i in doc.starting:
+            continue
+        if (doc.text[start - 1 : start] or " ") in "-/._@#=" or (doc.text[end : end + 2] + "  ")[0] in "-/_@=":
+            continue
+        before = doc.followed.get(i)
+        if before is not None and "harmless" in before.kinds:
+            continue
+        raw = doc.text[start:end]
+        is_drawn = _takes_turns(raw.upper()) and not _CONNECTION.fullmatch(raw) and (raw.isupper() or raw.islower())
+        if is_drawn or (raw.isupper() and _NO_WORD.fullmatch(raw)):
+            yield start, end
 
 
 def _is_short(gap: str) -> bool:
@@ -257,9 +293,23 @@ def passports(doc: Document) -> Spans:
         n_digits = sum(map(str.isdigit, word))
         if 6 <= len(word) <= 12 and n_digits >= 5 and _follows(doc, i, "passport") is not None:
             yield start, end
+    yield from _of_form(doc)
     yield from (found.span() for found in _SSN.finditer(doc.text))
     if "<<" in doc.text:
         yield from (found.span() for found in _MRZ.finditer(doc.text) if "<<" in found[0])
+
+
+def _of_form(doc: Document) -> Spans:
+    """What has the form of a passport's number, in a text that speaks of one anywhere."""
+    if not doc.of("passport"):
+        return
+    for i, (start, end, word) in enumerate(doc.words):
+        before = doc.followed.get(i)
+        if before is not None and before.kinds & {"harmless", "booking", "telephone"}:
+            continue
+        is_said = word.isdigit() and 7 <= len(word) <= 9 and not _looks_like_day(word)
+        if _FORM.fullmatch(word) or (is_said and _ITS_NUMBER.search(doc.text[max(0, start - 24) : start])):
+            yield start, end
 
 
 def _further_document(doc: Document, phrase: Phrase) -> tuple[int, int] | None:

@@ -19,13 +19,28 @@ _CROWDS = frozenset(
      "equipe", "equipo", "equipa", "folks", "people", "app")
 )  # fmt: skip
 _AND = frozenset(("and", "und", "et", "y", "e"))
-_MINE = frozenset(("my", "mein", "meine", "mon", "ma", "mi", "meu", "minha"))
+_MINE = frozenset(("my", "mein", "meine", "mon", "ma", "mi", "meu", "minha", "your"))
 _FROM = frozenset(("from", "von", "de", "da", "di"))
+_NAMED = frozenset(("called", "named"))
+# How words end that say what somebody is, not who: I'm Swedish, I'm Furious.
+_QUALITY = re.compile(r"(?:ish|i?an|ese|ch|ed|ing|ous|ble|ful|less|ive|ant|ent|ist|er|ic|al)$")
+_ASIAN = re.compile(
+    r"(?<![\u4e00-\u9fff])(?![皆客])[\u4e00-\u9fff]{1,4}?(?=先生|女士|小姐|さん|様|さま)|"
+    r"(?<![\uac00-\ud7a3])(?!고객|선생|여러)[\uac00-\ud7a3]{2,4}(?=님|씨)"
+)
+_I = frozenset(("i", "ich", "je", "moi", "yo", "eu"))
+_WHOSE = frozenset(("are", "we're", "for", "from", "to", "with", "and"))
+_FAMILY = frozenset(("family", "familie"))
+_NO_MORE = frozenset(("am",))  # I left off: only where a sentence begins
 _LONGEST = 6  # words of a name
-_DASH = re.compile(r"(?:^|[\n.!?)\]] {0,3}|[^\S\n]{1,3})(?:-{1,3}|~) {0,3}(?=[^\W\d_])", re.MULTILINE)
+_DASH = re.compile(r"(?:^|[\n.!?)\]] {0,3}|[^\S\n]{1,3})(?:-{1,3}|~|/) {0,3}(?=[^\W\d_])", re.MULTILINE)
 _CHECKED_IN = re.compile(
     r"(?<![^\W_])[A-Z]{2,24}/[A-Z]{2,24}(?: [A-Z]{2,24})?(?: ?(?:MR|MRS|MS|MISS|MSTR|DR|CHD|INF))(?![^\W_])"
 )
+_NICKNAME = re.compile(r" (?:\"[^\W\d_]{2,15}\"|'[^\W\d_]{2,15}'|\([^\W\d_]{2,15}\)) (?=[^\W\d_])")
+_INITIALS = re.compile(r"[A-Z]\. ?(?:[A-Z]\. ?){0,2}[A-Z]?(?=\s*$|\n)")  # at the end
+_HONOURED = re.compile(r"(?<!\w)[A-Z][a-z]{1,20}-(?:san|sama|sensei|kun|chan)(?!\w)")
+_MENTION = re.compile(r"(?<![\w@.])@(?=[^\W\d_])")
 _EMOJI = r"(?:[^\w\s\x00-\x7f\ufffc]{1,6} {0,2})?"
 _PLACE = re.compile(
     r"(?:, | \()[^\W\d_]{2,20}(?:[ -][^\W\d_]{2,20})?[.)]? {0,2}(?:\n|$)"
@@ -48,7 +63,10 @@ def names(doc: Document) -> Spans:
                 yield from reader.others(found[1])
                 break
     yield from reader.at_the_end()
+    yield from reader.by_form()
     yield from (found.span() for found in _CHECKED_IN.finditer(doc.text))
+    yield from (found.span() for found in _ASIAN.finditer(doc.text))
+    yield from (found.span() for found in _HONOURED.finditer(doc.text))
 
 
 class _Reader:
@@ -103,7 +121,7 @@ class _Reader:
             return False
         if word in self.doc.vocabulary.no_names:
             return not is_small and self.is_first(i)
-        return True
+        return not re.search(r"[a-z][A-Z]{2}", self.raw(i))  # LightGBM
 
     def name(self, i: int, is_small: bool = False, most: int = _LONGEST) -> tuple[int, int] | None:
         """The words of the name that begins with word `i`: from it on, up to the second number; None if none does."""
@@ -137,7 +155,8 @@ class _Reader:
             break
         if behind == i:
             return None
-        if all(words[j][2] in _PARTICLES or len(words[j][2]) == 1 for j in range(i, behind)):
+        is_known = self.is_first(i) and self.has_capital(i) and not self._goes_on(i, is_small)  # Ben, Al
+        if not is_known and all(words[j][2] in _PARTICLES or len(words[j][2]) == 1 for j in range(i, behind)):
             return None
         return i, behind
 
@@ -166,7 +185,7 @@ class _Reader:
             found = self.name(i) if i < len(self.words) and self.has_capital(i) and not self.is_loud(i) else None
             if found is None and i < len(self.words) and self.is_first(i) and self.may_be(i, True):
                 found = self.small(i, 2)
-            if found is None or not (self.is_first(i) or gap == " "):
+            if found is None or not (self.is_first(i) or gap == " " or "&" in gap):
                 return
             span = self.span(found)
             if span is None:
@@ -188,11 +207,25 @@ class _Reader:
         start, end = self.words[found[0]][0], self.words[found[1] - 1][1]
         if len(self.words[found[1] - 1][2]) == 1 and self.text[end : end + 1] == ".":
             end += 1
+        nickname = _NICKNAME.match(self.text, end)  # Robert (Bob) Smith
+        if nickname:
+            i = self.doc.at(nickname.end())
+            more = self.name(i, most=3) if self.has_capital(i) else None
+            end = self.words[more[1] - 1][1] if more else end
         return start, end
 
     def ends(self, behind: int) -> bool:
         """Whether the sentence, the line or the text ends behind a word, or something is set off."""
         return bool(_END.match(self.text, self.words[behind - 1][1]))
+
+    def stops(self, behind: int) -> bool:
+        """Whether a name may end behind a word: something is set off, or goes on as it does behind a name: calling, from."""
+        follows = self.doc.starting.get(behind)
+        return self.ends(behind) or (
+            behind < len(self.words)
+            and self.gap(behind) == " "
+            and (self.words[behind][2] in _FROM or (follows is not None and "behind" in follows.kinds))
+        )
 
     def skip_titles(self, i: int) -> int:
         """The first word from `i` on that begins no title."""
@@ -259,6 +292,11 @@ class _Reader:
         i = phrase.behind
         if self.gap(i) == " " and self.has_capital(i) and self.is_first(i) and not self.is_loud(i):
             return self.span(self.name(i))
+        is_part = self.words[phrase.first][2] in ("last", "family", "surname")
+        if self.gap(i) == " " and phrase.behind - phrase.first > 1 and self.has_capital(i) and not self.is_loud(i):
+            found = self.name(i)  # passenger name DOE JOHN, last name Doe
+            is_name = found is not None and (is_part or (found[1] - i > 1 and self.raw(i).isupper()))
+            return self.span(found) if found is not None and is_name and self.ends(found[1]) else None
         if not re.fullmatch(r" {0,2}[:=] {0,3}[\"']?", self.gap(i)):
             return None
         i = self.skip_titles(i)
@@ -267,12 +305,19 @@ class _Reader:
         if self.has_capital(i) and not self.is_loud(i):
             found = self.name(i)
             is_name = found is not None and (self.is_first(i) or found[1] - found[0] > 1 or self.ends(found[1]))
-            return self.span(found) if is_name else None
+            return self._turned(found) if is_name else None
         if self.is_first(i):
             return self.span(self.loud(i, 3) if self.is_loud(i) else self.small(i, 3))
         found = self.loud(i, 3) if self.has_capital(i) else self.small(i, 2)
         is_whole = found is not None and found[1] - found[0] == 2 and self.ends(found[1])
         return self.span(found) if is_whole else None
+
+    def _turned(self, found: tuple[int, int] | None) -> tuple[int, int] | None:
+        """A name with the first name behind it that a comma turned: `Name: Nakamura, Taro`."""
+        if found is None or found[1] - found[0] > 2 or found[1] >= len(self.words) or self.gap(found[1]) != ", ":
+            return self.span(found)
+        more = self.name(found[1], most=2) if self.has_capital(found[1]) else None
+        return self.span((found[0], more[1]) if more is not None and self._is_last(more[1]) else found)
 
     def titled(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
@@ -306,6 +351,11 @@ class _Reader:
             return None
         if is_loud:
             return self.span(self.loud(i, 2))
+        k = i
+        while k < min(len(self.words), i + 3) and self.words[k][2] in _PARTICLES and self.is_joined(k + 1):
+            k += 1
+        if k > i and self.may_be(k, True):
+            return self.span((i, k + 1))  # mrs de la cruz
         found = self.small(i, 3 if self.is_first(i) else 1)
         both = self.small(i, 2) if found is not None and found[1] - found[0] == 1 else None
         return self.span(both if both is not None and self.ends(both[1]) else found)
@@ -350,9 +400,12 @@ class _Reader:
 
     def perhaps(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
-        if not self.is_near(i, " ,:\"'"):
+        if not self.is_near(i, " ,:\"'("):
             return None
         if i >= len(self.words) or self.skip_titles(i) != i:
+            return None
+        said, n_said = self.words[phrase.behind - 1][2], phrase.behind - phrase.first
+        if said in _NO_MORE and n_said == 1 and not self.begins(phrase.first):
             return None
         is_loud = self.is_loud(i)
         if self.has_capital(i) and not is_loud:
@@ -361,14 +414,32 @@ class _Reader:
                 return None
             n = sum(len(self.words[k][2]) > 1 for k in range(*found))
             is_mine = "people" in phrase.kinds and self.words[phrase.first][2] in _MINE  # my wife Xiomara
-            is_sure = self.is_first(i) or n > 1 or (is_mine and phrase.behind - phrase.first > 1)
+            is_sure = self.is_first(i) or n > 1 or (is_mine and n_said > 1)
+            is_sure = is_sure or ("people" in phrase.kinds and self._is_meant(phrase, found))
+            is_sure = is_sure or (
+                self._is_i(phrase) and n == 1 and self.ends(found[1]) and not _QUALITY.search(self.words[i][2])
+            )
             return self.span(found) if is_sure else None
         if not self.is_first(i) or self.words[i][2] in self.doc.vocabulary.no_names:
-            if not (self.is_first(i) and i + 1 < len(self.words) and self.is_joined(i + 1) and self.ends(i + 2)):
+            if not (self.is_first(i) and i + 1 < len(self.words) and self.is_joined(i + 1) and self.stops(i + 2)):
                 return None
             if not self.may_be(i + 1, True):
                 return None
         return self.span(self.loud(i, 2) if is_loud else self.small(i, 2))
+
+    def _is_i(self, phrase: Phrase) -> bool:
+        """Whether a sentence begins with `I'm`."""
+        return self.words[phrase.first][2] in ("i'm", "im", "i") and self.begins(phrase.first)
+
+    def _is_meant(self, phrase: Phrase, found: tuple[int, int]) -> bool:
+        """Whether any name behind a phrase for a person is one: `a lady named Xanthippe`, `it's me, Xanthippe`, `the agent,
+        Xanthippe, left`."""
+        said, gap = self.words[phrase.behind - 1][2], self.gap(found[0])
+        if phrase.behind - phrase.first > 1 and said in _NAMED:
+            return gap == " "
+        if phrase.behind - phrase.first > 1 and said == "me":
+            return gap in (" ", ", ") and self.ends(found[1])
+        return gap == ", " and self.text[self.words[found[1] - 1][1] :][:1] == ","
 
     def signed(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind
@@ -379,6 +450,9 @@ class _Reader:
         n_said = phrase.behind - phrase.first
         if n_said == 1 and not self.begins(phrase.first):
             return None
+        initials = _INITIALS.match(self.text, self.words[i][0]) if self.gap(i).strip(" ") else None
+        if initials:
+            return initials.start(), initials.start() + len(initials[0].rstrip())
         is_new_line = "\n" in self.gap(i)
         is_set_off = bool(self.gap(i).strip(" ")) or n_said > 1
         if self.words[i][2] in _FROM and i + 1 < len(self.words) and self.gap(i + 1) == " " and self.is_first(i + 1):
@@ -411,14 +485,72 @@ class _Reader:
         """Whether a sentence, or what is set off, begins with word `i`."""
         return i == 0 or bool(re.search(r"[^\w\s'][ ]{0,3}$|\n[ ]{0,8}$", self.gap(i)))
 
+    def by_form(self) -> Spans:
+        """`I, John Doe, demand`; `for the Smith family`; `@Anna`."""
+        words = self.words
+        opening = self.name(0, most=2) if words and self.has_capital(0) and not self.is_loud(0) else None
+        if opening is not None and re.match(r" ?,\s*\n", self.text[words[opening[1] - 1][1] :][:8]):
+            yield self.span(opening) or (0, 0)  # a letter begins: Xanthippe, and a new line
+        for i in range(1, len(words)):
+            if (
+                (
+                    words[i][2] in ("i", "me")
+                    and words[i - 1][2] in _AND
+                    and i > 1
+                    and self.gap(i) == self.gap(i - 1) == " "
+                )
+                and self.is_first(i - 2)
+                and self.has_capital(i - 2)
+                and not self.is_loud(i - 2)
+            ):
+                yield self.span(self.name(i - 2, most=1)) or (0, 0)  # Anna and I
+            if words[i - 1][2] in _I and self.gap(i) == ", " and self.has_capital(i) and not self.is_loud(i):
+                found = self.name(i)
+                is_two = found is not None and (found[1] - found[0] > 1 or self.is_first(i))
+                if found is not None and is_two and self.text[words[found[1] - 1][1] :][:1] == ",":
+                    yield self.span(found) or (0, 0)
+            if words[i][2] in _FAMILY and i > 2 and words[i - 2][2] == "the" and self.gap(i) == self.gap(i - 1) == " ":
+                is_whose = words[i - 3][2] in _WHOSE and self.gap(i - 2) == " "
+                is_name = self.has_capital(i - 1) and not self.is_loud(i - 1) and self.may_be(i - 1, True)
+                if is_whose and is_name and not (i + 1 < len(words) and words[i + 1][2] == "of"):
+                    yield words[i - 1][0], words[i - 1][1]
+        for mention in _MENTION.finditer(self.text):
+            i = self.doc.at(mention.end())
+            if i < len(words) and words[i][0] == mention.end() and self.is_first(i) and self.has_capital(i):
+                yield self.span(self.name(i)) or (0, 0)
+
     def before(self, phrase: Phrase) -> tuple[int, int] | None:
-        """`Anna Schmidt here`: a known first name at the beginning of a sentence, and what is behind it up to the word."""
+        """`Anna Schmidt here`: a known first name at the beginning of a sentence, and what is behind it up to the word; behind
+        a greeting any name."""
         first = phrase.first
         for i in range(max(0, first - 3), first):
-            if self.is_first(i) and (self.begins(i) or self.doc.followed.get(i)) and not self.is_loud(i):
+            greeting = self.doc.followed.get(i)
+            is_greeted = (
+                greeting is not None and "greetings" in greeting.kinds and self.has_capital(i) and "," in self.gap(i)
+            )
+            if (
+                (self.is_first(i) or is_greeted)
+                and (self.begins(i) or self.doc.followed.get(i))
+                and not self.is_loud(i)
+            ):
                 found = self.name(i) if self.has_capital(i) else self.small(i, 2)
                 if found is not None and found[1] == first and self.is_joined(first):
                     return self.span(found)
+        return self._before_by_form(phrase)
+
+    def _before_by_form(self, phrase: Phrase) -> tuple[int, int] | None:
+        """`Xanthippe Papas writing`, `Xanthippe speaking`: no first name that is known, but nothing else either."""
+        first = phrase.first
+        said = self.words[first][2]
+        for i in range(max(0, first - 3), first):
+            if said == "again" or not (self.has_capital(i) and self.begins(i)) or self.is_loud(i):
+                continue
+            found = self.name(i)
+            if found is None or found[1] != first or self.gap(first) != " ":
+                continue
+            is_alone = said == "speaking" and self.ends(phrase.behind) and not self.words[i][2].endswith("ly")
+            if (found[1] - i > 1 and self.stops(phrase.behind)) or is_alone:
+                return self.span(found)
         return None
 
     def _is_clause(self, behind: int) -> bool:
@@ -450,7 +582,11 @@ class _Reader:
             n = sum(len(self.words[k][2]) > 1 for k in range(*found))
             is_new = dash.start() == 0 or dash[0][0] in "\n.!?)]"
             is_route = not is_new and i > 0 and self.has_capital(i - 1)
-            if (self.is_first(i) and not is_route) or (n > 1 and is_new and not self.is_loud(i)):
+            if (
+                (self.is_first(i) and not is_route)
+                or (n > 1 and is_new and not self.is_loud(i))
+                or (n == 1 and is_new and self._signs(dash, found))
+            ):
                 yield self.span(found) or (0, 0)
         yield from self._set_off()
         start = self.text.rstrip().rfind("\n")
@@ -458,9 +594,19 @@ class _Reader:
             i = self.doc.at(start)
             found = self.name(i) if i < len(self.words) and self.has_capital(i) else None
             if found is not None and self._is_last(found[1]) and found[1] == len(self.words):
-                is_named = self.is_first(i) or len(self.words[i][2]) == 1
+                is_cut = len(self.words[found[1] - 1][2]) == 1 and self.text.rstrip().endswith(".")  # Xanthippe P.
+                is_named = self.is_first(i) or len(self.words[i][2]) == 1 or is_cut
                 if is_named:
                     yield self.span(found) or (0, 0)
+
+    def _signs(self, dash: re.Match[str], found: tuple[int, int]) -> bool:
+        """Whether a word behind a dash is the last of the text, in a line of its own, and no item of a list."""
+        if not (self._is_all(found[1]) and self.has_capital(found[0])):
+            return False
+        before = self.text[: dash.start()].rstrip()
+        is_line = "\n" in dash[0] or self.text[dash.start() - 1 : dash.start()] == "\n"
+        is_list = before.endswith(":") or re.search(r"^ {0,3}[-*~] ", before, re.MULTILINE)
+        return bool(before) and is_line and not is_list
 
     def _set_off(self) -> Spans:
         """A known first name, alone or with others behind it, that is the whole of the first or the last part of a text."""

@@ -22,6 +22,12 @@ _IBAN = re.compile(r"(?<![^\W_])[A-Za-z]{2}[ .-]{0,2}\d[ .-]?\d(?:[ .-]{0,2}[A-Z
 _CARD = re.compile(r"(?<![\w])\d(?:[ .\-]{0,2}\d){11,24}(?![^\W\d_])")
 _CODE = re.compile(r"\d(?:[ \-/.]?\d){4,19}(?!\w)")
 _BEFORE = re.compile(r"[ .:#=\-]{0,3}(?:(?:is|no|nr|number|lautet|ist|est|es|e|n[o°]?)[ .:#=]{1,3})?(?=\d)")
+# A day, or an amount, behind a word for an account.
+_NO_ACCOUNT = re.compile(
+    r"(?:19|20)\d\d([-/. ])\d{1,2}\1\d{1,2}(?!\d)|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d(?!\d)|"
+    r"\d[\d ]{0,12}(?:[.,]\d{2})?[ ]?(?:[$€£¥]|(?:eur|usd|gbp|chf|euros?|dollars?|pounds?)\b)",
+    re.IGNORECASE,
+)
 _MOST = 2_000  # candidates of a text; a text with more is nobody's message
 
 
@@ -58,7 +64,7 @@ def _accounts(doc: Document, done: int) -> Spans:
     for phrase in doc.of("bank"):
         gap = _BEFORE.match(doc.text, doc.words[phrase.behind - 1][1])
         found = _CODE.match(doc.text, gap.end()) if gap else None
-        if found and found.start() >= done:
+        if found and found.start() >= done and not _NO_ACCOUNT.match(doc.text, found.start()):
             yield found.span()
 
 

@@ -6,6 +6,7 @@ An address may hold a password: it is never shown, and what the database says is
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,10 @@ SHOWN = 20  # names in a message
 REFUSED = re.compile(
     r"(?i)authentication failed|no password|access denied|pg_hba|not permitted to log in|(role|database) \S+ does not exist"
 )
+SYSTEM = re.compile(
+    r"(?i)(pg_|information_schema$|mysql$|performance_schema$|sys$)"
+)  # schemas of no table of one's own
+WRONG_OPTION = re.compile(r"(?i)invalid connection option|invalid \S+ value: ")
 LOCKED = re.compile(r"(?i)lock timeout|lock wait timeout|database (table )?is locked")
 STOPPED, FORBIDDEN = "57014", "42501"  # PostgreSQL's words for a statement that took too long, and for a missing right
 # A vanished server is noticed within a minute or so; without these, after hours.
@@ -101,7 +106,9 @@ class Database:
         is_schema = bool(dot) and schema in inspector.get_schema_names()
         for place in [(name, schema), (table, None)] if is_schema else [(table, None)]:
             try:
-                found = inspector.get_columns(*place)
+                with warnings.catch_warnings():  # of types that SQLAlchemy does not know: they are texts here
+                    warnings.simplefilter("ignore", exc.SAWarning)
+                    found = inspector.get_columns(*place)
             except exc.NoSuchTableError:
                 continue
             return *place, {one["name"]: one["type"] for one in found}
@@ -109,9 +116,9 @@ class Database:
         there = sorted([*inspector.get_table_names(known), *inspector.get_view_names(known)])
         more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
         raise DataError(
-            f"{self._named} has no table {table!r} that its user may see; found: {', '.join(there[:SHOWN]) or 'none'}{more}. "
-            "Correct table under source.options in conf/project/, or allow the user to see it. If it was renamed, nothing is "
-            "lost."
+            f"{self._named} has no table {table!r} that its user may see; found: {', '.join(there[:SHOWN]) or 'none'}{more}"
+            f"{_elsewhere(inspector, table, known)}. Correct table under source.options in conf/project/, or allow the user to "
+            "see it. If it was renamed, nothing is lost."
         )
 
     def _once(self, work: Callable[[sa.Connection], T]) -> T:
@@ -131,7 +138,9 @@ class Database:
         if not isinstance(error, exc.DBAPIError) or self.dialect == "sqlite":
             return False
         is_away = error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError)
-        return is_away and not (_is_locked(error) or _is_refused(error) or _state(error) == STOPPED)
+        return is_away and not (
+            WRONG_OPTION.search(_told(error)) or _is_locked(error) or _is_refused(error) or _state(error) == STOPPED
+        )
 
     def _said(self, error: exc.SQLAlchemyError) -> FlywheelError:
         """An error in a sentence that says what to do, and no secret."""
@@ -152,8 +161,10 @@ class Database:
             f"{self._named} does not answer, or went away ({text}); it was asked {retrying.TRIES} times. Run again when "
             "it is back; nothing is lost."
         )
-        if _is_locked(error):
-            found: FlywheelError = locked
+        if WRONG_OPTION.search(text):
+            found: FlywheelError = ConfigError(f"{self._named}: {text}. Correct what is behind the ? of the address.")
+        elif _is_locked(error):
+            found = locked
         elif _is_refused(error):
             found = refused
         elif state == STOPPED:
@@ -177,6 +188,17 @@ class Database:
 def _secrets(address: str, url: sa.URL) -> list[str]:
     """What no message may show, the longest first: the whole address, a password and the like, as they may be written."""
     return [address, *([str(url.password)] if url.password else []), *addresses.secrets_of(address)]
+
+
+def _elsewhere(inspector: sa.Inspector, table: str, known: str | None) -> str:
+    """Where else a table of this name is, or else in which schemas one could be; nothing where there is only one."""
+    here = known or inspector.default_schema_name
+    own = [one for one in inspector.get_schema_names() if one != here and not SYSTEM.match(one)]
+    name = table.rpartition(".")[2]
+    same = [one for one in own if name in (*inspector.get_table_names(one), *inspector.get_view_names(one))]
+    if same:
+        return f"; it is there as {', '.join(f'{one}.{name}' for one in same[:SHOWN])}"
+    return f"; other schemas: {', '.join(own[:SHOWN])}" if own else ""
 
 
 def _arguments(url: sa.URL, dialect: str, lock_timeout_s: int) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
@@ -31,6 +33,7 @@ FORMATS = {
     "jsonl": "jsonl",
     "ndjson": "jsonl",
 }
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 Open = Callable[[], AbstractContextManager[Any]]
 BATCH = 65_536  # rows
 BLOCK = 16 * 2**20  # bytes of CSV
@@ -196,7 +199,28 @@ def batches(where: Where, columns: list[str]) -> Iterator[pa.Table]:
                 def opened(name: str = name, disk: Any = disk, copy: str = copy) -> AbstractContextManager[Any]:
                     return open_file(disk, copy, name)
 
-                yield from map(mapping.simple, READERS[kind](opened, name, where, columns))
+                folders = of_folders(name, where)
+                written = [one for one in columns if one not in folders]
+                if not written:
+                    raise DataError(
+                        f"{name}: {', '.join(columns)} is said by its folder alone. Name a column of the file too."
+                    )
+                for raw in READERS[kind](opened, name, where, written):
+                    yield mapping.simple(_with_folders(raw, folders, columns))
+
+
+def _with_folders(raw: pa.Table, folders: Mapping[str, str | None], columns: list[str]) -> pa.Table:
+    """The columns in their order: those of the file, and those that its folders say."""
+    said = {one: pa.array([folders[one]] * len(raw), "string") for one in columns if one in folders}
+    return pa.table({one: said[one] if one in said else raw[one] for one in columns})
+
+
+def of_folders(name: str, where: Where) -> dict[str, str | None]:
+    """The columns that the folders below a table's path say, as Hive and Spark write them: place=north/part-0.parquet."""
+    path = re.split(r"[*?\[]", where.address)[0].split("/")
+    parts = [part.partition("=") for part in file_of(name).split("/")[:-1] if part not in path]
+    found = {column: unquote(value) for column, sign, value in parts if sign and column}
+    return {column: None if value == NO_VALUE else value for column, value in found.items()}
 
 
 def listed(where: Where) -> tuple[Any, list[str]]:

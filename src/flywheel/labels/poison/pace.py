@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from flywheel.labels.said import REPORT, Floats, Ints, Said, next_morning
+from flywheel.labels.poison.said import REPORT, Floats, Ints, Said, next_morning
+from flywheel.labels.poison.signs import signs
 from flywheel.labels.settings import FastClaims, RegularClaims
-from flywheel.labels.signs import signs
 
 
 def fast(said: Said, params: FastClaims, rest_days: int) -> pd.DataFrame:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from flywheel.labels.groups import groups, within
-from flywheel.labels.said import CONFIRMED, REPORT, Bools, Floats, Ints, Said
+from flywheel.labels.poison.groups import groups, within
+from flywheel.labels.poison.said import CONFIRMED, REPORT, Bools, Floats, Ints, Said
+from flywheel.labels.poison.signs import signs, together
 from flywheel.labels.settings import Lockstep
-from flywheel.labels.signs import signs, together
 
 CROWD = 30  # only the first so many who say the same about a prediction are paired: more are a crowd, and cost too much
 MORE = 2.0  # a group meets so many times as often as chance makes it: less may be what all do on a busy day

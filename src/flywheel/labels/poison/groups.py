@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from flywheel.labels.said import Ints
+from flywheel.labels.poison.said import Ints
 
 
 def within(mornings: Ints, order: Ints, morning: int, days: int) -> Ints:

@@ -9,10 +9,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from flywheel.labels.groups import groups, within
-from flywheel.labels.said import CONFIRMED, DAYS, REFUTED, UNCHECKED, Bools, Floats, Ints, Said, source_days, tail
+from flywheel.labels.poison.groups import groups, within
+from flywheel.labels.poison.said import (
+    CONFIRMED,
+    DAYS,
+    REFUTED,
+    UNCHECKED,
+    Bools,
+    Floats,
+    Ints,
+    Said,
+    source_days,
+    tail,
+)
+from flywheel.labels.poison.signs import signs, together
 from flywheel.labels.settings import SharedErrors
-from flywheel.labels.signs import signs, together
 
 COMPANY = 4  # claims with so many others on their prediction, or more, are of one kind
 STEADY_CLAIMS = 20  # the share of a day leans on that of all days as if it had so many claims more

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from flywheel.labels.said import DAYS, Floats, Ints
+from flywheel.labels.poison.said import DAYS, Floats, Ints
 
 OPEN = DAYS  # a morning after all others: it still goes on
 

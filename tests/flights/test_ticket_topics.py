@@ -11,7 +11,7 @@ import pytest
 from flights.ticket_texts import PATTERNS, TOPIC_CHANCES, write_ticket
 from flywheel.data.privacy import scrub
 from flywheel.labels.settings import OTHER, Voices
-from flywheel.labels.topics import topics_of, words_of
+from flywheel.labels.texts.topics import topics_of, words_of
 from flywheel.params import Params, load
 
 

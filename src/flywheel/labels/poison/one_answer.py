@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from flywheel.labels.said import CHANNELS, CONFIRMED, REFUTED, UNCHECKED, Floats, Said, source_days
+from flywheel.labels.poison.said import CHANNELS, CONFIRMED, REFUTED, UNCHECKED, Floats, Said, source_days
+from flywheel.labels.poison.signs import OPEN, signs
 from flywheel.labels.settings import OneAnswer
-from flywheel.labels.signs import OPEN, signs
 
 STEADY_CLAIMS = 20  # the usual share of a day leans on that of the weeks before as if it had so many claims more
 # What is assumed before anything is known, as if so many claims had said it: even odds, and sources that differ somewhat.

@@ -1,0 +1,1 @@
+"""Signs by which sources that poison are known: each module finds one kind, morning by morning."""

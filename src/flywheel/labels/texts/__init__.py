@@ -1,0 +1,1 @@
+"""What texts are about, how their writers feel, and which phrases rise."""
