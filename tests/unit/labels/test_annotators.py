@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flywheel import shapes
-from flywheel.labels.annotators import LEAST, LISTED, agreement, alpha, coins, describe_annotators, share_right
+from flywheel.labels.alpha import agreement, alpha
+from flywheel.labels.annotators import LISTED, describe_annotators
 from flywheel.labels.claims import read
 from flywheel.labels.conclude import conclude
 from flywheel.labels.evidence import Annotators
 from flywheel.labels.settings import Label, LabelAccuracy, Quarantine
 from flywheel.labels.shares import difference, wilson
+from flywheel.labels.unsure import LEAST, coins, share_right
 
 START = pd.Timestamp("2030-05-01", tz="UTC")
 DAYS = 60
