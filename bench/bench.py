@@ -43,6 +43,7 @@ NOT_IN_THE_FLOOR = {  # by report, or by what it is
     "quality": "the floor counts what broke the contract, but by other names, so that these numbers are not compared",
     "contract": "the floor learns no contract of the candidate's inputs",
     "quarantine": "the floor looks for no poison: it takes from the run whose claims do not count",
+    "annotators": "the floor does not measure how reliable annotators are",
     "voices": "the floor reads no texts, and compares no cohorts by their ratings",
     "pages": "the floor draws no plots and writes no page",
 }

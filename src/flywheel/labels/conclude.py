@@ -29,6 +29,7 @@ class Concluded:
     revisions: pd.DataFrame
     claims: Claims
     trust: Trust  # as of the last morning
+    keys: Keys  # of the predictions that have claims
     mornings: int
     unsettled: int  # mornings on which trust had not settled after `max_iterations`
     hindsight: (
@@ -96,6 +97,7 @@ def conclude(
         revisions_of(_decided(found, params), claims.names),
         claims,
         morning.trust,
+        keys,
         len(settled),
         settled.count(False),
         pd.Series(now["label"].to_numpy(), claims.names[open_ones]),

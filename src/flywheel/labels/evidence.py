@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
+from flywheel.labels.shares import Estimate
 
 
 class Source(TypedDict):
@@ -99,6 +102,72 @@ class Quarantined(TypedDict):
     latest: list[Stretch]
 
 
+Change = Literal["better", "worse", "not shown", "too few"]
+
+
+class Annotator(TypedDict):
+    """One annotator: what stands of his annotations, and how often he is right where something else is known.
+
+    `known` are those about predictions with an outcome (`with_outcome`) or another voice; `recent_known` those of them that are
+    recent. What there is too little for is null. `change` is how much more often he is right lately than before.
+    """
+
+    source: str
+    annotations: int
+    known: int
+    with_outcome: int
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    recent_known: int
+    change: Estimate | None
+    trend: Change
+    median_days: float | None
+    p90_days: float | None
+
+
+class Hotspot(TypedDict):
+    """A cohort in which an annotator is right less often than in the others of that column; `known` is as for annotators."""
+
+    source: str
+    column: str
+    value: str
+    known: int
+    right: float
+    right_elsewhere: float
+    difference: Estimate
+
+
+class Hotspots(TypedDict):
+    """Pairs of an annotator and a cohort: those with enough to compare, those shown, and the worst of these."""
+
+    compared: int
+    shown: int
+    worst: list[Hotspot]
+
+
+class Alpha(TypedDict):
+    """Krippendorff's alpha of annotators, over predictions with two annotations or more; null where there are too few."""
+
+    predictions: int
+    alpha: Estimate | None
+
+
+class Annotators(TypedDict):
+    """How reliable annotators are: the busiest one by one, the rest (`others`) counted. `least` is the limit of too few."""
+
+    annotators: int
+    annotations: int
+    unnamed: int
+    others: int
+    others_annotations: int
+    confidence: float
+    least: int
+    recent_days: int
+    agreement: Alpha
+    hotspots: Hotspots
+    busiest: list[Annotator]
+
+
 class LabelsMade(TypedDict):
     """`reports/labels.json`."""
 
@@ -112,6 +181,7 @@ class LabelsMade(TypedDict):
     agreement: Agreement
     trust: TrustMade
     quarantine: Quarantined
+    annotators: Annotators
 
 
 class Channel(TypedDict):

@@ -38,8 +38,12 @@ def wilson(k: float, n: int, confidence: float) -> Estimate:
 
 
 def share_difference(k: int, n: int, other_k: int, other_n: int, confidence: float) -> Estimate:
-    """The share k of n less another one, with the interval from the score intervals of both (Newcombe, 1998, method 10)."""
-    mine, other = wilson(k, n, confidence), wilson(other_k, other_n, confidence)
+    """The share k of n less another one, with its interval."""
+    return difference(wilson(k, n, confidence), wilson(other_k, other_n, confidence))
+
+
+def difference(mine: Estimate, other: Estimate) -> Estimate:
+    """A share less another one, with the interval from the score intervals of both (Newcombe, 1998, method 10)."""
     value = mine["value"] - other["value"]
 
     def far(a: float, b: float) -> float:

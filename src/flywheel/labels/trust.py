@@ -62,8 +62,7 @@ def mornings(claims: Claims, keys: Keys, params: Label, end: int) -> Iterator[Mo
     """The mornings from the day after the first claim up to and including day `end`."""
     n, n_keys = len(claims.sources), keys.cohort.size
     group = claims.sources["group"].to_numpy()
-    said = {"report": params.accuracy.report, "annotation": params.accuracy.annotation}
-    beliefs = Beliefs(np.array([said[name] for name in VOICES]), params.prior_weight)
+    beliefs = beliefs_of(params)
     trust = believe(np.zeros((2, 2, n)), group, beliefs)
     first = int(claims.day.min()) if claims.day.size else end
     outcomes = _outcomes(claims, keys)
@@ -87,6 +86,12 @@ def mornings(claims: Claims, keys: Keys, params: Label, end: int) -> Iterator[Mo
         )
         trust = found.trust
         yield Morning(day, trust, found.log_odds, found.iterations, found.converged)
+
+
+def beliefs_of(params: Label) -> Beliefs:
+    """Where trust in each group of sources begins."""
+    accuracy = {"report": params.accuracy.report, "annotation": params.accuracy.annotation}
+    return Beliefs(np.array([accuracy[name] for name in VOICES]), params.prior_weight)
 
 
 def _outcomes(claims: Claims, keys: Keys) -> _Spans:

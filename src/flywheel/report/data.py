@@ -5,6 +5,7 @@ from __future__ import annotations
 from flywheel.data.evidence import Quality
 from flywheel.labels.evidence import Coin, FeedbackSaid, LabelsMade, Quarantined, TrustMade
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
+from flywheel.report.annotators import annotators
 from flywheel.report.markdown import escape, number, percent, table, with_interval
 
 WEEK = 7
@@ -75,6 +76,7 @@ def labels(made: LabelsMade, said: FeedbackSaid, event: str) -> str:
         + (trust if reporters["with_20_checked_reports"] else "")
         + believed(made["trust"], event)
         + quarantined(made["quarantine"])
+        + annotators(made["annotators"], event)
     )
 
 
@@ -120,9 +122,9 @@ def quarantined(found: Quarantined) -> str:
     why = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in found["by_reason"].items())
     rows = [
         [
-            escape(one["source"]),
+            one["source"],
             one["channel"],
-            escape(one["reason"]),
+            one["reason"],
             one["known_at"],
             f"{one['first']} to {one['until'] or 'now'}",
             one["decision"] or "–",

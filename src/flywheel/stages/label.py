@@ -11,6 +11,7 @@ from flywheel import files, shapes
 from flywheel.data import tables
 from flywheel.data.ledger import Ledger, fingerprint
 from flywheel.labels import verdicts
+from flywheel.labels.annotators import describe_annotators
 from flywheel.labels.claims import VOTES
 from flywheel.labels.conclude import conclude
 from flywheel.labels.quarantine import describe, out_since, quarantine
@@ -47,12 +48,14 @@ def main(params: LabelParams) -> str:
     files.write_parquet(files.QUARANTINE, judged.assign(found=judged["found"].map(json.dumps).astype("str")))
     out = out_since(claims, judged)
     concluded = conclude(claims, predictions, params.label, params.clock.as_of, out)
+    annotators = describe_annotators(concluded, predictions, params.label, params.clock.as_of)
     predictions = predictions[["prediction_id", "served_at"]]
     revisions = concluded.revisions.merge(predictions, on="prediction_id", how="left")
     files.write_parquet(files.LABELS, revisions, {"fingerprint": mark})
     current = known_before(revisions, tables.timestamp(params.clock.as_of))
     found = summarize(current, predictions, feedback, concluded)
     found["quarantine"] = describe(judged, out, verdicts.idle(rows, said_of))
+    found["annotators"] = annotators
     files.write_json(files.LABEL_REPORT, found)
     files.write_json(files.FEEDBACK_REPORT, describe_feedback(feedback, current))
     voices = understand(feedback, params.voices)

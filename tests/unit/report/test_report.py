@@ -115,6 +115,23 @@ def topic(name: str, about: str, texts: int, feeling: float, **changes: Any) -> 
     return found | changes
 
 
+def annotator(name: str, n: int, trend: str, change: float | None) -> Evidence:
+    """One annotator; who has too little to compare has no figures."""
+    return {
+        "source": name,
+        "annotations": n,
+        "known": n - 5,
+        "with_outcome": n - 12,
+        "sensitivity": None if change is None else triple(0.9137 + change / 10),
+        "specificity": None if change is None else triple(0.9437 + change / 10),
+        "recent_known": n - 300,
+        "change": None if change is None else triple(change),
+        "trend": trend,
+        "median_days": 2.61 + n / 1000,
+        "p90_days": 3.81 + n / 1000,
+    }
+
+
 def said_of_all(weeks: list[str]) -> Evidence:
     """What users write, in `weeks`."""
     topics = [
@@ -248,6 +265,37 @@ def evidence(champion: bool = True) -> Evidence:
                         "known_at": "2030-01-21",
                         "decision": None,
                     }
+                ],
+            },
+            "annotators": {
+                "annotators": 26,
+                "annotations": 2018,
+                "unnamed": 37,
+                "others": 6,
+                "others_annotations": 58,
+                "confidence": 0.957,
+                "least": 22,
+                "recent_days": 27,
+                "agreement": {"predictions": 661, "alpha": triple(0.7347)},
+                "hotspots": {
+                    "compared": 91,
+                    "shown": 7,
+                    "worst": [
+                        {
+                            "source": "ann",
+                            "column": "place",
+                            "value": "south",
+                            "known": 153,
+                            "right": 0.6517,
+                            "right_elsewhere": 0.9617,
+                            "difference": triple(-0.3137),
+                        }
+                    ],
+                },
+                "busiest": [
+                    annotator("ann", 678, "worse", -0.1137),
+                    annotator("bob", 571, "better", 0.0937),
+                    annotator("cid", 19, "too few", None),
                 ],
             },
         },
@@ -555,7 +603,7 @@ NOT_IN_THE_TEXT = re.compile(
     r"|metrics\.windows\.\d\.(predictions|days|served|base_rate|check|(candidate|champion)\.(?!log_loss)|difference\.served)"
     r"|metrics\.(windows\.\d\.difference\.champion|as_it_is\.difference)\.(?!log_loss|auc)|metrics\.as_it_is\.check"
     r"|leaks\.max_candidate_auc|drift\.(reference|current)\.rows|drift\.by_column\.2"
-    r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs)"
+    r"|labels\.(positive_share|mean_confidence|agreement\.between_votes\.pairs|annotators\.busiest\.2\.recent_known)"
     r"|feedback\.ratings|monitor\.(recent|latest_day|new_labels)|monitor\.quality\.\d\.(predictions|labelled|\w+\.(brier|ece))"
     r"|monitor\.(learned|satisfaction\.(min_ratings|groups\.place\.\d\.ratings))|voices\.rising\.(limit|phrases\.\d\.z)"
     r"|voices\.topics\.\d\.change|voices\.topics\.3\.sentiment\.x|voices\.weeks\.\d\.(users|shares)"
@@ -668,6 +716,10 @@ def with_evil_names() -> Evidence:
     for one in found["voices"]["topics"]:
         one |= {"topic": EVIL, "input": EVIL}
     found["voices"]["rising"]["phrases"][0]["phrase"] = EVIL
+    found["labels"]["quarantine"]["latest"][0] |= {"source": EVIL, "reason": EVIL}
+    annotating = found["labels"]["annotators"]
+    annotating["busiest"][0]["source"] = EVIL
+    annotating["hotspots"]["worst"][0] |= {"source": EVIL, "value": EVIL}
     return found
 
 
@@ -676,7 +728,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 42 == text.count(SAFE)  # the cohort six times, the input four times
+    assert 48 == text.count(SAFE)  # the cohort six times, the input four times, the annotator three times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -717,6 +769,12 @@ NULLABLE = [
     "labels.median_hours_to_label",
     "labels.agreement.with_outcome.report.share",
     "labels.agreement.between_votes.share",
+    "labels.annotators.agreement.alpha",
+    "labels.annotators.busiest.0.sensitivity",
+    "labels.annotators.busiest.0.specificity",
+    "labels.annotators.busiest.0.change",
+    "labels.annotators.busiest.0.median_days",
+    "labels.annotators.busiest.0.p90_days",
     "monitor.quality.0.served",
     "monitor.quality.0.champion",
     "monitor.service.0.error_rate",
