@@ -40,8 +40,8 @@ def test_late_rows_wait_beside_the_data(tiny: Clone, late: Clone) -> None:
 
 
 def test_a_backfill_brings_them_in_and_makes_again_what_they_can_have_changed(late_copy: Clone) -> None:
-    """Of the one day that is asked for. Its parcels are also spoken of on the day after, and a history reaches seven days. The
-    effect is printed, the report has who and why, what is then there is what a full run makes, and the versions before and
+    """Of the one day that is asked for. What people said on it decides how far they are believed later, so all days from then on
+    are looked at, and no day before. The effect is printed, the report has who and why, what is then there is what a full run makes, and the versions before and
     after can be compared.
     """
     clone = late_copy
@@ -53,7 +53,7 @@ def test_a_backfill_brings_them_in_and_makes_again_what_they_can_have_changed(la
     assert re.search(r"auc\t0\.\d{4} -> 0\.\d{4}, the candidate's", said)
     assert re.search(r"verdict\t\w+ -> \w+", said)
     again = sorted(name for name, at in days_of_features(clone).items() if at != before[name])
-    assert [f"2031-04-{n:02}" for n in range(2, 11)] == again
+    assert [f"2031-04-{n:02}" for n in range(2, 12)] == again
     [n_changed] = re.findall(r"features\t(\d) of 42 days changed", said)
     [record] = clone.json("data/events/corrections.json")
     assert (WHY, "test", [DAY]) == (record["why"], record["who"], list(record["days"]))
