@@ -40,9 +40,9 @@ def test_late_rows_wait_beside_the_data(tiny: Clone, late: Clone) -> None:
 
 
 def test_a_backfill_brings_them_in_and_makes_again_what_they_can_have_changed(late_copy: Clone) -> None:
-    """Of the one day that is asked for. What people said on it decides how far they are believed later, so all days from then on
-    are looked at, and no day before. The effect is printed, the report has who and why, what is then there is what a full run makes, and the versions before and
-    after can be compared.
+    """Of the one day that is asked for. What people said on it decides how far they are believed later, so all days from then
+    on are looked at, and no day before. The effect is printed, the report has who and why, what is then there is what a full
+    run makes, and the versions before and after can be compared.
     """
     clone = late_copy
     before = days_of_features(clone)

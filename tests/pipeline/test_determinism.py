@@ -63,7 +63,7 @@ def test_a_changed_feature_recomputes_all_days(tiny_copy: Clone) -> None:
 def test_a_changed_label_rule_recomputes_the_features_too(tiny_copy: Clone) -> None:
     """History features rest on the labels: what they rest on is part of the fingerprint."""
     conf = tiny_copy.path / "conf/config.yaml"
-    conf.write_text(conf.read_text().replace("min_votes: 2", "min_votes: 3"))
+    conf.write_text(conf.read_text().replace("min_votes: 1", "min_votes: 2"))
     assert "featurize 42 new days of 42" in up_to_featurize(tiny_copy)
 
 
