@@ -1,6 +1,6 @@
 """What quarantine finds in the example's year, when, whom it accuses wrongly, and how far an attacker gets who knows of it.
 
-python bench/labels_quarantine.py TREE, where TREE has run the pipeline for a clock at the end of the year. Prints JSON.
+python tests/flights/poisoning.py TREE, where TREE has run the pipeline for a clock at the end of the year. Prints JSON.
 """
 
 from __future__ import annotations
