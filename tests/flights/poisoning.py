@@ -138,7 +138,7 @@ def attack(claims: pd.DataFrame, served: pd.DataFrame, rate: float, params: Any)
 
 def main(tree: Path) -> None:
     """Print all figures."""
-    written = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+    written = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
     params = parse(Label, written["label"]).quarantine
     options = ReplayOptions.model_validate(written["source"]["options"], strict=False)
     claims = read_claims(tree)
