@@ -100,7 +100,7 @@ def in_quarantine(claims, quarantine):
     held = quarantine[quarantine["decision"] != "release"]
     both = claims[["at", "source_id", "channel", "received_at"]].merge(held, on=["source_id", "channel"])
     both = both[(both["received_at"] >= both["first"]) & ~(both["received_at"] >= both["until"])]
-    return claims["at"].map(both.groupby("at")["known_at"].min()).fillna(FOREVER)
+    return both.groupby("at")["known_at"].min().reindex(claims["at"]).fillna(FOREVER).array
 
 
 def claims_of(feedback, quarantine):
