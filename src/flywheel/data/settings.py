@@ -54,6 +54,7 @@ class Words(Params):
     labels: Listed = ()
     signatures: Listed = ()
     behind: Listed = ()
+    crowds: Listed = ()
     booking: Listed = ()
     reference: Listed = ()
     passport: Listed = ()

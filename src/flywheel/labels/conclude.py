@@ -32,9 +32,8 @@ class Concluded:
     keys: Keys  # of the predictions that have claims
     mornings: int
     unsettled: int  # mornings on which trust had not settled after `max_iterations`
-    hindsight: (
-        pd.Series
-    )  # by prediction that has claims and no outcome: the label that the last trust gives, or UNDECIDED
+    # By prediction that has claims and no outcome: the label that the last trust gives, or UNDECIDED.
+    hindsight: pd.Series
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,6 @@ _PARTICLES = frozenset(
     ("van", "von", "vom", "zu", "zur", "der", "den", "de", "del", "della", "di", "da", "das", "do", "dos", "du", "des", "la",
      "le", "el", "al", "bin", "ibn", "ben", "ter", "ten", "st", "san", "y", "e", "af", "av", "mac", "mc")
 )  # fmt: skip
-# Words behind what was greeted or thanked that say that it was no person: `Hi Acme team`.
-_CROWDS = frozenset(
-    ("team", "support", "staff", "service", "services", "crew", "customer", "airlines", "airways", "air", "kundenservice",
-     "equipe", "equipo", "equipa", "folks", "people", "app")
-)  # fmt: skip
 _AND = frozenset(("and", "und", "et", "y", "e"))
 _MINE = frozenset(("my", "mein", "meine", "mon", "ma", "mi", "meu", "minha", "your"))
 _FROM = frozenset(("from", "von", "de", "da", "di"))
@@ -396,7 +391,9 @@ class _Reader:
 
     def _is_crowd(self, behind: int) -> bool:
         """Whether a word behind says that it was no person."""
-        return behind < len(self.words) and self.is_joined(behind) and self.words[behind][2] in _CROWDS
+        return (
+            behind < len(self.words) and self.is_joined(behind) and self.words[behind][2] in self.doc.vocabulary.crowds
+        )
 
     def perhaps(self, phrase: Phrase) -> tuple[int, int] | None:
         i = phrase.behind

@@ -33,7 +33,7 @@ _VANITY = re.compile(
 # The seconds or milliseconds of a machine's clock, from 2001 to 2033; nobody leaves off the zero of a number that begins so.
 _CLOCK = re.compile(r"1\d{9}(?:\d{3})?(?:\.\d{1,9})?")
 _DECIMALS = re.compile(r"\d\.\d{2,9}(?:[ ]{1,3}\d\.\d{2,9}){1,9}")
-_TICKET = re.compile(r"\d{3}[ \-]\d{10}")  # of an airline: its number, and ten digits
+_TICKET = re.compile(r"\d{3}[ \-]\d{10}")  # three digits of who issued it, and ten of its own
 _ZERO = re.compile(r"(?<=\d)[oO](?=\d)|(?<=\d[ .\-])[oO](?=\d)")  # the letter for the digit
 _STAMP = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?)?")
 _MONEY_BEFORE = re.compile(r"(?:[$€£¥₹]|\b(?:usd|eur|gbp|chf|cad|aud|inr|brl|r\$|us\$))[ ]?-?$", re.IGNORECASE)

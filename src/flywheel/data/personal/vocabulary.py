@@ -28,6 +28,7 @@ class Vocabulary:
     first_names: frozenset[str]
     no_names: frozenset[str]
     no_people: frozenset[str]
+    crowds: frozenset[str]
     at: frozenset[str]
     dot: frozenset[str]
     digits: frozenset[str]
@@ -56,13 +57,15 @@ def compiled(params: Privacy) -> Vocabulary:
         if parts:
             by_first.setdefault(parts[0], []).append((parts, frozenset(kinds), frozenset(with_capital)))
     sets = [singles(words) for words in said]
-    first_names, no_names, no_people, at, dot, digits = (
-        frozenset(flatten(word)[0].lower() for one in sets for word in one[n]) for n in range(6)
+    first_names, no_names, no_people, crowds, at, dot, digits = (
+        frozenset(flatten(word)[0].lower() for one in sets for word in one[n]) for n in range(7)
     )
     # What announces something is no name itself: `Regards, Tel. 555-0123`.
     no_names |= {parts[0] for parts, (kinds, _) in phrases.items() if len(parts) == 1 and kinds & NO_NAMES}
     kept = _numbered([phrase for phrase in params.keep if "#" in phrase])
-    return Vocabulary(by_first, first_names, no_names | no_people, no_people, at, dot, digits, kept, params.regions)
+    return Vocabulary(
+        by_first, first_names, no_names | no_people, no_people, crowds, at, dot, digits, kept, params.regions
+    )
 
 
 def announcing(words: Words) -> dict[str, tuple[str, ...]]:
@@ -88,7 +91,7 @@ def announcing(words: Words) -> dict[str, tuple[str, ...]]:
 
 def singles(words: Words) -> tuple[tuple[str, ...], ...]:
     """The words of a language that count by themselves, as `compiled` takes them apart."""
-    return words.first_names, words.no_names, words.no_people, words.at, words.dot, words.digits
+    return words.first_names, words.no_names, words.no_people, words.crowds, words.at, words.dot, words.digits
 
 
 @cache

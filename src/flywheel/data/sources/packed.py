@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from flywheel.errors import DataError
 
-# What unpacking raises where a file is cut off, or is something else.
+# What unpacking raises where a file is cut off, or is something else. Of a zip that is packed in a way that it does not know
+# zipfile says NotImplementedError.
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError)
 
 
