@@ -13,6 +13,7 @@ from floor_metrics import (
     days_of,
     draws,
     flips,
+    lines,
     others_of,
     p_above,
     p_worse,
@@ -45,7 +46,9 @@ def by_window(rows, scores, parts, params):
             x, y = (np.log(s / (1 - s)) for s in (np.clip(s, 1e-6, 1 - 1e-6) for s in (mine["candidate"], younger)))
             spread = x - x.mean()
             if spread.any():
-                one["agreement"] = {"shift": (y - x).mean(), "slope": spread @ y / (spread @ spread)}
+                label = rows["label"].to_numpy()[at]
+                told = lines(mine["candidate"], label, np.zeros(len(label), dtype=int), np.ones((1, 1)))[1, 0]
+                one["agreement"] = {"shift": (y - x).mean(), "slope": spread @ y / (spread @ spread), "labels": told}
         found[str(start.date())] = one
     return found
 

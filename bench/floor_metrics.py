@@ -153,31 +153,36 @@ def p_worse(drawn, other, n_days, params):
 
 
 def calibration(rows, scores, params):
-    """The line that would put each score right in log odds, fitted to 50 groups of scores by Newton's method."""
+    """The line that would put each score right in log odds."""
     label, day, found = rows["label"].to_numpy(), days_of(rows), {}
     weights = draws(day.max() + 1, params["bootstrap"])
     for name in (one for one in scores if one != "base_rate"):
-        clipped = np.clip(scores[name], 1e-6, 1 - 1e-6)
-        logits, place, n = np.unique(np.log(clipped / (1 - clipped)), return_inverse=True, return_counts=True)
-        _, group = np.unique((n.cumsum() - n) * 50 // len(label), return_inverse=True)
-        x = np.bincount(group, n * logits) / np.bincount(group, n)
-        _, positives, negatives = count(group[place], label, day)
-        yes, total = weights @ positives, weights @ (positives + negatives)
-        line, step = np.tile([[0.0], [1.0]], len(weights)), np.full(len(weights), np.inf)
-        for _ in range(25):
-            with np.errstate(all="ignore"):
-                p = 1 / (1 + np.exp(-(line[0, :, None] + line[1, :, None] * x)))
-                missed, w = yes - total * p, total * p * (1 - p)
-                down, down_x, w_0, w_1, w_2 = missed.sum(-1), missed @ x, w.sum(-1), w @ x, w @ x**2
-                det = w_0 * w_2 - w_1**2
-                det = np.where(det > 1e-9 * w_0 * w_2, det, np.nan)
-                move = np.array([(w_2 * down - w_1 * down_x) / det, (w_0 * down_x - w_1 * down) / det])
-            line, step = line + np.clip(move, -2, 2), np.abs(move).sum(0)
-            if not (step > 1e-9).any():
-                break
-        line = np.where(step < 1e-6, line, np.nan)
+        line = lines(scores[name], label, day, weights)
         found[name] = {key: triple(values, params) for key, values in zip(("intercept", "slope"), line, strict=True)}
     return found
+
+
+def lines(score, label, day, weights):
+    """Intercepts and slopes of what happened on log odds, fitted to 50 groups of scores by Newton's method."""
+    clipped = np.clip(score, 1e-6, 1 - 1e-6)
+    logits, place, n = np.unique(np.log(clipped / (1 - clipped)), return_inverse=True, return_counts=True)
+    _, group = np.unique((n.cumsum() - n) * 50 // len(label), return_inverse=True)
+    x = np.bincount(group, n * logits) / np.bincount(group, n)
+    _, positives, negatives = count(group[place], label, day)
+    yes, total = weights @ positives, weights @ (positives + negatives)
+    line, step = np.tile([[0.0], [1.0]], len(weights)), np.full(len(weights), np.inf)
+    for _ in range(25):
+        with np.errstate(all="ignore"):
+            p = 1 / (1 + np.exp(-(line[0, :, None] + line[1, :, None] * x)))
+            missed, w = yes - total * p, total * p * (1 - p)
+            down, down_x, w_0, w_1, w_2 = missed.sum(-1), missed @ x, w.sum(-1), w @ x, w @ x**2
+            det = w_0 * w_2 - w_1**2
+            det = np.where(det > 1e-9 * w_0 * w_2, det, np.nan)
+            move = np.array([(w_2 * down - w_1 * down_x) / det, (w_0 * down_x - w_1 * down) / det])
+        line, step = line + np.clip(move, -2, 2), np.abs(move).sum(0)
+        if not (step > 1e-9).any():
+            break
+    return np.where(step < 1e-6, line, np.nan)
 
 
 def flips(rows, scores, params):

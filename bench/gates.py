@@ -16,8 +16,9 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.evaluation import intervals, metrics, pooled
+from flywheel.evaluation.agreement import agreement
 from flywheel.evaluation.bands import cohort_names
-from flywheel.evaluation.compare import agreement, compare, compared, only_values
+from flywheel.evaluation.compare import compare, compared, only_values
 from flywheel.evaluation.evidence import Behaviours, Cost, Decision, Probed, Robust
 from flywheel.evaluation.gaps import gaps
 from flywheel.evaluation.gate import decide
@@ -214,7 +215,8 @@ def _window(window: Window, pair: Pair, evaluate: Evaluate, *, is_latest: bool) 
     if is_latest:
         scores = {"candidate": mine, pair.reference: window.scores[pair.other]}
         found = only_values(compare(window.table, scores, evaluate))
-    follows = agreement(window.scores[pair.younger], mine) if pair.younger else None
+    label = window.table["label"].to_numpy()
+    follows = agreement(window.scores[pair.younger], mine, label) if pair.younger else None
     return {**counted([window], window.table), **found, "agreement": follows}
 
 

@@ -157,7 +157,7 @@ def test_every_case_ends_as_it_must_and_for_its_own_reason(prove: SimpleNamespac
 @pytest.mark.parametrize(
     ("name", "opened"),
     [
-        ("a poisoned last month", {"agreement": {"times": 1.0, "shift": 99.0, "stretch": 99.0}}),
+        ("a poisoned last month", {"agreement": {"times": 1.0, "shift": 99.0, "stretch": 99.0, "labels": 99.0}}),
         ("harm to one cohort", {"cohort_min_share": 0.5}),
         ("a contract that breaks", {"breaking": {"2.0": "the service knows"}}),
         ("300 rows", {"min_positives": 1, "min_days": 1}),

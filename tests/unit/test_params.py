@@ -181,6 +181,7 @@ def test_a_value_of_another_type_is_never_converted(key: str, value: object, all
         ("gate/agreement/times", 0.99, "greater than or equal to 1"),
         ("gate/agreement/shift", 0.0, "greater than 0"),
         ("gate/agreement/stretch", 0.0, "greater than 0"),
+        ("gate/agreement/labels", 0.0, "greater than 0"),
         ("windows/evaluation_windows", 0, "greater than or equal to 1"),
         ("windows/evaluation_windows", 101, "less than or equal to 100"),
         ("monitor/drift/sample_rows", 1000, "greater than or equal to 1001"),

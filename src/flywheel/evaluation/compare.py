@@ -13,7 +13,6 @@ from flywheel.data import tables
 from flywheel.errors import DataError
 from flywheel.evaluation import intervals, metrics
 from flywheel.evaluation.evidence import REFERENCES, Reference
-from flywheel.evaluation.metrics import CLIP
 from flywheel.evaluation.settings import Evaluate
 from flywheel.labels.revisions import known_before, sure
 from flywheel.model import artifact
@@ -51,19 +50,6 @@ def check_unseen(model: artifact.Model, name: str, start: dt.date) -> None:
             f"the vintage {name} was trained on days up to {until}, and stands in on a window that starts on {start}. "
             "Make the vintages again with: flywheel run --force"
         )
-
-
-def agreement(younger: np.ndarray, older: np.ndarray) -> dict[str, float] | None:
-    """How one model's scores follow another's on the same rows: by the line of its log odds on the other's, least squares.
-
-    `shift`: the mean difference in log odds. `slope`: 1 where both are as sure of themselves, less where the younger is less
-    sure. A model that learned from wrong labels is: they draw all scores to the middle. None where the older says one thing.
-    """
-    mine, other = (np.log(one / (1 - one)) for one in (np.clip(score, CLIP, 1 - CLIP) for score in (younger, older)))
-    spread = other - other.mean() if len(other) else other
-    if not len(other) or not spread.any():
-        return None
-    return {"shift": float((mine - other).mean()), "slope": float(spread @ mine / (spread @ spread))}
 
 
 def reference_of(scores: Scores) -> Reference:

@@ -159,10 +159,14 @@ MODELS = ("candidate", *REFERENCES)
 
 
 class Agreement(TypedDict):
-    """How a younger vintage follows an older one: mean difference of their log odds, and slope of the one on the other."""
+    """How a younger vintage follows an older one: mean difference of their log odds, and slope of the one on the other.
+
+    `labels` is the slope of what happened on the older one's log odds; null where it cannot be fitted.
+    """
 
     shift: float
     slope: float
+    labels: float | None
 
 
 class WindowMeasured(Window):

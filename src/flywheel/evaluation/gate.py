@@ -280,9 +280,10 @@ def detectable(difference: Interval, confidence: float) -> float:
 
 
 def agrees(windows: Sequence[WindowMeasured], params: Agreement) -> Rule:
-    """The candidate must follow its latest stand-in about as earlier vintages followed theirs.
+    """The candidate, and the latest labels, must follow the latest stand-in about as earlier ones followed theirs.
 
-    A broken last month moves the candidate, and no older window shows it.
+    A broken last month moves the candidate, and no older window shows it. Wrong labels show most in themselves: what happened
+    follows the scores of a model that has not seen it less than it used to.
     """
     now, before = windows[0]["agreement"], [one["agreement"] for one in windows[1:] if one["agreement"]]
     if now is None or not before:
@@ -298,7 +299,23 @@ def agrees(windows: Sequence[WindowMeasured], params: Agreement) -> Rule:
         f"limits are {limits[0]:.3f}, and {1 / widest:.3f} to {widest:.3f}."
     )
     is_near = all(size <= limit for size, limit in zip(_sizes(now), limits, strict=True))
-    return _rule("agreement", "pass" if is_near else "fail", said)
+    is_told, told = _labels_follow(now["labels"], [one["labels"] for one in before], params.labels)
+    return _rule("agreement", "pass" if is_near and is_told else "fail", said + told)
+
+
+def _labels_follow(now: float | None, before: Sequence[float | None], most: float) -> tuple[bool, str]:
+    """Whether the latest labels follow the stand-in about as usual, which is the geometric mean of earlier slopes; in words."""
+    rising = [one for one in before if one is not None and one > 0]
+    if now is None or not rising:
+        return True, ""
+    usual = math.exp(math.fsum(map(math.log, rising)) / len(rising))
+    most = min(most, MOST_STRETCH)
+    lowest, highest = usual * math.exp(-most), usual * math.exp(most)
+    said = (
+        f" What happened follows the stand-in with a slope of {now:.3f}, in earlier windows with {usual:.3f}; the limits are "
+        f"{lowest:.3f} and {highest:.3f}."
+    )
+    return lowest <= now <= highest, said
 
 
 def _sizes(found: Agreed) -> tuple[float, float]:

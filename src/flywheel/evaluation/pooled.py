@@ -14,9 +14,9 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.errors import DataError
+from flywheel.evaluation.agreement import agreement
 from flywheel.evaluation.compare import (
     Scores,
-    agreement,
     check_unseen,
     compare,
     evaluation_rows,
@@ -167,7 +167,8 @@ def by_window(pooled: Pooled, candidate: artifact.Model, as_of: dt.date, params:
     for one in pooled.parts:
         rows = pooled.table.iloc[one.places].reset_index(drop=True)
         mine = {name: score[one.places] for name, score in pooled.scores.items()}
-        follows = agreement(artifact.predict(younger, rows), mine["candidate"]) if until == one.end else None
+        label = rows["label"].to_numpy()
+        follows = agreement(artifact.predict(younger, rows), mine["candidate"], label) if until == one.end else None
         found.append(
             {
                 **counts(one.start, one.end, one.predictions, rows),

@@ -136,12 +136,14 @@ Comparisons = Annotated[dict[str, Comparison], AfterValidator(_check_rules)]
 class Agreement(Params):
     """How far a candidate may be from its latest stand-in, in log odds: `times` as far as earlier vintages were from theirs.
 
-    A `shift`, or a `stretch` (the logarithm of the slope), of less than this never counts.
+    A `shift`, or a `stretch` (the logarithm of the slope), of less than this never counts. `labels`: how far, as a logarithm,
+    the slope of the latest labels on the stand-in's log odds may be from what it was in earlier windows.
     """
 
     times: Annotated[float, Field(ge=1)]
     shift: Annotated[float, Field(gt=0)]
     stretch: Annotated[float, Field(gt=0)]
+    labels: Annotated[float, Field(gt=0)]
 
 
 class Gate(Params):

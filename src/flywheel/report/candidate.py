@@ -80,6 +80,7 @@ def windows(measured: Measured, reference: Reference) -> str:
                 with_interval(difference["auc"], 4, sign=True),
                 number(one["agreement"]["shift"] if one["agreement"] else None, 3, sign=True),
                 number(one["agreement"]["slope"] if one["agreement"] else None, 3),
+                number(one["agreement"]["labels"] if one["agreement"] else None, 3),
             ]
         )
     header = [
@@ -92,6 +93,7 @@ def windows(measured: Measured, reference: Reference) -> str:
         "difference in AUC",
         "shift",
         "stretch",
+        "labels",
     ]
     itself, about = measured["as_it_is"], measured["about"]
     if itself:
@@ -109,7 +111,8 @@ def windows(measured: Measured, reference: Reference) -> str:
     return (
         "## Window by window\n\n"
         f"In each window the candidate's recipe ({about['recipe']}), as of the window's first day, against what stands for "
-        f"{shown(reference)}. Shift and stretch: how the log odds of the vintage one window younger follow the stand-in's.\n\n"
+        f"{shown(reference)}. Shift and stretch: how the log odds of the vintage one window younger follow the stand-in's. "
+        "Labels: the slope of what happened on these.\n\n"
         + table(header, rows)
         + told
         + (f"\nLeft out: {'; '.join(left)}.\n" if left else "")

@@ -81,7 +81,7 @@ GATE = Gate(
     min_positives=200,
     refresh=REFRESH,
     change=CHANGE,
-    agreement=Agreement(times=2.0, shift=0.1, stretch=0.1),
+    agreement=Agreement(times=2.0, shift=0.1, stretch=0.1, labels=0.4),
     max_ece=0.08,
     max_flipped=0.2,
     cohort_min_share=0.02,
@@ -162,9 +162,9 @@ def evidence(
     }
 
 
-def follows(shift: float | None, slope: float = 1.0) -> dict[str, float] | None:
-    """How a younger vintage follows an older one; None where there is none."""
-    return None if shift is None else {"shift": shift, "slope": slope}
+def follows(shift: float | None, slope: float = 1.0, labels: float | None = 1.0) -> dict[str, float | None] | None:
+    """How a younger vintage and the labels follow an older one; None where there is none."""
+    return None if shift is None else {"shift": shift, "slope": slope, "labels": labels}
 
 
 def gap(change: float | None, p: float | None) -> dict[str, Any]:
@@ -1402,6 +1402,28 @@ def test_the_candidate_follows_its_stand_in_as_earlier_ones_did(found: Any, verd
     assert (verdict, True) == (rule["verdict"], said in rule["reason"]), rule["reason"]
 
 
+@pytest.mark.parametrize(
+    ("now", "before", "verdict", "said"),
+    [
+        (0.81, (1.5, 0.96), "pass", "a slope of 0.810, in earlier windows with 1.200; the limits are 0.804 and 1.790"),
+        (0.80, (1.5, 0.96), "fail", "a slope of 0.800"),
+        (1.78, (1.5, 0.96), "pass", "a slope of 1.780"),
+        (1.80, (1.5, 0.96), "fail", "a slope of 1.800"),  # as where labels are made from scores
+        (-0.5, (1.5, 0.96), "fail", "a slope of -0.500"),  # what was likely does not happen
+        (0.80, (1.5, 0.96, None, -1.0), "fail", "with 1.200"),  # windows in which no such slope is known do not tell
+        (0.01, (None, -1.0), "pass", "the limits are 0.100, and 0.905 to 1.105."),
+        (None, (1.0, 1.0), "pass", "the limits are 0.100, and 0.905 to 1.105."),
+    ],
+)
+def test_the_latest_labels_follow_the_stand_in_as_earlier_ones_did(
+    now: float | None, before: Any, verdict: str, said: str
+) -> None:
+    """A logarithm of 0.4 to either side of the usual slope: from two thirds of it to three halves."""
+    windows: Any = [{"agreement": follows(0.0, 1.0, one)} for one in (now, *before)]
+    rule = agrees(windows, GATE.agreement)
+    assert (verdict, True) == (rule["verdict"], said in rule["reason"]), rule["reason"]
+
+
 def with_rule(kind: str, name: str, **values: Any) -> dict[str, Any]:
     """The engine's rules with one of them changed or added."""
     new = {"metric": "auc", "scope": "pooled", "must": "not_worse", "margin": 0.0, "severity": "block"} | values
@@ -1443,6 +1465,7 @@ def test_rules_that_contradict_each_other_or_leave_the_gate_open_are_mistakes_in
         ({"agreement": {"times": 1.0}}, {"agreement": {"times": 0.99}}),
         ({"agreement": {"shift": 0.001}}, {"agreement": {"shift": 0.0}}),
         ({"agreement": {"stretch": 0.001}}, {"agreement": {"stretch": 0.0}}),
+        ({"agreement": {"labels": 0.001}}, {"agreement": {"labels": 0.0}}),
         ({"cohort_error": 0.49}, {"cohort_error": 0.5}),
         ({"cohort_error": 0.001}, {"cohort_error": 0.0}),
         ({"change": {"auc": {"margin": 0.0}}}, {"change": {"auc": {"margin": -0.001}}}),
@@ -1514,13 +1537,16 @@ def test_stage_and_summary_name_the_same_open_rules(
 def test_a_shift_and_a_stretch_have_each_their_own_least(now: Any, verdict: str) -> None:
     """Where earlier vintages hardly differ: 0.3 of a shift, and 0.15 of a stretch, which is a slope of 1.16."""
     windows: Any = [{"agreement": follows(*now)}, {"agreement": follows(0.01)}]
-    assert verdict == agrees(windows, Agreement(times=1.5, shift=0.3, stretch=0.15))["verdict"]
+    assert verdict == agrees(windows, Agreement(times=1.5, shift=0.3, stretch=0.15, labels=0.4))["verdict"]
 
 
 def test_limits_too_wide_for_a_number_are_wide() -> None:
     """Whoever opens the rule gets an open rule, and no arithmetic error."""
     windows: Any = [{"agreement": follows(0.5)}, {"agreement": follows(0.1)}, {"agreement": follows(0.1)}]
-    assert "pass" == agrees(windows, Agreement(times=10_000.0, shift=10_000.0, stretch=10_000.0))["verdict"]
+    assert (
+        "pass"
+        == agrees(windows, Agreement(times=10_000.0, shift=10_000.0, stretch=10_000.0, labels=10_000.0))["verdict"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from flywheel import files
 from flywheel.errors import DataError
+from flywheel.evaluation.agreement import agreement
 from flywheel.evaluation.evidence import read_evidence
 from flywheel.evaluation.pooled import Pooled, as_it_is, by_window, pool, span
 from flywheel.model import artifact, vintages
@@ -219,15 +221,32 @@ def test_the_next_younger_vintage_is_held_against_the_stand_in() -> None:
     found = by_window(one, model(31), AS_OF, PARAMS.evaluate)
     rows = one.table[starts_of(one).to_numpy() == 17]
     mine, other = (np.log(score / (1 - score)) for score in (artifact.predict(model(on), rows) for on in (24, 17)))
-    slope = np.polyfit(other, mine, 1)[0]
-    assert {"shift": pytest.approx((mine - other).mean()), "slope": pytest.approx(slope)} == found[1]["agreement"]
+    follows = found[1]["agreement"]
+    assert {"shift": pytest.approx((mine - other).mean()), "slope": pytest.approx(np.polyfit(other, mine, 1)[0])} == {
+        name: follows[name] for name in ("shift", "slope")
+    }
+    regressed = LogisticRegression(C=np.inf, tol=1e-10).fit(other[:, None], rows["label"])
+    assert pytest.approx(regressed.coef_[0, 0], rel=0.01) == follows["labels"]  # which groups neighbouring scores
 
 
 def test_the_same_model_agrees_with_itself() -> None:
     """A candidate that is its own stand-in."""
     plant(index())
     found = by_window(pooled(index()), model(24), AS_OF, PARAMS.evaluate)[0]["agreement"]
-    assert {"shift": 0.0, "slope": pytest.approx(1.0)} == found
+    assert {"shift": 0.0, "slope": pytest.approx(1.0)} == {name: found[name] for name in ("shift", "slope")}
+
+
+def test_labels_that_were_turned_round_follow_the_stand_in_less() -> None:
+    """A fifth of them; the scores promise as much as before."""
+    rng = np.random.default_rng(4)
+    older = rng.uniform(0.05, 0.95, 4_000)
+    label = (rng.random(4_000) < older).astype("int64")
+    wrong = np.where(rng.random(4_000) < 0.2, 1 - label, label)
+    right, broken, other_way, one_class = (
+        agreement(older, older, one)["labels"] for one in (label, wrong, 1 - label, np.ones_like(label))
+    )
+    assert pytest.approx(1.0, abs=0.1) == right
+    assert (True, True, None) == (broken < 0.6 * right, other_way == pytest.approx(-right), one_class)
 
 
 def test_a_younger_vintage_that_is_broken_runs_the_other_way() -> None:

@@ -79,7 +79,7 @@ def window(start: str, end: str, rows: int, others: list[str], shift: float | No
     }
     difference = {name: metrics(0.03 * place - first) for place, name in enumerate(others)}
     days = {"start": start, "end": end, "predictions": rows + 311, "rows": rows, "days": 6, "positives": rows // 3}
-    follows = None if shift is None else {"shift": shift, "slope": 1 - 0.3 * shift}
+    follows = None if shift is None else {"shift": shift, "slope": 1 - 0.3 * shift, "labels": 1.1 - 0.7 * shift}
     return {**days, **values, "difference": difference, "check": difference, "agreement": follows}
 
 
@@ -835,14 +835,14 @@ def test_the_windows_are_in_a_table_the_latest_first() -> None:
     )
     head = (
         "| window | rows | positive | log loss, candidate | log loss, champion | difference | difference in AUC "
-        "| shift | stretch |"
+        "| shift | stretch | labels |"
     )
     assert (head, True, True) == (
         lines[first + 4],
         lines[first + 6].startswith("| 2030-01-24 to 2030-01-31 | 1,009 | 33.3% |"),
         lines[first + 7].startswith("| 2030-01-17 to 2030-01-24 | 802 | 33.3% | 0.1142 | 0.3142 | -0.0462"),
     )
-    assert lines[first + 7].endswith("| +0.346 | 0.896 |")
+    assert lines[first + 7].endswith("| +0.346 | 0.896 | 0.858 |")
 
 
 def test_windows_that_were_left_out_are_said_with_the_reason() -> None:
@@ -869,7 +869,7 @@ def test_a_vintage_that_does_not_exist_is_a_dash() -> None:
     """Nothing tells how it would follow."""
     found = evidence()["metrics"]
     found["windows"][1]["agreement"] = None
-    assert windows(found, "champion").splitlines()[7].endswith("| – | – |")
+    assert windows(found, "champion").splitlines()[7].endswith("| – | – | – |")
 
 
 def test_a_refresh_is_called_one() -> None:
