@@ -187,6 +187,7 @@ def test_a_value_of_another_type_is_never_converted(key: str, value: object, all
         ("monitor/drift/sample_rows", 1000, "greater than or equal to 1001"),
         ("monitor/drift/numeric_method", "ks", "'wasserstein', 'psi', 'jensenshannon' or 'hellinger'"),
         ("gate/max_ece", math.nan, "a finite number"),
+        ("gate/max_ece", 0.26, "less than or equal to 0.25"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_what_is_allowed(key: str, value: object, allowed: str) -> None:

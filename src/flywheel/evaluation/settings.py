@@ -108,6 +108,9 @@ class Evaluate(Params):
 Metric = Literal["auc", "average_precision", "log_loss", "brier", "ece", "precision", "recall", "utility"]
 
 
+MOST_MARGIN = 0.1  # of every metric but the utility, whose unit is the project's: a rule that allows more is none
+
+
 class Comparison(Params):
     """One comparison of the gate: in what, where, what is asked, by what margin, and whether it blocks."""
 
@@ -127,6 +130,8 @@ def _check_rules(rules: dict[str, Comparison]) -> dict[str, Comparison]:
         seen[what] = name
         if one.scope in ("cohort", "as_it_is") and one.must != "unharmed":
             raise ValueError(f"{name}: in the scope {one.scope} it must be unharmed")
+        if one.metric != "utility" and one.margin > MOST_MARGIN:
+            raise ValueError(f"{name}: found a margin of {one.margin:g}; at most {MOST_MARGIN:g} is allowed")
     return rules
 
 
@@ -153,7 +158,7 @@ class Gate(Params):
     refresh: Comparisons
     change: Comparisons
     agreement: Agreement
-    max_ece: Share
+    max_ece: Annotated[float, Field(gt=0, le=0.25)]
     cohort_min_share: Share
     cohort_min_positives: Count
     cohort_error: Annotated[float, Field(gt=0, lt=0.5)]

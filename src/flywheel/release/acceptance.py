@@ -86,6 +86,8 @@ def standing_of(content: bytes | None, decision: Decision, today: dt.date, may_b
     if found.expires is None:
         missing = f"{path} has no name and no expiry date, as earlier versions wrote it. {AGAIN}"
         return Standing(found) if may_be_older else Standing(problem=missing)
+    if found.expires > today + dt.timedelta(days=LONGEST_DAYS):
+        return Standing(problem=f"{path} holds up to {found.expires}; at most {LONGEST_DAYS} days are allowed. {AGAIN}")
     if today > found.expires:
         return Standing(problem=f"{path}, by {found.name}, expired on {found.expires}, before {today}. {AGAIN}")
     return Standing(found)

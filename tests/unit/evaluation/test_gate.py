@@ -1434,6 +1434,7 @@ def with_rule(kind: str, name: str, **values: Any) -> dict[str, Any]:
     ("changes", "said"),
     [
         (with_rule("change", "auc_again"), "auc and auc_again ask the same thing"),
+        ({"refresh": {"latest": {"margin": 0.11}}}, "latest: found a margin of 0.11; at most 0.1 is allowed"),
         (with_rule("refresh", "slices", scope="cohort"), "slices: in the scope cohort it must be unharmed"),
         (
             with_rule("change", "itself", scope="as_it_is", must="better"),
@@ -1469,6 +1470,10 @@ def test_rules_that_contradict_each_other_or_leave_the_gate_open_are_mistakes_in
         ({"cohort_error": 0.49}, {"cohort_error": 0.5}),
         ({"cohort_error": 0.001}, {"cohort_error": 0.0}),
         ({"change": {"auc": {"margin": 0.0}}}, {"change": {"auc": {"margin": -0.001}}}),
+        (
+            {"change": {"utility": {"margin": 50.0}}},
+            {"change": {"utility": {"margin": -1.0}}},
+        ),  # in the project's own unit
     ],
 )
 def test_a_limit_that_makes_no_sense_is_a_mistake_in_conf(allowed: Any, refused: Any) -> None:

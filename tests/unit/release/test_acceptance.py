@@ -128,7 +128,7 @@ def test_an_acceptance_without_its_reason_is_damaged(why: str | None) -> None:
         accepted(decision())
 
 
-@pytest.mark.parametrize(("days", "holds"), [(-400, True), (0, True), (30, True), (31, False), (4000, False)])
+@pytest.mark.parametrize(("days", "holds"), [(-60, True), (0, True), (30, True), (31, False), (4000, False)])
 def test_it_holds_up_to_its_last_day(days: int, holds: bool) -> None:
     """Without another day, for thirty; afterwards it is said by whom it was, and when it expired."""
     accept(decision(), "cheaper")
@@ -151,6 +151,17 @@ def test_a_last_day_is_today_or_soon(days: int, is_fine: bool) -> None:
         with pytest.raises(ConfigError, match=rf"--expires: found {last}; allowed is a day from today, 2031-05-06, to"):
             accept(decision(), "cheaper", expires=last)
         assert not path_of(decision()).exists()
+
+
+@pytest.mark.parametrize(("days", "holds"), [(90, True), (91, False), (400_000, False)])
+def test_a_last_day_that_was_edited_is_soon_too(days: int, holds: bool) -> None:
+    """By hand, behind the back of `flywheel accept`."""
+    accept(decision(), "cheaper")
+    path, last = path_of(decision()), TODAY + dt.timedelta(days=days)
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"expires": last}))
+    found = standing(decision(), TODAY)
+    assert holds == (found.acceptance is not None)
+    assert holds or f"holds up to {last}; at most 90 days are allowed" in (found.problem or "")
 
 
 def test_who_accepted_is_in_the_file() -> None:
