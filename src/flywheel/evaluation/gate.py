@@ -295,12 +295,12 @@ def agrees(windows: Sequence[WindowMeasured], params: Agreement) -> Rule:
     stretch, widest = (math.exp(min(one, MOST_STRETCH)) for one in (usual[1], limits[1]))
     said = (
         f"Against its latest stand-in the candidate's log odds are shifted by {now['shift']:+.3f} and stretched to "
-        f"{now['slope']:.3f}. Earlier vintages were shifted by {usual[0]:.3f} and stretched by {stretch:.3f} at most; the "
-        f"limits are {limits[0]:.3f}, and {1 / widest:.3f} to {widest:.3f}."
+        f"{now['slope']:.3f}; earlier vintages were shifted by {usual[0]:.3f} and stretched by {stretch:.3f} at most, and the "
+        f"limits are {limits[0]:.3f}, and {1 / widest:.3f} to {widest:.3f}"
     )
     is_near = all(size <= limit for size, limit in zip(_sizes(now), limits, strict=True))
     is_told, told = _labels_follow(now["labels"], [one["labels"] for one in before], params.labels)
-    return _rule("agreement", "pass" if is_near and is_told else "fail", said + told)
+    return _rule("agreement", "pass" if is_near and is_told else "fail", f"{said}{told}.")
 
 
 def _labels_follow(now: float | None, before: Sequence[float | None], most: float) -> tuple[bool, str]:
@@ -312,8 +312,8 @@ def _labels_follow(now: float | None, before: Sequence[float | None], most: floa
     most = min(most, MOST_STRETCH)
     lowest, highest = usual * math.exp(-most), usual * math.exp(most)
     said = (
-        f" What happened follows the stand-in with a slope of {now:.3f}, in earlier windows with {usual:.3f}; the limits are "
-        f"{lowest:.3f} and {highest:.3f}."
+        f"; what happened follows the stand-in with a slope of {now:.3f}, in earlier windows with {usual:.3f}, and the limits "
+        f"are {lowest:.3f} and {highest:.3f}"
     )
     return lowest <= now <= highest, said
 
@@ -375,13 +375,13 @@ def cohorts_unharmed(cohorts: Cohorts, n_rows: int, reference: Reference, rule: 
             harmed.append(f"{name} ({_say(difference)}, {found['rows']} rows, {_say_p(p_value)})")
     n, said = len(judged), f"more than {rule.margin:g} of {IN_WORDS[metric]} to {shown(reference)}"
     n_left = len(named(cohorts)) - n
-    left = f" {n_left} more {'is' if n_left == 1 else 'are'} too small to judge." if n_left else ""
+    left = f"; {n_left} more {'is' if n_left == 1 else 'are'} too small to judge" if n_left else ""
     if harmed:
         corrected_for = f"p after Holm's correction for {n}, at most {params.cohort_error:g}"
         return _rule(
-            "cohorts", "fail", f"{len(harmed)} of {n} cohorts lose {said} ({corrected_for}): {'; '.join(harmed)}.{left}"
+            "cohorts", "fail", f"{len(harmed)} of {n} cohorts lose {said} ({corrected_for}): {'; '.join(harmed)}{left}."
         )
-    return _rule("cohorts", "pass", f"None of {n} cohorts loses {said}.{left}")
+    return _rule("cohorts", "pass", f"None of {n} cohorts loses {said}{left}.")
 
 
 def cohorts_too_small(cohorts: Cohorts, n_rows: int, params: Gate) -> list[TooSmall]:
@@ -427,8 +427,8 @@ def gaps_not_wider(found: Mapping[str, GroupGaps], reference: Reference, params:
             between = f"{gap['candidate']:.3f} between {gap['highest']} and {gap['lowest']}"
             wider.append(f"{name} ({between}, {_say(change)}, {_say_p(p_value)})")
     if wider:
-        question = "Is that fair to those who get fewer right alerts? If so, accept it with the reason."
-        return _rule("gaps between cohorts", "inconclusive", f"A gap {said}: {'; '.join(wider)}. {question}")
+        advice = "if that is fair to those who get fewer right alerts, accept it with the reason"
+        return _rule("gaps between cohorts", "inconclusive", f"A gap {said}: {'; '.join(wider)}; {advice}.")
     return _rule("gaps between cohorts", "pass", f"None of {len(measured)} gaps between cohorts {said}.")
 
 
@@ -489,17 +489,20 @@ def leaks(probed: Probed, auc: float | None) -> Rule:
     if auc is not None and auc > limit:
         found["candidate"] = f"the candidate has an AUC of {auc:.4f} ({limit:g} is the limit)"
     asked = [said for name, said in found.items() if name not in accepted]
-    told = "".join(f" Accepted: {said}, because: {accepted[name]}" for name, said in found.items() if name in accepted)
+    told = "".join(
+        f"; accepted: {said}, because: {accepted[name].rstrip('.')}" for name, said in found.items() if name in accepted
+    )
     if asked:
-        advice = "If it is, say why in conf/, under evaluate.leaks.accepted; if not, take it out of the features."
-        question = f"Is this known when the prediction is served? {advice}"
-        return _rule("leaks", "inconclusive", f"{'; '.join(asked)}. {question}{told}")
+        advice = "if this is known when the prediction is served, say why in conf/, under evaluate.leaks.accepted"
+        return _rule(
+            "leaks", "inconclusive", f"{'; '.join(asked)}; {advice}; if not, take it out of the features{told}."
+        )
     if probed["why_not_measured"] is not None or auc is None:
         why = probed["why_not_measured"] or "the candidate has no AUC"
-        return _rule("leaks", "inconclusive", f"Whether an input gives the answer away cannot be told: {why}.{told}")
+        return _rule("leaks", "inconclusive", f"Whether an input gives the answer away cannot be told: {why}{told}.")
     most = f"at most {max((one['auc'] or 0 for one in probed['inputs'].values()), default=0):.4f}"
     said = f"AUC of each of {len(probed['inputs'])} inputs alone {most}, of the candidate {auc:.4f}"
-    return _rule("leaks", "pass", f"{said}; {probed['max_auc']:g} and {limit:g} are the limits.{told}")
+    return _rule("leaks", "pass", f"{said}; {probed['max_auc']:g} and {limit:g} are the limits{told}.")
 
 
 def _rule(name: str, verdict: Verdict, reason: str, severity: Severity = "block") -> Rule:

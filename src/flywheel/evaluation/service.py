@@ -28,28 +28,28 @@ def contract_kept(contracts: Contracts, declared: Mapping[str, str]) -> Rule:
     without = (
         ""
         if "inputs" in before
-        else " The champion has no contract.json, because an older version made it: its card says the names, types and "
-        "categories of its inputs; which of them may be missing is not known."
+        else "; the champion has no contract.json, because an older version made it: its card says the names, types and "
+        "categories of its inputs, and not which of them may be missing"
     )
     changes = f"{_list(found.breaking)}{f' (and {_list(found.minor)})' if found.minor else ''}"
     if found.breaking and said in declared:
         return _rule(
             "contract",
             "pass",
-            f"The contract breaks, and becomes {said}: {changes}. Declared: {declared[said]}{without}",
+            f"The contract breaks, and becomes {said}: {changes}; declared: {declared[said].rstrip('.')}{without}.",
         )
     if found.breaking:
         advice = f'keep the input, or say in conf/, under gate.breaking, why it is ready for "{said}"'
         return _rule(
             "contract",
             "fail",
-            f"The contract breaks, from {version_of(before)} to {said}: {changes}. A service that calls the champion cannot "
-            f"call the candidate: {advice}.{without}",
+            f"The contract breaks, from {version_of(before)} to {said}: {changes}; a service that calls the champion cannot "
+            f"call the candidate: {advice}{without}.",
         )
     if found.minor:
-        told = f"becomes {said}, and whoever calls the champion can call the candidate: {_list(found.minor)}."
-        return _rule("contract", "pass", f"The contract {told}{without}")
-    return _rule("contract", "pass", f"The contract stays {said}: {inputs}, as the champion has them.{without}")
+        told = f"becomes {said}, and whoever calls the champion can call the candidate: {_list(found.minor)}"
+        return _rule("contract", "pass", f"The contract {told}{without}.")
+    return _rule("contract", "pass", f"The contract stays {said}: {inputs}, as the champion has them{without}.")
 
 
 def fast_enough(cost: Cost) -> Rule:
@@ -60,11 +60,11 @@ def fast_enough(cost: Cost) -> Rule:
     if cost["why_not_measured"]:
         return _rule("latency", "pass", f"Skipped: {cost['why_not_measured']}.")
     if cost["slower"]:
-        advice = "Make the model smaller, or, if whoever waits can wait, raise evaluate.cost.max_ratio in conf/"
+        advice = "make the model smaller, or, if whoever waits can wait, raise evaluate.cost.max_ratio in conf/"
         return _rule(
             "latency",
             "fail",
-            f"The candidate takes more than {limit} to answer {' and '.join(cost['slower'])}. {advice}; flywheel cost "
+            f"The candidate takes more than {limit} to answer {' and '.join(cost['slower'])}; {advice}; flywheel cost "
             "shows the times.",
         )
     return _rule("latency", "pass", f"The candidate does not take more than {limit} to answer.")

@@ -272,7 +272,7 @@ def changed(found: dict[str, Any], part: str, **values: Any) -> dict[str, Any]:
 
 
 def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: Any = FINE_BEHAVIOUR) -> dict[str, str]:
-    """The verdict, and the rules that are not a pass."""
+    """The verdict, and the rules that are not a pass; whatever it is, each reason is one sentence."""
     found = decide(
         about_these(metrics, cohorts, behaviours),
         cohorts,
@@ -283,6 +283,8 @@ def decided(metrics: dict[str, Any], cohorts: Any = FINE_COHORTS, behaviours: An
         CONTRACTS,
         GATE,
     )
+    reasons = [rule["reason"] for rule in found["rules"]]
+    assert [] == [one for one in reasons if re.search(r"[.?!] ", one) or not one.endswith(".")]
     others = {rule["rule"]: rule["verdict"] for rule in found["rules"] if rule["verdict"] != "pass"}
     return {"verdict": found["verdict"], **others}
 
@@ -770,13 +772,13 @@ def test_a_large_cohort_that_lacks_a_number_is_inconclusive(found: dict[str, flo
 
 
 @pytest.mark.parametrize(
-    ("n_small", "said"), [(0, ""), (1, " 1 more is too small to judge."), (2, " 2 more are too small to judge.")]
+    ("n_small", "said"), [(0, ""), (1, "; 1 more is too small to judge"), (2, "; 2 more are too small to judge")]
 )
 def test_the_reason_counts_the_cohorts_that_are_too_small(n_small: int, said: str) -> None:
     """Where there are some."""
     cohorts = {"EWR": cohort(-0.02, -0.01)} | {f"tiny {n}": cohort(0.1, 0.2, rows=3) for n in range(n_small)}
     rule = cohorts_unharmed({"origin": cohorts}, 5000, "champion", CHANGE["cohorts"], GATE)
-    assert f"None of 1 cohorts loses more than 0.02 of log loss to champion.{said}" == rule["reason"]
+    assert f"None of 1 cohorts loses more than 0.02 of log loss to champion{said}." == rule["reason"]
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("auc", -1), ("log_loss", 1)])
@@ -808,7 +810,7 @@ def test_the_decision_lists_the_cohorts_that_are_too_small_to_judge() -> None:
     )
     assert [{"cohort": "carrier = OO", "rows": 3, "rarer": 1}] == found["too_small"]
     [reason] = [rule["reason"] for rule in found["rules"] if rule["rule"] == "cohorts"]
-    assert reason == ("None of 3 cohorts loses more than 0.02 of log loss to champion. 1 more is too small to judge.")
+    assert reason == ("None of 3 cohorts loses more than 0.02 of log loss to champion; 1 more is too small to judge.")
 
 
 @pytest.mark.parametrize(
@@ -853,7 +855,7 @@ def test_the_reason_names_the_gap_and_between_whom_it_is() -> None:
     }
     assert gaps_not_wider(found, "champion", GATE)["reason"] == (
         "A gap grows by more than 0.1 against champion: recall of alerts by origin (0.310 between EWR and JFK, "
-        "+0.1500 [+0.1400, +0.1600], p 0.002). Is that fair to those who get fewer right alerts? If so, "
+        "+0.1500 [+0.1400, +0.1600], p 0.002); if that is fair to those who get fewer right alerts, "
         "accept it with the reason."
     )
 
@@ -932,39 +934,39 @@ def test_a_probe_of_other_inputs_than_the_model_has_is_no_evidence(inputs: Any, 
 
 ONLY = {"are": "missing", "label": 1, "rows": 1030}
 QUESTION = (
-    "Is this known when the prediction is served? If it is, say why in conf/, under evaluate.leaks.accepted; "
-    "if not, take it out of the features."
+    "; if this is known when the prediction is served, say why in conf/, under evaluate.leaks.accepted; "
+    "if not, take it out of the features"
 )
 
 
 @pytest.mark.parametrize(
     ("found", "auc", "said"),
     [
-        (probed(delay=alone(1.0)), 0.73, "Delay alone has an AUC of 1.0000 (0.98 is the limit)."),
-        (probed(served_at=0.985), 0.73, "Served_at alone has an AUC of 0.9850 (0.98 is the limit)."),
-        (probed(plane=alone(0.6, ONLY)), 0.73, "Plane is missing only where the label is 1 (1,030 rows)."),
+        (probed(delay=alone(1.0)), 0.73, "Delay alone has an AUC of 1.0000 (0.98 is the limit)"),
+        (probed(served_at=0.985), 0.73, "Served_at alone has an AUC of 0.9850 (0.98 is the limit)"),
+        (probed(plane=alone(0.6, ONLY)), 0.73, "Plane is missing only where the label is 1 (1,030 rows)"),
         (
             probed(plane=alone(0.99, ONLY)),
             0.73,
-            "Plane alone has an AUC of 0.9900 (0.98 is the limit) and is missing only where the label is 1 (1,030 rows).",
+            "Plane alone has an AUC of 0.9900 (0.98 is the limit) and is missing only where the label is 1 (1,030 rows)",
         ),
-        (probed(), 0.995, "The candidate has an AUC of 0.9950 (0.99 is the limit)."),
+        (probed(), 0.995, "The candidate has an AUC of 0.9950 (0.99 is the limit)"),
         (
             probed(delay=alone(0.999)),
             0.9999,
-            "Delay alone has an AUC of 0.9990 (0.98 is the limit); the candidate has an AUC of 0.9999 (0.99 is the limit).",
+            "Delay alone has an AUC of 0.9990 (0.98 is the limit); the candidate has an AUC of 0.9999 (0.99 is the limit)",
         ),
         (
             probed(plane=alone(None, ONLY), why="too little"),
             0.73,
-            "Plane is missing only where the label is 1 (1,030 rows).",
+            "Plane is missing only where the label is 1 (1,030 rows)",
         ),
     ],
 )
 def test_what_is_too_right_is_asked_about(found: Any, auc: float, said: str) -> None:
     """By name, with its number, and with what to do; only a person can tell, so it is never a fail."""
     rule = leaks(found, auc)
-    assert ("inconclusive", f"{said} {QUESTION}") == (rule["verdict"], rule["reason"])
+    assert ("inconclusive", f"{said}{QUESTION}.") == (rule["verdict"], rule["reason"])
 
 
 @pytest.mark.parametrize(("auc", "of_candidate"), [(0.98, 0.73), (0.95, 0.99)])
@@ -1005,7 +1007,7 @@ def test_what_is_accepted_passes_and_is_said_with_its_reason(found: Any, auc: fl
     [(name, why)] = found["accepted"].items()
     assert "pass" == rule["verdict"]
     assert re.search(
-        rf"\. Accepted: (the )?{name} (alone )?has an AUC of \S+ \(\S+ is the limit\), because: {why}$", rule["reason"]
+        rf"; accepted: (the )?{name} (alone )?has an AUC of \S+ \(\S+ is the limit\), because: {why}$", rule["reason"]
     )
 
 
@@ -1016,7 +1018,7 @@ def test_what_is_accepted_is_that_alone() -> None:
     asked, told = rule["reason"].split(QUESTION)
     assert "inconclusive" == rule["verdict"]
     assert (True, True, False) == tuple(name in asked for name in ("Plane", "candidate", "elay"))
-    assert " Accepted: delay alone has an AUC of 1.0000 (0.98 is the limit), because: Known before." == told
+    assert "; accepted: delay alone has an AUC of 1.0000 (0.98 is the limit), because: Known before." == told
 
 
 @pytest.mark.parametrize(
@@ -1071,7 +1073,7 @@ def test_the_reason_names_every_harmed_cohort() -> None:
     expected = [
         "2 of 3 cohorts lose more than 0.02 of log loss to champion (p after Holm's correction for 3, at most 0.05): ",
         "origin = EWR (+0.0400 [+0.0300, +0.0500], 1000 rows, p 0.006)",
-        "carrier = AA (+0.0500 [+0.0400, +0.0600], 1000 rows, p 0.008). 1 more is too small to judge.",
+        "carrier = AA (+0.0500 [+0.0400, +0.0600], 1000 rows, p 0.008); 1 more is too small to judge.",
     ]
     assert [True, True, True, False] == [text in reason for text in [*expected, "JFK"]]
 
@@ -1405,7 +1407,12 @@ def test_the_candidate_follows_its_stand_in_as_earlier_ones_did(found: Any, verd
 @pytest.mark.parametrize(
     ("now", "before", "verdict", "said"),
     [
-        (0.81, (1.5, 0.96), "pass", "a slope of 0.810, in earlier windows with 1.200; the limits are 0.804 and 1.790"),
+        (
+            0.81,
+            (1.5, 0.96),
+            "pass",
+            "a slope of 0.810, in earlier windows with 1.200, and the limits are 0.804 and 1.790",
+        ),
         (0.80, (1.5, 0.96), "fail", "a slope of 0.800"),
         (1.78, (1.5, 0.96), "pass", "a slope of 1.780"),
         (1.80, (1.5, 0.96), "fail", "a slope of 1.800"),  # as where labels are made from scores

@@ -58,7 +58,7 @@ BROKEN = contract("2.0", weight=SIZE, age=WEIGHT)
             {},
             "fail",
             "The contract breaks, from 1.0 to 2.0: size is gone; weight is new and must not be missing (and age is new and "
-            "may be missing). A service that calls the champion cannot call the candidate: keep the input, or say in conf/, "
+            "may be missing); a service that calls the champion cannot call the candidate: keep the input, or say in conf/, "
             'under gate.breaking, why it is ready for "2.0".',
         ),
         (
@@ -67,14 +67,14 @@ BROKEN = contract("2.0", weight=SIZE, age=WEIGHT)
             {"2.0": "The app sends both."},
             "pass",
             "The contract breaks, and becomes 2.0: size is gone; weight is new and must not be missing (and age is new and "
-            "may be missing). Declared: The app sends both.",
+            "may be missing); declared: The app sends both.",
         ),
         (
             RENAMED,
             FIRST,
             {"2.0": "The app sends it."},
             "pass",
-            "The contract breaks, and becomes 2.0: size is gone; weight is new and must not be missing. Declared: The app "
+            "The contract breaks, and becomes 2.0: size is gone; weight is new and must not be missing; declared: The app "
             "sends it.",
         ),
         (
@@ -89,7 +89,7 @@ BROKEN = contract("2.0", weight=SIZE, age=WEIGHT)
 def test_what_the_rule_says(
     now: Contract, before: Contract | None, declared: dict[str, str], verdict: Verdict, said: str
 ) -> None:
-    """One sentence or two, in which every input is named that changed."""
+    """One sentence, in which every input is named that changed."""
     assert {"rule": "contract", "verdict": verdict, "severity": "block", "reason": said} == contract_kept(
         Contracts(now, before), declared
     )
@@ -108,7 +108,7 @@ def test_a_champion_without_a_contract_is_compared_by_its_card_and_that_is_said(
     for now, verdict in ((FIRST, "pass"), (BROKEN, "fail")):
         found = contract_kept(Contracts(now, card), {})
         assert verdict == found["verdict"]
-        assert "The champion has no contract.json" in found["reason"]
+        assert "; the champion has no contract.json" in found["reason"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_declaration_names_a_version_and_a_reason(wrong: Any) -> None:
         (
             cost("one row", "10,000 rows"),
             "fail",
-            "The candidate takes more than 3 times as long as the champion to answer one row and 10,000 rows. Make the model "
+            "The candidate takes more than 3 times as long as the champion to answer one row and 10,000 rows; make the model "
             "smaller, or, if whoever waits can wait, raise evaluate.cost.max_ratio in conf/; flywheel cost shows the times.",
         ),
         (cost(champion=None), "pass", "Skipped: there is no champion whose answers could be faster."),
