@@ -57,7 +57,8 @@ class Claims:
     def side(self) -> Ints:
         """The voice of each vote, as its place in VOICES, times two, and one more where it says 1; below 0 for an outcome."""
         group = np.append(self.sources["group"].to_numpy("int64"), -1)  # the last one is that of outcomes
-        return group[self.source] * 2 + self.value * (self.source >= 0)
+        found: Ints = group[self.source] * 2 + self.value * (self.source >= 0)
+        return found
 
     @cached_property
     def first(self) -> Ints:
@@ -72,8 +73,9 @@ def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     A voter is a source of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
     its own; but trust in them is one for all of a group, since there is nobody to tell apart.
 
-    All texts are one voter, without a name: about a prediction they say what the newest of them says, however many write. Nobody
-    is heard twice: who has reported or annotated adds nothing by writing, and who does so after writing takes the text back.
+    All texts are one voter, without a name: about a prediction they say what the newest of them says, however many write.
+    Nobody is heard twice: who has reported or annotated adds nothing by writing, and who does so after writing takes the text
+    back.
     """
     nobody = pd.Series(pd.NaT, feedback.index, dtype="datetime64[us, UTC]")
     said = feedback.assign(out=nobody if out is None else out)[feedback["channel"].isin([*VOTES, TEXT])]

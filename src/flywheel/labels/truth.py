@@ -8,7 +8,7 @@ The two coins are about what a source says when it speaks; of one that seldom do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -118,7 +118,7 @@ def infer(
     total = np.bincount(its_said, minlength=2 * n).reshape(2, n)
     log_odds = prior.log_odds(np.zeros(0), key[:0])
     speaks = _speaks(checked, prior.outcomes.sum(axis=1), group, beliefs)
-    trust, probability = start, sigmoid(log_odds)[key]
+    trust, probability = replace(start, speaks=speaks), sigmoid(log_odds)[key]
     for iteration in range(1, max_iterations + 1):
         before = probability
         told = np.bincount(prediction, trust.weights.ravel()[said], n_predictions)
@@ -137,15 +137,15 @@ def believe(counts: Floats, group: Ints, beliefs: Beliefs, speaks: Floats | floa
     A source with few claims is believed like its group (empirical Bayes): both coins have a Beta distribution over the sources
     of a group, with mean and strength by the method of moments (Kleinman, 1973).
     """
-    coins = [_coin(counts[one, one], counts[one, 1 - one], group, beliefs) for one in (1, 0)]
-    return Trust(*coins, speaks)
+    sensitivity, specificity = (_coin(counts[one, one], counts[one, 1 - one], group, beliefs) for one in (1, 0))
+    return Trust(sensitivity, specificity, speaks)
 
 
 def _speaks(checked: Floats, outcomes: Floats, group: Ints, beliefs: Beliefs) -> Floats:
     """By source, the log of how much more often it speaks of what is 1 than of what is 0; `outcomes` has how many there are.
 
-    Asked of rare groups alone, whose silence says nothing: people write when something went wrong, so a text is a sign before it
-    is read, and one that can say only 1 can be believed. With few texts it is nearly 0.
+    Asked of rare groups alone, whose silence says nothing: people write when something went wrong, so a text is a sign before
+    it is read, and one that can say only 1 can be believed. With few texts it is nearly 0.
     """
     found = np.zeros(group.size)
     spoke = checked.sum(axis=1)  # shape (truth, sources)
