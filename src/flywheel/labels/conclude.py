@@ -63,9 +63,9 @@ def conclude(
     As trust grows, what was said is weighed again: at the end of the day that is `revisit_days` after the last claim, and at
     the end of the day before the morning as of which a claim is quarantined (`out`, by row of `feedback`).
 
-    `label_source` is the voice that won: `outcome`; else the first of `annotation`, `report` and `text` that has a standing vote
-    for the label. An annotator who was outvoted by reports is not the source of what the reports say. Where what is expected won
-    over all that was said, it is `report`, or `text` where only texts speak.
+    `label_source` is the voice that won: `outcome`; else the first of `annotation`, `report` and `text` that has a standing
+    vote for the label. An annotator who was outvoted by reports is not the source of what the reports say. Where what is
+    expected won over all that was said, it is `report`, or `text` where only texts speak.
 
     `predictions` has prediction_id, served_at and the columns in_ of `prior_by`.
     """
@@ -213,7 +213,9 @@ def _decided(parts: Sequence[_States], params: Label) -> pd.DataFrame:
                 "label": label.astype("int64"),
                 "label_confidence": confidence,
                 "label_source": np.select(
-                    [outcome >= 0, *won, only_texts & (n_votes > 0)], ["outcome", "annotation", "report", TEXT, TEXT], "report"
+                    [outcome >= 0, *won, only_texts & (n_votes > 0)],
+                    ["outcome", "annotation", "report", TEXT, TEXT],
+                    "report",
                 ),
                 "n_votes": n_votes.astype("int64"),
                 "revised_at": pd.to_datetime(at, unit="us", utc=True).astype("datetime64[us, UTC]"),

@@ -57,13 +57,17 @@ def feedback(rows: Sequence[Event]) -> pd.DataFrame:
             "received_at": pd.Series([moment(row[0]) for row in rows], dtype="datetime64[us, UTC]"),
             "channel": pd.Series([row[2] for row in rows], dtype="str"),
             "source_id": pd.Series([row[3] for row in rows], dtype="str"),
-            "value": pd.Series([None if no else row[4] for row, no in zip(rows, is_text, strict=True)], dtype="float64"),
+            "value": pd.Series(
+                [None if no else row[4] for row, no in zip(rows, is_text, strict=True)], dtype="float64"
+            ),
             "text": pd.Series([row[4] if yes else None for row, yes in zip(rows, is_text, strict=True)], dtype="str"),
         }
     )
 
 
-def concluded(rows: Sequence[Event], days: int, params: Label = PARAMS, quarantine: pd.DataFrame | None = None) -> Concluded:
+def concluded(
+    rows: Sequence[Event], days: int, params: Label = PARAMS, quarantine: pd.DataFrame | None = None
+) -> Concluded:
     claims = with_texts(feedback(rows), params.texts)
     names = sorted({row[1] for row in rows})
     served = pd.DataFrame({"prediction_id": pd.Series(names, dtype="str"), "served_at": moment(0)})
@@ -120,12 +124,24 @@ def test_a_text_says_what_its_phrases_say(text: str, value: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["late " * 200_000, "not " * 250_000, "was " * 250_000, "." * 1_000_000, "a" * 1_000_000, "é̈" * 400_000, "\0" * 1_000_000]
-    + [" ".join(["was a"] * 170_000), "(" * 1_000_000, "晚点没" * 330_000],
+    [
+        "late " * 200_000,
+        "not " * 250_000,
+        "was " * 250_000,
+        "." * 1_000_000,
+        "a" * 1_000_000,
+        "é̈" * 400_000,
+        "\0" * 1_000_000,
+        "was a " * 170_000,
+        "(" * 1_000_000,
+        "晚点没" * 330_000,
+    ],
 )
 def test_a_megabyte_of_anything_is_read_in_less_than_a_second(text: str) -> None:
     """No phrase, however it is written, makes reading take long."""
-    texts = TEXTS.model_copy(update={"says_1": {"en": ("was ... a* ... cancelled", "a* a* a*", "late", "l* ... l* ... e*")}})
+    texts = TEXTS.model_copy(
+        update={"says_1": {"en": ("was ... a* ... cancelled", "a* a* a*", "late", "l* ... l* ... e*")}}
+    )
     began = time.perf_counter()
     said([text], texts)
     assert time.perf_counter() - began < 1
@@ -268,7 +284,10 @@ events = st.lists(
     st.tuples(
         st.integers(0, 39).map(lambda hour: hour / 4),
         st.sampled_from(["p", "q", "r"]),
-        st.sampled_from([("report", 0), ("report", 1), ("annotation", 1), ("outcome", 1)] + [("ticket", w) for w in ("late", "on time")] * 2),
+        st.sampled_from(
+            [("report", 0), ("report", 1), ("annotation", 1), ("outcome", 1)]
+            + [("ticket", w) for w in ("late", "on time")] * 2
+        ),
         st.sampled_from(["a", "b", None]),
     ).map(lambda row: (row[0], row[1], row[2][0], row[3], row[2][1])),
     max_size=30,

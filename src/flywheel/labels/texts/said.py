@@ -58,8 +58,8 @@ def with_texts(feedback: pd.DataFrame, texts: Texts | None) -> pd.DataFrame:
 def said(texts: Iterable[str], params: Texts) -> np.ndarray:
     """What each text says: 1, 0, or NOTHING.
 
-    A phrase inside a longer one that is found does not count. A negation up to three words before a phrase, or inside it, turns it
-    round; two of them leave it open. No phrase and no negation reaches across the end of a sentence or a part of it. A
+    A phrase inside a longer one that is found does not count. A negation up to three words before a phrase, or inside it, turns
+    it round; two of them leave it open. No phrase and no negation reaches across the end of a sentence or a part of it. A
     question says nothing, and so does a text of which one phrase says 1 and another 0.
     """
     negations = {same(word) for words in params.negations.values() for word in words}
@@ -81,9 +81,7 @@ def _read(text: str) -> str:
     """The words of a text between single spaces, with STOP between parts of sentences, and without its questions."""
     parts = _SENTENCE_END.split(text[:MOST_LETTERS])
     sentences = [
-        sentence
-        for sentence, end in zip(parts[::2], [*parts[1::2], ""], strict=True)
-        if not _QUESTION & set(end)
+        sentence for sentence, end in zip(parts[::2], [*parts[1::2], ""], strict=True) if not _QUESTION & set(end)
     ]
     clauses = [clause for sentence in sentences for clause in _CLAUSE_END.split(sentence)]
     return f" {f' {STOP} '.join(' '.join(words_of(clause, MOST_LETTERS)) for clause in clauses)} "
