@@ -18,7 +18,6 @@ from flywheel.release.commits import Commit
 from flywheel.release.tags import versions
 
 
-
 class Thanks(TypedDict):
     """A message to one user, named as the data names them: by a hash, or an annotator by name."""
 
