@@ -229,9 +229,12 @@ def test_a_text_is_taken_back_once() -> None:
         (1.3, "p", "report", "ann", 1),
         (1.4, "p", "ticket", "bob", "late"),
     ]
-    assert concluded(rows, 2).revisions["n_votes"].tolist()[-1] == 2
-    same = [(day + 0.5 * n, *rest) for n, (day, *rest) in enumerate(rows)]  # on days of their own
-    assert concluded(same, 5).revisions["n_votes"].tolist()[-1] == 2  # type: ignore[arg-type]
+    at_once = PARAMS.model_copy(update={"revisit_days": ()})  # what is summed up on the day is not summed up again
+    plain = last(concluded(rows[2:], 2, at_once), "p")
+    found = last(concluded(rows, 2, at_once), "p")
+    assert (found["n_votes"], found["label_confidence"]) == (2, plain["label_confidence"])
+    apart = [(day + 0.5 * n, *rest) for n, (day, *rest) in enumerate(rows)]  # on days of their own
+    assert concluded(apart, 5).revisions["n_votes"].tolist()[-1] == 2  # type: ignore[arg-type]
 
 
 def test_thirty_who_write_the_same_are_one_voice() -> None:
