@@ -45,6 +45,7 @@ NOT_IN_THE_FLOOR = {  # by report, or by what it is
     "quarantine": "the floor looks for no poison: it takes from the run whose claims do not count",
     "annotators": "the floor does not measure how reliable annotators are",
     "voices": "the floor reads no texts, and compares no cohorts by their ratings",
+    "pseudo": "the floor makes no pseudo-labels, which are off in conf",
     "pages": "the floor draws no plots and writes no page",
 }
 NEEDED = ("candidate.auc.value", "candidate.log_loss.value", "candidate.log_loss.low", "served.auc.value")
@@ -404,6 +405,12 @@ def show(results: dict[str, Any]) -> None:
             f"(majority: {majority['n']:,}, {majority['right']:.1%}), calibration error {labels['calibration_error']} "
             f"(limit 0.03); {told['claims']['n']:,} claims in {told['claims']['seconds']} s (limit 1)"
         )
+        written, alone = told["texts"], told["texts"]["labels"]
+        claimed = sum(one["n"] for one in written["claim"].values())
+        print(
+            f"  {claimed:,} of {written['written']:,} texts claim something; {alone['n']:,} labels rest on texts alone"
+        )
+        print(f"  how often these are right: {written['claim']}, {alone}")
         for one in told["where_majority_is_least_right"]:
             print(
                 f"  {one['where']}: majority {one['majority']:.1%}, labels {one['labels']['right']:.1%} of {one['labels']['n']}"

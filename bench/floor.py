@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from floor_evidence import as_it_is, behaviours, by_window, cohorts, curves, metrics, robustness, slices
-from floor_labels import conclude
+from floor_labels import conclude, with_texts
 from floor_models import DAY, Recipe, between, known_before, load_champion, pool, predict
 from floor_monitor import drift, monitor
 from floor_tables import good_rows, labels_and_voices, service_by_week
@@ -85,11 +85,10 @@ def main(out):
     """Do the work of the pipeline once and write the numbers of its reports."""
     predictions, quality = good_rows("predictions", "served_at", P)
     feedback, said = good_rows("feedback", "received_at", P, predictions.set_index("prediction_id")["served_at"])
-    states, spans, trust = conclude(
-        feedback, predictions, pd.read_parquet("data/quarantine.parquet"), P["label"], AS_OF
-    )
+    claims = with_texts(feedback, P["label"]["texts"])
+    states, spans, trust = conclude(claims, predictions, pd.read_parquet("data/quarantine.parquet"), P["label"], AS_OF)
     known = known_before(states, AS_OF)
-    labels, voices = labels_and_voices(known, predictions, feedback)
+    labels, voices = labels_and_voices(known, predictions, feedback, claims)
     labels["trust"] = trust
     table = features(predictions, spans)
 

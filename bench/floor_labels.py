@@ -1,11 +1,16 @@
-"""What happened, by trust in who says so: the plain script's way, with all of history looked at again on each morning."""
+"""What happened, by trust in who says so: the plain script's way, with all that is known counted again on each morning."""
+
+import re
 
 import numpy as np
 import pandas as pd
 
 FOREVER = pd.Timestamp("2200-01-01", tz="UTC")
-CHANNELS = ["report", "annotation"]
-DAY = pd.Timedelta(days=1)
+CHANNELS = ["report", "annotation", "text"]
+WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+EPOCH = pd.Timestamp(0, tz="UTC")
+DAY_US = 86_400_000_000
+NEVER = 1_000_000  # days
 
 
 def coins(right, wrong, group, start, weight):
@@ -24,14 +29,52 @@ def coins(right, wrong, group, start, weight):
     return found.clip(0.01, 0.99)
 
 
-def weights(sensitivity, specificity):
+def weights(sensitivity, specificity, speaks):
     """What a claim adds to the log odds, by value and source; nothing where its source is no better than a coin."""
     return np.stack(
         [
-            np.minimum(np.log((1 - sensitivity) / specificity), 0),
-            np.maximum(np.log(sensitivity / (1 - specificity)), 0),
+            np.minimum(np.log((1 - sensitivity) / specificity) + speaks, 0),
+            np.maximum(np.log(sensitivity / (1 - specificity)) + speaks, 0),
         ]
     )
+
+
+def says(text, phrases, negations):
+    """What a text says by its phrases, pairs of a pattern and a value: 1, 0, or -1 for nothing."""
+    found = []
+    for sentence in re.split(r"(?<=[.!?])\s+|\n", text[:5000]):
+        if sentence.endswith("?"):
+            continue
+        for part in re.split(r"[.!?,;:]+(?=\s|$)|[()]|\s[-–—]\s|\[[a-z_]+\]", sentence):
+            told = f" {' '.join(WORDS.findall(part.lower().replace('’', chr(39))))} "
+            for phrase, pattern, value in phrases:
+                for match in pattern.finditer(told):
+                    near = told[: match.start()].split()[-3:] + [w for w in match[0].split() if w not in phrase.split()]
+                    turns = sum(word in negations for word in near)
+                    if turns < 2:
+                        found.append((len(found), match[0].strip(), part, 1 - value if turns else value))
+    longest = {
+        one[-1] for one in found if not any(one[1] != it[1] and one[1] in it[1] for it in found if it[2] == one[2])
+    }
+    return longest.pop() if len(longest) == 1 else -1
+
+
+def with_texts(feedback, texts):
+    """The claims: outcomes, reports, annotations, and what other texts say."""
+    is_claim = feedback["channel"].isin(["outcome", "report", "annotation"])
+    claims = feedback[is_claim]
+    if texts is None:
+        return claims
+    phrases = [
+        (one, re.compile(f" {one} ".replace(" ... ", "(?: [^ ]+){0,5} ").replace("* ", "[^ ]* ")), value)
+        for value in (0, 1)
+        for side in texts[f"says_{value}"].values()
+        for one in side
+    ]
+    negations = {word for words in texts["negations"].values() for word in words}
+    written = feedback[~is_claim & feedback["text"].notna()]
+    value = written["text"].map({text: says(text, phrases, negations) for text in written["text"].unique()})
+    return pd.concat([claims, written.assign(channel="text", value=value)[value >= 0]], ignore_index=True)
 
 
 def shares(yes, n, cohort, weight):
@@ -44,83 +87,108 @@ def shares(yes, n, cohort, weight):
     return np.log(found / (1 - found))
 
 
-def trust_of(standing, believed, cohort, key_of, group, params):
-    """Trust in each source, as weights, and the log odds before anybody speaks, from all that stands on a morning."""
-    weight, start = params["prior_weight"], [params["accuracy"][name] for name in CHANNELS]
-    is_outcome = standing["channel"] == "outcome"
-    truth = np.full(len(key_of), -1)
-    truth[standing["prediction"][is_outcome]] = standing["value"][is_outcome]
-    known = np.flatnonzero(truth >= 0)
-    n, keys = len(group), len(cohort)
-    yes, count = np.bincount(key_of[known], truth[known], keys), np.bincount(key_of[known], minlength=keys)
-    votes = standing[~is_outcome]
-    value, source = votes["value"].to_numpy(), votes["source"].to_numpy()
-    its_truth = truth[votes["prediction"]]
-    free = its_truth < 0
-    about, prediction = np.unique(votes["prediction"][free], return_inverse=True)
-    key = key_of[about]
-    value_free, source_free = value[free], source[free]
-    table = {
-        (one, said): np.bincount(source[(its_truth == one) & (value == said)], minlength=n)
-        for one in (0, 1)
-        for said in (0, 1)
-    }
-    n_cohorts = cohort.max(initial=-1) + 1
+def speaking(table, yes, no, group, weight):
+    """How much more often texts speak of what is 1 than of what is 0, as a log; of other sources nothing is asked."""
+    found = np.zeros(len(group))
+    for one in np.flatnonzero(group == CHANNELS.index("text")):
+        of_yes, of_no = table[1, :, one].sum(), table[0, :, one].sum()
+        if of_yes + of_no:
+            usual = (of_yes + of_no) / (yes + no)
+            share = [(k + weight / 2) / (n + weight / 2 / usual) for k, n in ((of_yes, yes), (of_no, no))]
+            found[one] = np.log(share[0] / share[1])
+    return found
+
+
+def trust_of(votes, table, yes, count, believed, cohort, key_of, group, params):
+    """Trust in each source, and the log odds before anybody speaks: from the votes about what is open, the table of how often
+    who said what of what is known, and the outcomes of each cohort's day: how many are 1, and how many there are."""
+    weight, n = params["prior_weight"], len(group)
+    start = starts(params)
+    prediction, source, value = votes
+    speaks = speaking(table, yes.sum(), count.sum() - yes.sum(), group, weight)
+    about, prediction = np.unique(prediction, return_inverse=True)
+    key, n_cohorts = key_of[about], cohort.max(initial=-1) + 1
     # Claims that are alone tell nothing about who made them.
     tells = np.bincount(prediction, minlength=len(about)) > 1
     compared, key_told = tells[prediction], key[tells]
-    value_told, source_told = value_free[compared], source_free[compared]
-    more = np.bincount(cohort[key_told], minlength=n_cohorts)
+    of, said = prediction[compared], (value * n + source)[compared]
+    total, more = np.bincount(said, minlength=2 * n), np.bincount(cohort[key_told], minlength=n_cohorts)
     odds = shares((yes, np.zeros(n_cohorts)), (count, np.zeros(n_cohorts)), cohort, weight)
     probability = (1 / (1 + np.exp(-odds)))[key]
-    sensitivity, specificity = believed
+    sensitivity, specificity, _ = believed
     for _ in range(params["max_iterations"]):
         before = probability
-        told = np.bincount(prediction, weights(sensitivity, specificity)[value_free, source_free], len(about))
+        told = np.bincount(prediction, weights(sensitivity, specificity, speaks)[value, source], len(about))
         probability = 1 / (1 + np.exp(-(odds[key] + told)))
-        p = probability[prediction][compared]
-        said = {
-            (one, v): table[one, v]
-            + np.bincount(source_told[value_told == v], (p if one else 1 - p)[value_told == v], minlength=n)
-            for one in (0, 1)
-            for v in (0, 1)
-        }
-        sensitivity = coins(said[1, 1], said[1, 0], group, start, weight)
-        specificity = coins(said[0, 0], said[0, 1], group, start, weight)
-        odds = shares(
-            (yes, np.bincount(cohort[key_told], probability[tells], n_cohorts)), (count, more), cohort, weight
-        )
+        ones = np.bincount(said, probability[of], 2 * n)
+        of_one, of_zero = table[1] + ones.reshape(2, n), table[0] + (total - ones).reshape(2, n)
+        sensitivity = coins(of_one[1], of_one[0], group, start, weight)
+        specificity = coins(of_zero[0], of_zero[1], group, start, weight)
+        told = np.bincount(cohort[key_told], probability[tells], n_cohorts)
+        odds = shares((yes, told), (count, more), cohort, weight)
         if np.abs(probability - before).max(initial=0) < 0.005:
-            return sensitivity, specificity, odds, True
-    return sensitivity, specificity, odds, False
+            return (sensitivity, specificity, speaks), odds, True
+    return (sensitivity, specificity, speaks), odds, False
+
+
+def starts(params):
+    """How often each channel is believed to be right before anything is known."""
+    return [
+        params["accuracy"]["report"],
+        params["accuracy"]["annotation"],
+        (params["texts"] or {"accuracy": 0.5})["accuracy"],
+    ]
 
 
 def in_quarantine(claims, quarantine):
     """The morning as of which each claim no longer counts."""
     held = quarantine[quarantine["decision"] != "release"]
-    both = claims[["at", "source_id", "channel", "received_at"]].merge(held, on=["source_id", "channel"])
+    mine = claims[["at", "source_id", "channel", "received_at"]].replace({"channel": {"text": "report"}})
+    both = mine.merge(held, on=["source_id", "channel"])
     both = both[(both["received_at"] >= both["first"]) & ~(both["received_at"] >= both["until"])]
     return both.groupby("at")["known_at"].min().reindex(claims["at"]).fillna(FOREVER).array
 
 
-def claims_of(feedback, quarantine):
+def claims_of(claims, quarantine):
     """The claims in order of prediction and time, when each is replaced or out, and the channel of each source."""
-    claims = feedback[feedback["channel"].isin(["outcome", *CHANNELS])]
     claims = claims.sort_values(["prediction_id", "received_at", "feedback_id"], ignore_index=True)
+    # Who has reported adds nothing by writing.
+    is_text, known = claims["channel"] == "text", claims["source_id"].notna()
+    voted = (
+        claims["channel"]
+        .isin(["report", "annotation"])
+        .groupby([claims["prediction_id"], claims["source_id"]])
+        .cumsum()
+    )
+    claims = claims[~(is_text & known & (voted > 0))].reset_index(drop=True)
     claims["prediction"], names = pd.factorize(claims["prediction_id"])
     claims["value"] = claims["value"].astype("int64")
-    claims["day"] = claims["received_at"].dt.floor("D")
-    vote = claims["channel"] != "outcome"
-    who = claims["channel"] + " " + claims["source_id"]
+    claims["day"] = day_of(claims["received_at"])
+    vote, is_text = claims["channel"] != "outcome", claims["channel"] == "text"
+    who = (claims["channel"] + " " + claims["source_id"]).mask(is_text, "text")
     claims["source"], people = pd.factorize(who.where(vote))
     group = np.array([CHANNELS.index(one.split(" ")[0]) for one in people], dtype="int64")
-    voter = claims.groupby([claims["prediction"], who.where(vote, "outcome")])
     claims["at"] = claims.index
-    claims["until"] = voter["day"].shift(-1).fillna(FOREVER)
-    claims["replaced"] = voter["at"].shift(-1).fillna(len(claims)).astype("int64")
-    claims["out"] = in_quarantine(claims, quarantine)
-    claims["until"] = claims["until"].where(claims["until"] < claims["out"], claims["out"] - DAY)
+    by = claims.groupby([claims["prediction"], who.where(vote, "outcome")])
+    claims["until"], claims["replaced"] = by["day"].shift(-1), by["at"].shift(-1)
+    # Who reports after writing takes the text back.
+    mine = claims[is_text | vote].copy()
+    mine = mine[mine["prediction"].isin(mine.loc[is_text, "prediction"])]
+    mine["text"] = mine["at"].where(is_text).groupby(mine["prediction"]).ffill()
+    backs = mine[(mine["channel"] != "text") & mine["text"].notna()].drop_duplicates(["text", "source_id"])
+    backs = backs[backs["source_id"].to_numpy() == claims["source_id"].reindex(backs["text"]).to_numpy()]
+    claims.loc[backs["text"].astype("int64"), "until"] = backs["day"].to_numpy()
+    claims.loc[backs["text"].astype("int64"), "replaced"] = backs["at"].to_numpy()
+    claims["until"] = claims["until"].fillna(NEVER).astype("int64")
+    claims["replaced"] = claims["replaced"].fillna(len(claims)).astype("int64")
+    claims["out"] = day_of(pd.Series(in_quarantine(claims, quarantine)))
+    claims["until"] = claims["until"].where(claims["until"] < claims["out"], claims["out"] - 1)
     return claims, names, group
+
+
+def day_of(moments):
+    """The number of the day of each moment, from 1970 on."""
+    return moments.dt.tz_localize(None).astype("datetime64[us]").astype("int64") // 86_400_000_000
 
 
 def keys_of(names, predictions, params):
@@ -132,35 +200,72 @@ def keys_of(names, predictions, params):
     return key_of, keys.get_level_values(0).to_numpy()
 
 
-def conclude(feedback, predictions, quarantine, params, as_of):
+def conclude(said, predictions, quarantine, params, as_of):
     """What was believed about each prediction after each claim (label -1: nothing yet), spans of it, and the last trust."""
-    claims, names, group = claims_of(feedback, quarantine)
+    claims, names, group = claims_of(said, quarantine)
     key_of, cohort = keys_of(names, predictions, params)
-    believed = [np.array([params["accuracy"][name] for name in CHANNELS])[group] for _ in range(2)]
-    newest, spoke = np.full(len(names), -1), pd.Series(pd.NaT, range(len(names)), dtype="datetime64[us, UTC]")
-    by_day = dict(list(claims.groupby("day")))
-    day, parts, settled_on = claims["day"].min(), [], []
-    while day <= as_of:
-        standing = claims[(claims["day"] < day) & (claims["until"] >= day)]
-        *believed, odds, is_settled = trust_of(standing, believed, cohort, key_of, group, params)
+    n, n_keys, last = len(group), len(cohort), (as_of - EPOCH).days
+    prediction, source, value, day, until, out = (
+        claims[name].to_numpy() for name in ("prediction", "source", "value", "day", "until", "out")
+    )
+    votes, outcomes = np.flatnonzero(source >= 0), np.flatnonzero(source < 0)
+    settled = np.full(len(names), NEVER)
+    np.minimum.at(settled, prediction[outcomes], day[outcomes])
+    open_ones = votes[np.minimum(until, settled[prediction])[votes] > day[votes]]
+    # How long each vote stands beside an outcome of the same prediction.
+    both = claims.loc[votes, ["prediction", "source", "value", "day", "until"]].merge(
+        claims.loc[outcomes, ["prediction", "value", "day", "until"]], on="prediction", suffixes=("", "_known")
+    )
+    both_code = (both["value_known"] * 2 + both["value"]).to_numpy() * n + both["source"].to_numpy()
+    both_from, both_to = (
+        both[["day", "day_known"]].max(axis=1).to_numpy(),
+        both[["until", "until_known"]].min(axis=1).to_numpy(),
+    )
+    first = np.searchsorted(prediction, np.arange(len(names) + 1))
+    by_day = claims.groupby("day").indices
+    believed = [np.array(starts(params))[group], np.array(starts(params))[group], np.zeros(n)]
+    newest, spoke = np.full(len(names), -1), np.full(len(names), -1)
+    parts, settled_on = [], []
+    for today in range(day.min(), last + 1):
+        votes = open_ones[
+            (day[open_ones] < today) & (until[open_ones] >= today) & (settled[prediction[open_ones]] >= today)
+        ]
+        holds = (both_from < today) & (both_to >= today)
+        known = outcomes[(day[outcomes] < today) & (until[outcomes] >= today)]
+        believed, odds, is_settled = trust_of(
+            (prediction[votes], source[votes], value[votes]),
+            np.bincount(both_code[holds], minlength=4 * n).reshape(2, 2, n),
+            np.bincount(key_of[prediction[known]], value[known], n_keys),
+            np.bincount(key_of[prediction[known]], minlength=n_keys),
+            believed,
+            cohort,
+            key_of,
+            group,
+            params,
+        )
         settled_on.append(is_settled)
         told, odds = weights(*believed), odds[key_of]
-        due = ((day - spoke) / DAY).isin(params["revisit_days"]).to_numpy(copy=True)
-        due[claims.loc[(claims["out"] == day) & (claims["day"] < day), "prediction"]] = True
-        late = standing_votes(standing, due & (newest < 0), told, odds, group)
-        parts.append(late.assign(said_at=day - pd.Timedelta("1us"), at=len(claims), outcome=-1))
-        if day < as_of and day in by_day:
-            today = by_day[day]
-            parts.append(during(today, claims[claims["day"] <= day], told, odds, group))
-            settled = today[today["channel"] == "outcome"].drop_duplicates("prediction", keep="last")
-            newest[settled["prediction"]] = settled["value"]
-            spoke[today["prediction"].unique()] = day
-        day += DAY
-    states = pd.concat(parts).sort_values(["prediction", "said_at", "at"], ignore_index=True)
+        due = np.isin(today - spoke, params["revisit_days"]) & (spoke >= 0)
+        due[prediction[(out == today) & (day < today)]] = True
+        votes = votes[due[prediction[votes]]]
+        late = weighed(prediction[votes], votes, told, odds, claims, group, np.flatnonzero(due & (newest < 0)))
+        parts.append(
+            late | {"said_at": np.full(len(late["n"]), today * DAY_US - 1), "at": np.full(len(late["n"]), len(claims))}
+        )
+        if today < last and today in by_day:
+            parts.append(during(by_day[today], today, first, told, odds, claims, group))
+            mine = by_day[today][source[by_day[today]] < 0]
+            newest[prediction[mine]] = value[mine]  # the last one stays
+            spoke[prediction[by_day[today]]] = today
+    joined = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+    states = pd.DataFrame(joined).sort_values(["prediction", "said_at", "at"], ignore_index=True)
+    states["said_at"] = pd.to_datetime(states["said_at"], unit="us", utc=True).astype("datetime64[us, UTC]")
     states["prediction_id"] = names[states["prediction"]]
     spans = decided(states, params)
-    now = standing_votes(standing, (newest < 0) & spoke.notna().to_numpy(), told, odds, group)
+    votes = open_ones[(until[open_ones] >= last) & (newest[prediction[open_ones]] < 0)]
+    now = weighed(prediction[votes], votes, told, odds, claims, group, np.flatnonzero((newest < 0) & (spoke >= 0)))
     trust = {"mornings": len(settled_on), "unsettled": settled_on.count(False)}
+    now = pd.DataFrame(now).set_index("prediction", drop=False)
     return (
         states,
         spans,
@@ -168,24 +273,40 @@ def conclude(feedback, predictions, quarantine, params, as_of):
     )
 
 
-def standing_votes(standing, about, told, odds, group):
-    """What stands on a morning about some predictions."""
-    votes = standing[(standing["channel"] != "outcome") & about[standing["prediction"]]]
-    mine = np.flatnonzero(about)
-    return weighed(votes, votes["prediction"], told, odds, group, pd.Series(mine, mine))
-
-
-def during(today, past, told, odds, group):
+def during(mine, today, first, told, odds, claims, group):
     """What is believed after each claim of a day."""
-    past = past[past["prediction"].isin(today["prediction"])]
-    both = today[["prediction", "at"]].merge(past, on="prediction", suffixes=("_now", ""))
-    both = both[(both["at"] <= both["at_now"]) & (both["replaced"] > both["at_now"])]
-    both = both[(both["channel"] == "outcome") | (both["until"] >= today["day"].iloc[0])]
-    is_outcome = both["channel"] == "outcome"
-    votes, today = both[~is_outcome], today.set_index("at")
-    found = weighed(votes, votes["at_now"], told, odds, group, today["prediction"])
-    outcome = both[is_outcome].set_index("at_now")["value"].reindex(found.index).fillna(-1).astype("int64")
-    return found.assign(at=found.index, said_at=today["received_at"], outcome=outcome)
+    prediction, until, replaced = (claims[name].to_numpy() for name in ("prediction", "until", "replaced"))
+    start, n = first[prediction[mine]], mine - first[prediction[mine]] + 1  # it and those before it
+    now = np.repeat(np.arange(len(mine)), n)
+    past = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n) + start[now]
+    is_vote = claims["source"].to_numpy()[past] >= 0
+    stands = (replaced[past] > mine[now]) & (~is_vote | (until[past] >= today))
+    outcome = np.full(len(mine), -1)
+    told_it = stands & ~is_vote
+    outcome[now[told_it]] = claims["value"].to_numpy()[past[told_it]]
+    voted = stands & is_vote
+    found = weighed(now[voted], past[voted], told, odds, claims, group, np.arange(len(mine)), prediction[mine])
+    moments = claims["received_at"].to_numpy("datetime64[us]")[mine].astype("int64")
+    return found | {"said_at": moments, "at": mine, "outcome": outcome}
+
+
+def weighed(of, votes, told, odds, claims, group, about, prediction=None):
+    """The log odds that follow from votes, by what each is a vote `of`, for all that it is asked `about`; how many votes there
+    are, and how many of each channel say 1 and 0."""
+    prediction = about if prediction is None else prediction
+    size = int(about.max(initial=-1)) + 1
+    value, source = claims["value"].to_numpy()[votes], claims["source"].to_numpy()[votes]
+
+    def count(which, how=None):
+        return np.bincount(of[which], None if how is None else how[which], size)[about]
+
+    everything = np.ones(len(votes), dtype=bool)
+    found = {"prediction": prediction, "n": count(everything), "outcome": np.full(len(about), -1)}
+    found["score"] = count(everything, told[value, source]) + odds[prediction]
+    for code, name in enumerate(CHANNELS):
+        for said in (0, 1):
+            found[f"{name}_{said}"] = count((group[source] == code) & (value == said))
+    return found
 
 
 def settles(states, params):
@@ -201,27 +322,15 @@ def decided(states, params):
     outcome, (label, sure) = states["outcome"], settles(states, params)
     label = outcome.where(outcome >= 0, label)
     states["label"], states["confidence"] = label, sure.where(outcome < 0, params["accuracy"]["outcome"])
-    annotated = states["yes"].where(label == 1, states["no"]) > 0
-    states["source"] = np.select([outcome >= 0, annotated], ["outcome", "annotation"], "report")
+    won = {name: states[f"{name}_1"].where(label == 1, states[f"{name}_0"]) > 0 for name in ("annotation", *CHANNELS)}
+    only_texts = (states["n"] > 0) & (states["text_0"] + states["text_1"] == states["n"])
+    states["source"] = np.select([outcome >= 0, *won.values(), only_texts], ["outcome", *won, "text"], "report")
     is_new = (states["prediction"] != states["prediction"].shift()) | (label != label.shift())
     states["known_at"] = states["said_at"].where(is_new).ffill()
     spans = states[is_new]
     is_last = spans["prediction_id"] != spans["prediction_id"].shift(-1)
     spans = spans.assign(until=spans["known_at"].shift(-1).mask(is_last, FOREVER))
     return spans[spans["label"] >= 0]
-
-
-def weighed(votes, of, told, odds, group, prediction_of):
-    """The log odds that follow from some votes by what they are grouped `of`, how many there are, and annotators' for each."""
-    weight = pd.Series(told[votes["value"], votes["source"]], votes.index)
-    annotator = group[votes["source"]] == CHANNELS.index("annotation")
-    yes, no = (annotator & (votes["value"] == value) for value in (1, 0))
-    found = pd.DataFrame({"score": weight, "n": 1, "yes": yes.astype("int64"), "no": no.astype("int64")})
-    found = found.groupby(of.to_numpy()).sum()
-    found = found.reindex(prediction_of.index, fill_value=0)
-    found["prediction"] = prediction_of
-    found["score"] += odds[found["prediction"]]
-    return found
 
 
 def voices(believed, claims, group):
@@ -231,8 +340,10 @@ def voices(believed, claims, group):
     found = {}
     for code, name in enumerate(CHANNELS):
         mine = spoke & (group == code)
+        if name == "text" and not mine.any():
+            continue
         found[name] = {"sources": int(mine.sum())}
-        for coin, of in zip(("sensitivity", "specificity"), believed, strict=True):
+        for coin, of in zip(("sensitivity", "specificity"), believed, strict=False):
             found[name][coin] = {f"p{q}": np.quantile(of[mine], q / 100) for q in (5, 50, 95)}
     return found
 

@@ -147,6 +147,11 @@ class Recipe:
         sections = {name: self.params[name] for name in ("features", "label", "model", "train")}
         days = {"train_days": self.length // DAY, "step_days": self.step // DAY}
         own = sections | days | {"derive": self.params["project"]["derive"]}
+        for section, later in (
+            ("label", "texts"),
+            ("train", "pseudo"),
+        ):  # a recipe has no setting that came later and is off
+            own[section] = {name: value for name, value in own[section].items() if name != later or value is not None}
         if recipe and {name: recipe[name] for name in own} != own:
             sys.exit("the floor knows a champion with the recipe of conf, or without one; this one has another")
         return bool(recipe)

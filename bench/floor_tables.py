@@ -61,11 +61,11 @@ def good_rows(table, at, params, served_at=None):
     return rows[is_good & (rows["day"] < params["clock"]["as_of"])].drop(columns="day").reset_index(drop=True), quality
 
 
-def labels_and_voices(known, predictions, feedback):
+def labels_and_voices(known, predictions, feedback, claims):
     """What labels rest on, who says how much, and how often voices are right."""
     found = known.merge(predictions[["prediction_id", "served_at"]], on="prediction_id")
     hours = (found["known_at"] - found["served_at"]).dt.total_seconds() / 3600
-    votes = feedback[feedback["channel"].isin(["report", "annotation"])]
+    votes = claims[claims["channel"] != "outcome"]
     outcomes = feedback[feedback["channel"] == "outcome"].sort_values(["received_at", "feedback_id"])
     newest = outcomes.drop_duplicates("prediction_id", keep="last").set_index("prediction_id")["value"]
     truth = votes["prediction_id"].map(newest)

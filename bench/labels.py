@@ -18,7 +18,8 @@ import pandas as pd
 from flywheel import files
 from flywheel.data import tables
 from flywheel.data.sources import open_source
-from flywheel.labels.claims import VOICES
+from flywheel.labels.claims import TEXT, VOTES
+from flywheel.labels.texts.said import with_texts
 from flywheel.labels.truth import Beliefs, Prior, believe, infer
 from flywheel.params import load
 from flywheel.stages.collect import CollectParams
@@ -37,17 +38,18 @@ def main() -> None:
         return
     told = source.truth()
     truth = pd.Series(told.iloc[:, 1].to_numpy(), pd.Index(told["prediction_id"]))
-    columns = ["prediction_id", "received_at", "feedback_id", "channel", "source_id", "value"]
+    columns = ["prediction_id", "received_at", "feedback_id", "channel", "source_id", "value", "text"]
     feedback = tables.read_days(files.VALID, "feedback", None, columns)
     settled = feedback.loc[feedback["channel"] == "outcome", "prediction_id"]
-    votes = feedback[feedback["channel"].isin(VOICES) & ~feedback["prediction_id"].isin(settled)]
+    votes = feedback[feedback["channel"].isin(VOTES) & ~feedback["prediction_id"].isin(settled)]
     votes = tables.in_order(votes, ["received_at", "feedback_id"])
     votes = votes.drop_duplicates(["prediction_id", "source_id", "channel"], keep="last")
     said = votes.groupby("prediction_id")["value"].agg(["size", "sum"])
     said = said[said.index.isin(truth.index)]
     majority = pd.Series(np.sign(2 * said["sum"] - said["size"]).where(said["size"] >= 2, 0), said.index)
-    labels = files.read_parquet(files.LABELS)
-    labels = labels[labels["superseded_at"].isna()].set_index("prediction_id").reindex(said.index)
+    current = files.read_parquet(files.LABELS)
+    current = current[current["superseded_at"].isna()].set_index("prediction_id")
+    labels = current.reindex(said.index)
     found = {
         "predictions": len(said),
         "majority": accuracy(majority[majority != 0] > 0, truth),
@@ -55,6 +57,7 @@ def main() -> None:
         | {"calibration_error": calibration(labels.dropna(subset=["label"]), truth)},
         "where_majority_decides": accuracy((labels["label"].dropna() == 1)[majority != 0], truth),
         "where_majority_is_least_right": worst(majority[majority != 0] > 0, labels["label"], truth),
+        "texts": texts(feedback, current, truth, settled),
         "claims": {"n": CLAIMS, "sources": SOURCES, "seconds": round(speed(), 2)},
     }
     print(json.dumps(found))
@@ -62,7 +65,23 @@ def main() -> None:
 
 def accuracy(is_one: pd.Series, truth: pd.Series) -> dict[str, Any]:
     """How many, and how often right."""
-    return {"n": len(is_one), "right": round(float((is_one == (truth.reindex(is_one.index) == 1)).mean()), 4)}
+    right = round(float((is_one == (truth.reindex(is_one.index) == 1)).mean()), 4) if len(is_one) else None
+    return {"n": len(is_one), "right": right}
+
+
+def texts(feedback: pd.DataFrame, labels: pd.DataFrame, truth: pd.Series, settled: pd.Series) -> dict[str, Any]:
+    """How many texts claim something, and how often that is right; and the same of labels that rest on texts alone."""
+    written = feedback[feedback["text"].notna() & feedback["prediction_id"].isin(truth.index)]
+    claims = with_texts(written, load(LabelParams).label.texts)
+    claims = claims[claims["channel"] == TEXT].set_index("prediction_id")
+    mine = labels[labels["label_source"] == TEXT]
+    sure = round(float(mine["label_confidence"].mean()), 4) if len(mine) else None
+    return {
+        "written": len(written),
+        "claim": {str(value): accuracy(claims.loc[claims["value"] == value, "value"] == 1, truth) for value in (0, 1)},
+        "without_outcome": int((~claims.index.isin(settled)).sum()),
+        "labels": accuracy(mine["label"] == 1, truth) | {"mean_confidence": sure},
+    }
 
 
 def worst(majority: pd.Series, label: pd.Series, truth: pd.Series) -> list[dict[str, Any]]:

@@ -10,14 +10,16 @@ import pytest
 
 from flights.ticket_texts import PATTERNS, TOPIC_CHANCES, write_ticket
 from flywheel.data.privacy import scrub
-from flywheel.labels.settings import OTHER, Voices
+from flywheel.labels.settings import OTHER, Label, Voices
+from flywheel.labels.texts.said import NOTHING, said
 from flywheel.labels.texts.topics import topics_of, words_of
 from flywheel.params import Params, load
 
 
 class VoicesParams(Params):
-    """Only what texts are about."""
+    """Only what texts are about, and what they claim."""
 
+    label: Label
     voices: Voices
 
 
@@ -41,10 +43,12 @@ def tickets() -> pd.DataFrame:
         for topic, patterns in PATTERNS.items()
     }
     hidden = [next(topic for topic, pattern in known.items() if pattern.match(text)) for text in texts]
-    params = load(VoicesParams).voices
+    params = load(VoicesParams)
     stored, _ = scrub(pd.Series(texts))
-    found = topics_of([words_of(text, params.max_chars) for text in stored], params.topics)
-    return pd.DataFrame({"hidden": hidden, "found": [MEANT.get(one, one) for one in found]})
+    found = topics_of([words_of(text, params.voices.max_chars) for text in stored], params.voices.topics)
+    assert params.label.texts
+    claimed = said(stored, params.label.texts)
+    return pd.DataFrame({"hidden": hidden, "found": [MEANT.get(one, one) for one in found], "claimed": claimed})
 
 
 @pytest.mark.parametrize("topic", PATTERNS)
@@ -59,3 +63,11 @@ def test_the_phrases_find_most_of_a_topic_and_little_else(tickets: pd.DataFrame,
 def test_most_tickets_have_a_topic_and_not_all(tickets: pd.DataFrame) -> None:
     """The rest is other: phrases that nobody thought of."""
     assert 0.05 < (tickets["found"] == OTHER).mean() < 0.3
+
+
+def test_who_complains_of_a_late_alert_says_that_the_flight_was_disrupted(tickets: pd.DataFrame) -> None:
+    """Only such tickets come when a flight was disrupted and never else; of these most claim it, and of the others none."""
+    is_late = tickets["hidden"] == "late_alert"
+    assert set(tickets.loc[~is_late, "claimed"]) == {NOTHING}
+    assert (tickets.loc[is_late, "claimed"] == 1).mean() > 0.7
+    assert 0 not in set(tickets["claimed"])

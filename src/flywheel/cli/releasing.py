@@ -164,6 +164,7 @@ def thanks(
 
     from flywheel import files
     from flywheel.data import tables
+    from flywheel.labels.texts.said import with_texts
     from flywheel.loop.thanks import release_of
     from flywheel.loop.thanks import thanks as messages
     from flywheel.params import load
@@ -178,10 +179,10 @@ def thanks(
             "later commit, or move the clock with: flywheel tick"
         )
     days = [day for day in tables.stored_days(files.VALID, "predictions") if day < as_of]
-    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value"]
+    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "text"]
     known = [day for day in tables.stored_days(files.VALID, "feedback") if day < made["known_before"]]
     found = messages(
-        tables.read_days(files.VALID, "feedback", known, columns),
+        with_texts(tables.read_days(files.VALID, "feedback", known, columns), params.label.texts),
         tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at"]),
         files.read_parquet(files.LABELS),
         files.read_parquet(files.QUARANTINE),

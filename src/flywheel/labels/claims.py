@@ -12,8 +12,9 @@ import pandas as pd
 from flywheel.data import tables
 
 OUTCOME = "outcome"
-VOICES = ("report", "annotation")  # the groups of sources that vote; an outcome is no vote, it settles
-VOTES = (OUTCOME, *VOICES)
+TEXT = "text"  # what texts say that come with no claim: a voice for all of them (labels/texts/said.py)
+VOTES = (OUTCOME, "report", "annotation")  # the channels that claim something
+VOICES = (*VOTES[1:], TEXT)  # the groups of sources that vote; an outcome is no vote, it settles
 DAY_US = 86_400_000_000
 NEVER = np.iinfo(np.int64).max
 
@@ -53,6 +54,13 @@ class Claims:
         return found
 
     @cached_property
+    def side(self) -> Ints:
+        """The voice of each vote, as its place in VOICES, times two, and one more where it says 1; below 0 for an outcome."""
+        group = np.append(self.sources["group"].to_numpy("int64"), -1)  # the last one is that of outcomes
+        found: Ints = group[self.source] * 2 + self.value * (self.source >= 0)
+        return found
+
+    @cached_property
     def first(self) -> Ints:
         """The place of the first claim about each prediction, and behind the last one the number of claims."""
         found: Ints = np.searchsorted(self.prediction, np.arange(len(self.names) + 1))
@@ -64,15 +72,21 @@ def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
 
     A voter is a source of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
     its own; but trust in them is one for all of a group, since there is nobody to tell apart.
+
+    All texts are one voter, without a name: about a prediction they say what the newest of them says, however many write.
+    Nobody is heard twice: who has reported or annotated adds nothing by writing, and who does so after writing takes the text
+    back.
     """
     nobody = pd.Series(pd.NaT, feedback.index, dtype="datetime64[us, UTC]")
-    said = feedback.assign(out=nobody if out is None else out)[feedback["channel"].isin(VOTES)]
+    said = feedback.assign(out=nobody if out is None else out)[feedback["channel"].isin([*VOTES, TEXT])]
     codes, names = pd.factorize(said["prediction_id"], sort=True)
     said = tables.in_order(said.assign(prediction=codes), ["prediction", "received_at", "feedback_id"])
+    said = said[~_has_spoken(said)]
     prediction = said["prediction"].to_numpy("int64")
     group = pd.Categorical(said["channel"], categories=VOICES).codes.astype("int64")
-    is_vote = group >= 0
-    people, ids = pd.factorize(said["source_id"])  # -1: not named
+    is_vote, is_text = group >= 0, group == VOICES.index(TEXT)
+    writers, ids = pd.factorize(said["source_id"])  # -1: not named
+    people = np.where(is_text, -1, writers)
     known, code = np.unique(np.where(is_vote, people * len(VOICES) + group + len(VOICES), -1), return_inverse=True)
     source = code - (known.size > 0 and known[0] == -1)
     known = known[known >= 0]
@@ -86,8 +100,10 @@ def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     moment = said["received_at"].to_numpy("datetime64[us]").astype("int64")
     day = moment // DAY_US
     alone = len(known) + np.arange(len(said))  # a voter of its own
-    voter = np.where(is_vote & (people < 0), alone, source)
+    voter = np.where(is_vote & ~is_text & (people < 0), alone, source)
     previous = _before([prediction, voter])
+    if is_text.any():
+        previous = _taken_back(previous, prediction, np.where(writers < 0, -1 - alone, writers), is_vote, is_text)
     until = np.full(len(said), NEVER)
     replaces = previous >= 0
     until[previous[replaces]] = day[replaces]
@@ -97,6 +113,34 @@ def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     until = np.minimum(until, np.where(is_out, morning - 1, NEVER))
     value = said["value"].to_numpy("int64")
     return Claims(names, sources, prediction, source, value, moment, day, previous, until, morning)
+
+
+def _has_spoken(said: pd.DataFrame) -> np.ndarray:
+    """Which claims are texts of somebody who has reported or annotated the same prediction before."""
+    is_text = (said["channel"] == TEXT).to_numpy()
+    found = np.zeros(len(said), dtype=bool)
+    if is_text.any():
+        by = ["prediction", "source_id"]
+        votes = said.loc[said["channel"].isin(VOTES[1:]), by].dropna().assign(place=lambda one: one.index)
+        first = votes.drop_duplicates(by)
+        mine = said.loc[is_text, by].assign(at=lambda one: one.index).merge(first, on=by, how="left")
+        found[is_text] = (mine["place"] < mine["at"]).to_numpy()
+    return found
+
+
+def _taken_back(previous: Ints, prediction: Ints, writer: Ints, is_vote: np.ndarray, is_text: np.ndarray) -> Ints:
+    """`previous`, where a vote after a text of the same writer replaces that text, if no newer text has replaced it."""
+    place = np.arange(previous.size)
+    texts = np.flatnonzero(is_text)
+    before = np.searchsorted(texts, place) - 1  # the last text before each claim, if it is about the same prediction
+    last = np.where(before >= 0, texts[np.maximum(before, 0)], 0)
+    takes = is_vote & ~is_text & (before >= 0) & (prediction[last] == prediction) & (writer[last] == writer)
+    # Of several votes of one writer the first takes the text back; the next ones replace votes, as ever.
+    first = takes & ~pd.Series(np.where(takes, last, -1 - place)).duplicated().to_numpy()
+    found = np.where(first, last, previous)
+    gone = is_text & (previous >= 0) & np.isin(previous, last[first])  # nothing is left to replace
+    found[gone] = -1
+    return found
 
 
 def _before(keys: Sequence[Ints]) -> Ints:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.errors import ConfigError
-from flywheel.labels.claims import DAY_US, NEVER, VOICES, Claims, Ints, read
+from flywheel.labels.claims import DAY_US, NEVER, TEXT, VOICES, Claims, Ints, read
 from flywheel.labels.revisions import revisions_of
 from flywheel.labels.settings import Label
 from flywheel.labels.trust import Keys, Morning, mornings, pairs
@@ -19,7 +19,8 @@ from flywheel.labels.truth import Floats, Trust, sigmoid
 
 UNDECIDED = -1
 DIGITS = 9  # of a sum of weights: its last bits depend on what else is summed
-ANNOTATION = VOICES.index("annotation")
+REPORT, ANNOTATION, BY_TEXT = (VOICES.index(name) for name in ("report", "annotation", TEXT))
+SIDES = 2 * len(VOICES)  # a voice and what it says: a voice's code times two, and one more for those that say 1
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ class _States:
     at: Ints
     order: Ints  # of moments that are the same
     score: Floats  # log odds of 1
-    n_votes: Ints
-    annotated: Ints  # shape (2, moments): standing annotations that say 0, and 1
+    votes: Ints  # shape (SIDES, moments): how many voters of each voice stand on each side
     outcome: Ints  # -1: none yet
 
 
@@ -63,8 +63,9 @@ def conclude(
     As trust grows, what was said is weighed again: at the end of the day that is `revisit_days` after the last claim, and at
     the end of the day before the morning as of which a claim is quarantined (`out`, by row of `feedback`).
 
-    `label_source` is the channel that won: `outcome`; else `annotation` where at least one annotator's standing vote is
-    for the label; else `report`. An annotator who was outvoted by reports is not the source of what the reports say.
+    `label_source` is the voice that won: `outcome`; else the first of `annotation`, `report` and `text` that has a standing
+    vote for the label. An annotator who was outvoted by reports is not the source of what the reports say. Where what is
+    expected won over all that was said, it is `report`, or `text` where only texts speak.
 
     `predictions` has prediction_id, served_at and the columns in_ of `prior_by`.
     """
@@ -153,10 +154,9 @@ def _during(claims: Claims, keys: Keys, morning: Morning, today: Ints, newest: I
         found: np.ndarray = (at_first + change[start] - total[start])[group] + total
         return found
 
-    def annotated(said: int) -> Callable[[Ints], np.ndarray]:
-        return lambda at: annotates[claims.source[at]] & (claims.value[at] == said)
+    def on(side: int) -> Callable[[Ints], np.ndarray]:
+        return lambda at: claims.side[at] == side
 
-    annotates = claims.sources["group"].to_numpy() == ANNOTATION
     place = np.arange(today.size)
     told = np.maximum.accumulate(np.where(is_vote, -1, place)) if place.size else place
     is_told = told >= start[group]
@@ -167,8 +167,7 @@ def _during(claims: Claims, keys: Keys, morning: Morning, today: Ints, newest: I
         claims.moment[today],
         today,
         running(lambda at: weight[claims.value[at], claims.source[at]], base.score),
-        running(lambda at: np.ones(at.size), base.n_votes),
-        np.stack([running(annotated(said), base.annotated[said]) for said in (0, 1)]),
+        np.stack([running(on(side), base.votes[side]) for side in range(SIDES)]),
         outcome,
     )
 
@@ -180,15 +179,13 @@ def _standing(claims: Claims, keys: Keys, morning: Morning, about: Ints) -> _Sta
     stands = (claims.source[at] >= 0) & (claims.day[at] < morning.day) & (claims.until[at] >= morning.day)
     of, at = of[stands], at[stands]
     weight = morning.trust.weights[claims.value[at], claims.source[at]]
-    is_annotation = claims.sources["group"].to_numpy()[claims.source[at]] == ANNOTATION
     n = about.size
     return _States(
         about,
         np.full(n, morning.day * DAY_US - 1),
         np.full(n, claims.day.size),
         morning.log_odds[keys.of[about]] + np.bincount(of, weight, n),
-        np.bincount(of, minlength=n),
-        np.stack([np.bincount(of, is_annotation & (claims.value[at] == said), n) for said in (0, 1)]),
+        np.bincount(claims.side[at] * n + of, minlength=SIDES * n).reshape(SIDES, n),
         np.full(n, -1),
     )
 
@@ -200,13 +197,14 @@ def _decided(parts: Sequence[_States], params: Label) -> pd.DataFrame:
         return np.concatenate([getattr(one, name) for one in parts], axis=-1) if parts else np.zeros(0, "int64")
 
     prediction, at, outcome = joined("prediction"), joined("at"), joined("outcome")
-    score, n_votes = joined("score").round(DIGITS), joined("n_votes")
-    annotated = joined("annotated").reshape(2, prediction.size)
+    votes = joined("votes").reshape(SIDES, prediction.size)
+    score, n_votes = joined("score").round(DIGITS), votes.sum(axis=0)
     confidence = sigmoid(np.abs(score)).round(6)
     is_sure = (n_votes >= params.min_votes) & (score != 0) & (confidence >= params.min_confidence)
     label = np.where(outcome >= 0, outcome, np.where(is_sure, score > 0, UNDECIDED))
     confidence = np.where(outcome >= 0, params.accuracy.outcome, confidence)
-    is_annotated = np.where(label == 1, annotated[1], annotated[0]) > 0
+    won = [np.where(label == 1, votes[2 * voice + 1], votes[2 * voice]) > 0 for voice in (ANNOTATION, REPORT, BY_TEXT)]
+    only_texts = votes[2 * BY_TEXT : 2 * BY_TEXT + 2].sum(axis=0) == n_votes
     order = np.lexsort([joined("order"), at, prediction])
     return (
         pd.DataFrame(
@@ -214,7 +212,11 @@ def _decided(parts: Sequence[_States], params: Label) -> pd.DataFrame:
                 "prediction": prediction,
                 "label": label.astype("int64"),
                 "label_confidence": confidence,
-                "label_source": np.select([outcome >= 0, is_annotated], ["outcome", "annotation"], "report"),
+                "label_source": np.select(
+                    [outcome >= 0, *won, only_texts & (n_votes > 0)],
+                    ["outcome", "annotation", "report", TEXT, TEXT],
+                    "report",
+                ),
                 "n_votes": n_votes.astype("int64"),
                 "revised_at": pd.to_datetime(at, unit="us", utc=True).astype("datetime64[us, UTC]"),
             }

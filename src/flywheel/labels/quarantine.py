@@ -11,11 +11,12 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from flywheel.labels.claims import TEXT
 from flywheel.labels.evidence import Quarantined
 from flywheel.labels.poison.lockstep import lockstep
 from flywheel.labels.poison.one_answer import one_answer
 from flywheel.labels.poison.pace import fast, regular
-from flywheel.labels.poison.said import CHANNELS, DAY, moments, prepare
+from flywheel.labels.poison.said import CHANNELS, DAY, REPORT, moments, prepare
 from flywheel.labels.poison.shared_errors import shared_errors
 from flywheel.labels.poison.signs import OPEN, stretches, together
 from flywheel.labels.settings import Quarantine
@@ -66,12 +67,13 @@ def out_since(claims: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     """For each claim the morning as of which it no longer counts; null where it always counts.
 
     `claims` needs source_id, channel and received_at. `rows` are those of `quarantine`; where a person has judged them
-    (`verdicts.judge`), what was released counts.
+    (`verdicts.judge`), what was released counts. Whose reports do not count is not believed in writing either.
     """
     holds = rows[rows["decision"] != "release"] if "decision" in rows else rows
     place = np.arange(len(claims))
     concerned = claims["source_id"].isin(holds["source_id"]).to_numpy()
     mine = claims.loc[concerned, ["source_id", "channel", "received_at"]].assign(place=place[concerned])
+    mine["channel"] = mine["channel"].where(mine["channel"] != TEXT, CHANNELS[REPORT])
     pairs = mine.merge(holds[["source_id", "channel", "first", "until", "known_at"]], on=["source_id", "channel"])
     is_in = (pairs["received_at"] >= pairs["first"]) & ~(pairs["received_at"] >= pairs["until"])
     since = pairs[is_in].groupby("place")["known_at"].min().reindex(place)

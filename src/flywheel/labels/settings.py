@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -61,20 +62,10 @@ class Quarantine(Params):
     lockstep: Lockstep | None
 
 
-class Label(Params):
-    min_votes: Count
-    min_confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    accuracy: LabelAccuracy
-    prior_by: Names
-    prior_weight: Annotated[float, Field(gt=0)]
-    revisit_days: Annotated[tuple[Count, ...], Field(strict=False)]
-    max_iterations: Count
-    quarantine: Quarantine
-
-
 OTHER = "other"  # the topic of a text that no phrase is found in
 GAP = "..."
 _WORD = r"[^\W_]+(?:['’-][^\W_]+)*\*?"
+_ONE_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _PHRASE = re.compile(rf"{_WORD}(?: (?:\.\.\. )?{_WORD})*")
 MOST_WORDS, MOST_GAPS = 8, 2  # of a phrase: so looking for it takes a time in proportion to the text
 
@@ -92,6 +83,57 @@ def _check_phrases(phrases: tuple[str, ...]) -> tuple[str, ...]:
 
 Phrases = Annotated[Names, AfterValidator(_check_phrases)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+def _check_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    for one in words:
+        if len(one) > 30 or not _ONE_WORD.fullmatch(one):
+            raise ValueError(f"{one[:100]!r} should be one plain word, such as not or wasn't, without a * or a space")
+    return words
+
+
+def same(phrase: str) -> str:
+    """A phrase as texts are compared with it: without case, and with one kind of apostrophe."""
+    return unicodedata.normalize("NFKC", phrase).replace("’", "'").casefold()
+
+
+Words = Annotated[Names, AfterValidator(_check_words)]
+
+
+class Texts(Params):
+    """The phrases by which a text claims something, and the words that turn a phrase round, each by language."""
+
+    accuracy: Accuracy
+    says_1: dict[Language, Phrases]
+    says_0: dict[Language, Phrases]
+    negations: dict[Language, Words]
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> Texts:
+        one, zero = (
+            {same(phrase): phrase for phrases in side.values() for phrase in phrases}
+            for side in (self.says_1, self.says_0)
+        )
+        if not one and not zero:
+            raise ValueError("there is no phrase in says_1 or says_0; give some, or write texts: null")
+        both = sorted(set(one) & set(zero))
+        if both:
+            raise ValueError(
+                f"{one[both[0]]!r} is in both says_1 and says_0, so it says nothing; take it out of one of them"
+            )
+        return self
+
+
+class Label(Params):
+    min_votes: Count
+    min_confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    accuracy: LabelAccuracy
+    prior_by: Names
+    prior_weight: Annotated[float, Field(gt=0)]
+    revisit_days: Annotated[tuple[Count, ...], Field(strict=False)]
+    max_iterations: Count
+    quarantine: Quarantine
+    texts: Texts | None = None
 
 
 class Topic(Params):

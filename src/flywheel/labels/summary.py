@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 
 from flywheel.data import tables
-from flywheel.labels.claims import VOICES
+from flywheel.labels.claims import TEXT, VOICES
 from flywheel.labels.conclude import Concluded
 
 
 def summarize(
-    current: pd.DataFrame, predictions: pd.DataFrame, feedback: pd.DataFrame, concluded: Concluded
+    current: pd.DataFrame, predictions: pd.DataFrame, claims: pd.DataFrame, concluded: Concluded
 ) -> dict[str, Any]:
-    """`reports/labels.json`: coverage, where labels come from, how certain they are, and how far the channels agree."""
+    """`reports/labels.json`: coverage, where labels come from, how certain they are, and how far the voices agree.
+
+    `claims` are outcomes and what voices say (`texts.said.with_texts`).
+    """
     shares = current["label_source"].value_counts(normalize=True).sort_index()
     delay = (current["known_at"] - current["served_at"]).dt.total_seconds() / 3600
     return {
@@ -33,7 +36,7 @@ def summarize(
             }
             for source, share in shares.items()
         },
-        "agreement": agreement(feedback),
+        "agreement": agreement(claims),
         "trust": trust(current, concluded),
     }
 
@@ -46,6 +49,8 @@ def trust(current: pd.DataFrame, concluded: Concluded) -> dict[str, Any]:
     voices = {}
     for code, name in enumerate(VOICES):
         mine = (group == code) & (claimed > 0)
+        if name == TEXT and not mine.any():  # most projects let texts say nothing
+            continue
         coins = {"sensitivity": concluded.trust.sensitivity, "specificity": concluded.trust.specificity}
         voices[name] = {
             "sources": int(mine.sum()),
@@ -73,15 +78,17 @@ def trust(current: pd.DataFrame, concluded: Concluded) -> dict[str, Any]:
     }
 
 
-def agreement(feedback: pd.DataFrame) -> dict[str, Any]:
-    """How often reports and annotations agree with the outcome, and how often two votes on one prediction agree."""
-    votes = feedback[feedback["channel"].isin(VOICES)]
-    outcome = tables.in_order(feedback[feedback["channel"] == "outcome"], ["received_at", "feedback_id"])
+def agreement(claims: pd.DataFrame) -> dict[str, Any]:
+    """How often each voice agrees with the outcome, and how often two votes on one prediction agree."""
+    votes = claims[claims["channel"].isin(VOICES)]
+    outcome = tables.in_order(claims[claims["channel"] == "outcome"], ["received_at", "feedback_id"])
     outcome = outcome.drop_duplicates("prediction_id", keep="last")
     truth = votes["prediction_id"].map(outcome.set_index("prediction_id")["value"])
     with_outcome = {}
     for channel in VOICES:
         is_comparable = (votes["channel"] == channel) & truth.notna()
+        if channel == TEXT and not (votes["channel"] == TEXT).any():
+            continue
         agrees = votes.loc[is_comparable, "value"] == truth[is_comparable]
         with_outcome[channel] = {"votes": int(is_comparable.sum()), "share": agrees.mean() if len(agrees) else None}
     counts = votes.groupby("prediction_id")["value"].agg(["size", "sum"])

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flywheel.labels.claims import NEVER, VOICES, Claims, Ints
+from flywheel.labels.claims import NEVER, TEXT, VOICES, Claims, Ints
 from flywheel.labels.settings import Label
-from flywheel.labels.truth import Beliefs, Floats, Prior, Trust, believe, infer
+from flywheel.labels.truth import EVEN, Beliefs, Floats, Prior, Trust, believe, infer
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,12 @@ def mornings(claims: Claims, keys: Keys, params: Label, end: int) -> Iterator[Mo
 
 def beliefs_of(params: Label) -> Beliefs:
     """Where trust in each group of sources begins."""
-    accuracy = {"report": params.accuracy.report, "annotation": params.accuracy.annotation}
-    return Beliefs(np.array([accuracy[name] for name in VOICES]), params.prior_weight)
+    accuracy = {
+        "report": params.accuracy.report,
+        "annotation": params.accuracy.annotation,
+        TEXT: params.texts.accuracy if params.texts else EVEN,  # without the phrases there is no text
+    }
+    return Beliefs(np.array([accuracy[name] for name in VOICES]), params.prior_weight, rare=(VOICES.index(TEXT),))
 
 
 def _outcomes(claims: Claims, keys: Keys) -> _Spans:

@@ -3,11 +3,12 @@
 Dawid and Skene (1979), with two coins for each source: how often it says 1 of what is 1 (its sensitivity), and 0 of what is 0
 (its specificity). The truth of a prediction and the coins of the sources are estimated in turn (expectation maximization).
 What is known of a prediction for certain is left out of it: it counts in `checked`, what each source said of such predictions.
+The two coins are about what a source says when it speaks; of one that seldom does, its speaking is a sign as well (`_speaks`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +28,7 @@ class Beliefs:
 
     accuracy: Floats  # by group
     weight: float
+    rare: tuple[int, ...] = ()  # the groups of which it tells that they speak at all
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Trust:
 
     sensitivity: Floats
     specificity: Floats
+    speaks: Floats | float = 0.0  # by source, what its speaking adds to the log odds of 1, whatever it says
 
     @cached_property
     def weights(self) -> Floats:
@@ -45,7 +48,10 @@ class Trust:
         """
         one, zero = self.sensitivity, self.specificity
         return np.stack(
-            [np.minimum(np.log((1 - one) / zero), 0.0), np.maximum(np.log(one / (1 - zero)), 0.0)],
+            [
+                np.minimum(np.log((1 - one) / zero) + self.speaks, 0.0),
+                np.maximum(np.log(one / (1 - zero)) + self.speaks, 0.0),
+            ],
         )
 
 
@@ -111,26 +117,43 @@ def infer(
     its_prediction, its_said, its_key = prediction[tells[prediction]], said[tells[prediction]], key[tells]
     total = np.bincount(its_said, minlength=2 * n).reshape(2, n)
     log_odds = prior.log_odds(np.zeros(0), key[:0])
-    trust, probability = start, sigmoid(log_odds)[key]
+    speaks = _speaks(checked, prior.outcomes.sum(axis=1), group, beliefs)
+    trust, probability = replace(start, speaks=speaks), sigmoid(log_odds)[key]
     for iteration in range(1, max_iterations + 1):
         before = probability
         told = np.bincount(prediction, trust.weights.ravel()[said], n_predictions)
         probability = sigmoid(log_odds[key] + told)
         positive = np.bincount(its_said, probability[its_prediction], 2 * n).reshape(2, n)
-        trust = believe(checked + np.stack([total - positive, positive]), group, beliefs)
+        trust = believe(checked + np.stack([total - positive, positive]), group, beliefs, speaks)
         log_odds = prior.log_odds(probability[tells], its_key)
         if np.abs(probability - before).max(initial=0.0) < TOLERANCE:
             return Truth(probability, trust, log_odds, iteration, converged=True)
     return Truth(probability, trust, log_odds, max_iterations, converged=False)
 
 
-def believe(counts: Floats, group: Ints, beliefs: Beliefs) -> Trust:
+def believe(counts: Floats, group: Ints, beliefs: Beliefs, speaks: Floats | float = 0.0) -> Trust:
     """The trust that `counts` give, which have the shape (truth, value, sources): how often a source said what of what.
 
     A source with few claims is believed like its group (empirical Bayes): both coins have a Beta distribution over the sources
     of a group, with mean and strength by the method of moments (Kleinman, 1973).
     """
-    return Trust(_coin(counts[1, 1], counts[1, 0], group, beliefs), _coin(counts[0, 0], counts[0, 1], group, beliefs))
+    sensitivity, specificity = (_coin(counts[one, one], counts[one, 1 - one], group, beliefs) for one in (1, 0))
+    return Trust(sensitivity, specificity, speaks)
+
+
+def _speaks(checked: Floats, outcomes: Floats, group: Ints, beliefs: Beliefs) -> Floats:
+    """By source, the log of how much more often it speaks of what is 1 than of what is 0; `outcomes` has how many there are.
+
+    Asked of rare groups alone, whose silence says nothing: people write when something went wrong, so a text is a sign before
+    it is read, and one that can say only 1 can be believed. With few texts it is nearly 0.
+    """
+    found = np.zeros(group.size)
+    spoke = checked.sum(axis=1)  # shape (truth, sources)
+    asked = np.isin(group, beliefs.rare) & (spoke.sum(axis=0) > 0)
+    usual = spoke[:, asked].sum(axis=0) / outcomes.sum()
+    share = (spoke[:, asked] + beliefs.weight / 2) / (outcomes[:, None] + beliefs.weight / 2 / usual)
+    found[asked] = np.log(share[1] / share[0])
+    return found
 
 
 def _coin(right: Floats, wrong: Floats, group: Ints, beliefs: Beliefs) -> Floats:

@@ -10,14 +10,12 @@ from typing_extensions import TypedDict
 from flywheel import files, shapes
 from flywheel.data import tables
 from flywheel.errors import ConfigError
+from flywheel.labels.claims import TEXT, VOICES
 from flywheel.labels.quarantine import out_since
 from flywheel.labels.revisions import known_before
 from flywheel.model.card import Card, read_champion
 from flywheel.release.commits import Commit
 from flywheel.release.tags import versions
-
-# Who votes on what happened. An outcome comes from a system, a rating is no claim, and a ticket claims nothing that counts.
-CLAIMS = ("report", "annotation")
 
 
 class Thanks(TypedDict):
@@ -63,19 +61,19 @@ def release_of(name: str, version: str) -> Release:
 
 
 def thanks(
-    feedback: pd.DataFrame,
+    claims: pd.DataFrame,
     served: pd.DataFrame,
     revisions: pd.DataFrame,
     quarantine: pd.DataFrame,
     release: Release,
     as_of: dt.date,
 ) -> list[Thanks]:
-    """One message for each user with a claim that counted, in order of the user.
+    """One message for each user with a claim that counted, in order of the user; `claims` as from `texts.said.with_texts`.
 
     A claim counted where the release learned from a label that votes decided, it was among these votes (the user's last one
     before the model was made), and it says what the label says now, at `as_of`, and said then. Where an outcome had decided, no
     vote was needed. Nobody is known by a claim without a source, and a claim that is in `quarantine` (as `label` wrote it) does
-    not count.
+    not count. Of texts the newest about a prediction counts, and none of somebody who voted on it.
     """
     moment = tables.timestamp(release["known_before"])
     start, end = tables.timestamp(release["start"]), tables.timestamp(release["end"])
@@ -85,17 +83,17 @@ def thanks(
     now = known_before(revisions, tables.timestamp(as_of))
     learned = then.merge(now[["prediction_id", "label"]], on="prediction_id", suffixes=("", "_now"))
     right = learned.loc[learned["label"] == learned["label_now"], ["prediction_id", "label"]]
-    votes = feedback[
-        feedback["channel"].isin(CLAIMS) & (feedback["received_at"] < moment) & feedback["source_id"].notna()
-    ]
+    votes = claims[claims["channel"].isin(VOICES) & (claims["received_at"] < moment)]
     votes = votes[votes["prediction_id"].isin(right["prediction_id"])]
     votes = votes[out_since(votes, quarantine).isna()]
     votes = tables.in_order(votes, ["received_at", "feedback_id"])
-    votes = votes.drop_duplicates(["prediction_id", "source_id", "channel"], keep="last").merge(
-        right, on="prediction_id"
-    )
+    is_text, pair = votes["channel"] == TEXT, ["prediction_id", "source_id"]
+    has_voted = pd.MultiIndex.from_frame(votes[pair]).isin(pd.MultiIndex.from_frame(votes.loc[~is_text, pair]))
+    replaced = is_text & votes[is_text].duplicated("prediction_id", keep="last").reindex(votes.index, fill_value=False)
+    votes = votes[votes["source_id"].notna() & ~(is_text & has_voted) & ~replaced]
+    votes = votes.drop_duplicates([*pair, "channel"], keep="last").merge(right, on="prediction_id")
     counted = votes[votes["value"] == votes["label"]].drop_duplicates(["prediction_id", "source_id"])
-    claims = counted.groupby("source_id", sort=True).size()
+    told = counted.groupby("source_id", sort=True).size()
     return [
         {
             "user": str(user),
@@ -104,7 +102,7 @@ def thanks(
             "claims": int(n),
             "message": _message(int(n), release),
         }
-        for user, n in claims.items()
+        for user, n in told.items()
     ]
 
 

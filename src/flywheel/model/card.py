@@ -50,6 +50,7 @@ class Card(TypedDict):
     sha256: Annotated[dict[str, str], AfterValidator(shapes.having(DOES))]
     name: NotRequired[str]
     rows: NotRequired[dict[str, int]]
+    label_source: NotRequired[dict[str, int]]  # of those it learned from, where some are pseudo-labels
     trees: NotRequired[int]
     earlier_fits: NotRequired[list[EarlierFit]]
     recipe: NotRequired[Recipe]

@@ -190,6 +190,18 @@ def labelled_rows(features: pd.DataFrame, revisions: pd.DataFrame, start: dt.dat
     return Rows(features[is_mine].reset_index(drop=True), label[is_mine], weight[is_mine])
 
 
+def unlabelled(features: pd.DataFrame, revisions: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+    """The rows served from `start` up to, not including, `end`, that had no label when `end` began; else as `labelled_rows`."""
+    held = known_before(revisions if "place" in revisions else with_places(revisions, features), tables.timestamp(end))
+    is_mine = (
+        features["served_at"]
+        .between(tables.timestamp(start), tables.timestamp(end), inclusive="left")
+        .to_numpy(copy=True)
+    )
+    is_mine[held["place"]] = False
+    return features[is_mine].reset_index(drop=True)
+
+
 def check(rows: Rows, n_features: int, params: Train, start: dt.date, end: dt.date) -> None:
     """DataError when the training window has only one class, or too few rows of the rarer one for so many features.
 

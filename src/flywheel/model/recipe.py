@@ -43,6 +43,10 @@ class Fit(Params):
         return self.train_days + self.step_days * self.train.earlier_fits
 
 
+# Settings that came later. Where one is off, the recipe is what it was before there was such a setting.
+CAME_LATER = ("texts", "pseudo")
+
+
 def recipe(
     features: Features,
     derive: str | None,
@@ -57,12 +61,17 @@ def recipe(
         "features": features.model_dump(mode="json"),
         "derive": derive,
         "code": code,
-        "label": label.model_dump(mode="json"),
+        "label": _of(label),
         "model": model.model_dump(mode="json"),
-        "train": train.model_dump(mode="json"),
+        "train": _of(train),
         "train_days": windows.train_days,
         "step_days": windows.evaluation_days,
     }
+
+
+def _of(section: Params) -> dict[str, Any]:
+    values = section.model_dump(mode="json")
+    return {name: value for name, value in values.items() if name not in CAME_LATER or value is not None}
 
 
 def hash_of(one: Recipe) -> str:

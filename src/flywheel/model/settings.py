@@ -30,10 +30,20 @@ class Windows(Params):
         return as_of - dt.timedelta(days=self.current_days), as_of
 
 
+class Pseudo(Params):
+    """Labels that scores give to predictions without one; see `model/pseudo.py`."""
+
+    below: Annotated[float, Field(gt=0, lt=0.5)]
+    above: Annotated[float, Field(gt=0.5, lt=1)]
+    weight: Annotated[float, Field(gt=0, le=0.5)]
+    folds: Annotated[int, Field(ge=2, le=10)]
+
+
 class Train(Params):
     earlier_fits: Annotated[int, Field(ge=0)]
     min_events_per_feature: Count
     seed: int
+    pseudo: Pseudo | None = None
 
 
 class Model(Params):

@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 
 from flywheel import files, shapes
+from flywheel.data import tables
 from flywheel.errors import DataError
-from flywheel.model import artifact, fit, trees
+from flywheel.labels.revisions import known_before
+from flywheel.model import artifact, fit, pseudo, trees
 from flywheel.model.card import Card, Features
 from flywheel.model.index import INDEX, Index, LeftOut, Window
 from flywheel.model.memo import Memo
@@ -49,7 +51,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Grown:
-    """A fit with all the trees that its recipe allows, and the seconds that it took; None: the memo spared it."""
+    """A fit with all the trees that its recipe allows, and the seconds that it took; None: the memo spared it.
+
+    Its rows, their first day and their share of 1 are those that have a label; pseudo-labels are not among them.
+    """
 
     features: Features
     booster: lgb.Booster
@@ -57,6 +62,7 @@ class Grown:
     first_day: dt.date
     positive_share: float
     seconds: float | None
+    sources: dict[str, int] | None = None  # rows by where their label is from, where some have none but a score
 
 
 @dataclass
@@ -99,7 +105,11 @@ class Vintages:
             fit.check(rows, len(way.numeric) + len(way.categorical), how.train, start, day)
             features = fit.describe_features(rows.features[[*way.numeric, *way.categorical]], way.categorical)
             took: list[float] = []
-            booster = fit.fit(rows, features, how.model, how.train.seed, how.model.max_trees, self.memo, threads, took)
+            more = self._pseudo(way, day, rows, features, threads, took)
+            learned = pseudo.together(rows, more) if more else rows
+            booster = fit.fit(
+                learned, features, how.model, how.train.seed, how.model.max_trees, self.memo, threads, took
+            )
             self.grown[name] = Grown(
                 features,
                 booster,
@@ -107,8 +117,32 @@ class Vintages:
                 rows.features["served_at"].min().date(),
                 round(float(rows.label.mean()), 6),
                 sum(took) if took else None,
+                self._sources(way, day) | {pseudo.PSEUDO: len(more.label)} if more else None,
             )
         return self.grown[name]
+
+    def _pseudo(
+        self, way: Way, day: dt.date, rows: fit.Rows, features: Features, threads: int, took: list[float]
+    ) -> fit.Rows | None:
+        """The pseudo-labels of a fit, from what was known on its day; None where the recipe wants none."""
+        how = way.how
+        if how.train.pseudo is None:
+            return None
+
+        def scores(others: fit.Rows, table: pd.DataFrame) -> np.ndarray:
+            one = fit.fit(others, features, how.model, how.train.seed, how.model.trees, self.memo, threads, took)
+            return np.asarray(one.predict(artifact.matrix(table, features)), dtype="float64")
+
+        table = fit.unlabelled(self.served, self.labels, day - dt.timedelta(days=how.train_days), day)
+        return pseudo.pseudo_rows(rows, table, how.train.pseudo, scores)
+
+    def _sources(self, way: Way, day: dt.date) -> dict[str, int]:
+        """How many labels of each source a fit learns from."""
+        held = known_before(self.labels, tables.timestamp(day))
+        start = tables.timestamp(day - dt.timedelta(days=way.how.train_days))
+        served = self.served["served_at"].to_numpy()[held["place"]]
+        counts = held.loc[(served >= start) & (served < tables.timestamp(day)), "label_source"].value_counts()
+        return {str(source): int(n) for source, n in counts.sort_index().items()}
 
     def grow_all(self, asked: Iterable[tuple[Way, dt.date]]) -> None:
         """Make the fits that these vintages need, and those that tell their numbers of trees, one a processor at a time.
@@ -164,6 +198,7 @@ class Vintages:
             "training_window": [one.first_day.isoformat(), day.isoformat()],
             "labels_known_before": day.isoformat(),
             "rows": {"fit": one.n_rows},
+            **({"label_source": one.sources} if one.sources else {}),  # type: ignore[typeddict-item]
             "positive_share": one.positive_share,
             "trees": booster.num_trees(),
             "earlier_fits": [

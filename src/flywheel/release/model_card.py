@@ -160,6 +160,7 @@ def training(card: Card, size: int) -> str:
         ["first day learned from, and the day after the last", " and ".join(card["training_window"])],
         ["labels known before", card["labels_known_before"]],
         ["labelled rows", ", ".join(f"{name} {n:,}" for name, n in card.get("rows", {}).items())],
+        ["labels by source", ", ".join(f"{name} {n:,}" for name, n in card.get("label_source", {}).items())],
         ["share of positives", percent(card["positive_share"], 2)],
         ["inputs", counts],
         ["strongest inputs, share of gain", ", ".join(strongest)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flywheel.evaluation.settings import Gate
+from flywheel.labels.settings import Label
 from flywheel.params import Clock, Params, Project
 
 
@@ -23,3 +24,4 @@ class ThanksParams(Params):
 
     clock: Clock
     project: Project
+    label: Label

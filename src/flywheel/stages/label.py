@@ -12,12 +12,12 @@ from flywheel.data import tables
 from flywheel.data.ledger import Ledger, fingerprint
 from flywheel.labels import verdicts
 from flywheel.labels.annotators import describe_annotators
-from flywheel.labels.claims import VOTES
 from flywheel.labels.conclude import conclude
 from flywheel.labels.quarantine import describe, out_since, quarantine
 from flywheel.labels.revisions import known_before
 from flywheel.labels.settings import Label, Voices
 from flywheel.labels.summary import describe_feedback, summarize
+from flywheel.labels.texts.said import with_texts
 from flywheel.labels.voices import describe_voices, understand
 from flywheel.params import Clock, Params
 from flywheel.stages import run_stage
@@ -42,7 +42,7 @@ def main(params: LabelParams) -> str:
     feedback = tables.read_days(files.VALID, "feedback", days, columns)
     inputs = [f"in_{name}" for name in params.label.prior_by]
     predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at", *inputs])
-    claims = tables.in_order(feedback[feedback["channel"].isin(VOTES)], ["received_at", "feedback_id"])
+    claims = with_texts(feedback, params.label.texts)
     rows = quarantine(claims, params.label.quarantine)
     judged = verdicts.judge(rows, said_of)
     files.write_parquet(files.QUARANTINE, judged.assign(found=judged["found"].map(json.dumps).astype("str")))
@@ -53,7 +53,7 @@ def main(params: LabelParams) -> str:
     revisions = concluded.revisions.merge(predictions, on="prediction_id", how="left")
     files.write_parquet(files.LABELS, revisions, {"fingerprint": mark})
     current = known_before(revisions, tables.timestamp(params.clock.as_of))
-    found = summarize(current, predictions, feedback, concluded)
+    found = summarize(current, predictions, claims, concluded)
     found["quarantine"] = describe(judged, out, verdicts.idle(rows, said_of))
     found["annotators"] = annotators
     files.write_json(files.LABEL_REPORT, found)

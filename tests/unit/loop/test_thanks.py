@@ -143,3 +143,27 @@ def test_nobody_else_gets_a_message(claims: list[Claim]) -> None:
     }
     assert {one["user"] for one in found} <= able
     assert sorted({one["user"] for one in found}) == [one["user"] for one in found]
+
+
+@pytest.mark.parametrize(
+    ("claims", "users"),
+    [
+        pytest.param([("07T01", "p", "cat", 1, "text")], ["ann", "bob", "cat"], id="whose text said so"),
+        pytest.param([("07T01", "p", "cat", 0, "text")], ["ann", "bob"], id="not whose text did not"),
+        pytest.param(
+            [("07T01", "p", "cat", 1, "text"), ("07T02", "p", "dan", 1, "text")],
+            ["ann", "bob", "dan"],
+            id="of two texts the newer one, which counted",
+        ),
+        pytest.param(
+            [("07T01", "p", "cat", 1, "text"), ("07T02", "p", "cat", 0, "report")],
+            ["ann", "bob"],
+            id="not who said otherwise by voting",
+        ),
+    ],
+)
+def test_who_wrote_what_counted_is_thanked(claims: list[Claim], users: list[str]) -> None:
+    """The claim of a text is one of its writer, where it was the one that counted."""
+    votes = [(moment, about, user, float(value), channel) for moment, about, user, value, channel in claims]
+    told = reports("p", "06T00", ann=1, bob=1)
+    assert [one["user"] for one in thanked([*told, *votes])] == users

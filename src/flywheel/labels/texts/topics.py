@@ -48,16 +48,24 @@ def topics_of(texts: Iterable[list[str]], topics: Mapping[str, Topic]) -> list[s
 
 def _finder(phrase: str) -> Callable[[str], bool]:
     """A function that says whether a phrase is in a text whose words stand between single spaces."""
+    if "*" not in phrase and GAP not in phrase:
+        words = words_of(phrase, len(phrase))
+        start = "" if has_no_case(words[0][0]) else " "
+        end = "" if has_no_case(words[-1][-1]) else " "
+        plain = f"{start}{' '.join(words)}{end}"
+        return lambda text: plain in text
+    search = re.compile(pattern_of(phrase)).search
+    return lambda text: search(text) is not None
+
+
+def pattern_of(phrase: str) -> str:
+    """The regular expression of a phrase, for texts whose words stand between single spaces; all its counts are bounded."""
     parts = [f" {part}" if part == GAP else _pattern(part) for part in phrase.split(" ")]
     pattern = "".join(_BETWEEN if part == f" {GAP}" else part for part in parts)
     words = words_of(phrase.replace("*", "").replace(GAP, " "), len(phrase))
-    start = "" if _has_no_case(words[0][0]) else " "
-    end = "" if _has_no_case(words[-1][-1]) or phrase.endswith("*") else " "
-    if "*" not in phrase and GAP not in phrase:
-        plain = f"{start}{' '.join(words)}{end}"
-        return lambda text: plain in text
-    search = re.compile(f"{start}{pattern.removeprefix(' ')}{end}").search
-    return lambda text: search(text) is not None
+    start = "" if has_no_case(words[0][0]) else " "
+    end = "" if has_no_case(words[-1][-1]) or phrase.endswith("*") else " "
+    return f"{start}{pattern.removeprefix(' ')}{end}"
 
 
 def _pattern(part: str) -> str:
@@ -66,5 +74,6 @@ def _pattern(part: str) -> str:
     return words + (_ENDING if part.endswith("*") else "")
 
 
-def _has_no_case(letter: str) -> bool:
+def has_no_case(letter: str) -> bool:
+    """Whether a letter is of a script without capitals, in which words are often written together."""
     return unicodedata.category(letter) == "Lo"
