@@ -23,18 +23,20 @@ if TYPE_CHECKING:  # table libraries load slowly
 
 PARQUET = b"PAR1"
 WHO = ("user_id", "source_id", "annotator")
+LISTED = 10
 AT_ONCE = 100  # commits that one call of Git looks into
 
 
 @dataclass(frozen=True)
 class Held:
-    """A commit whose data holds somebody: its first digits, its tags, how many files hold them, and how many that it names
-    are not here, so that nobody could look."""
+    """A commit whose data holds somebody: its first digits, its tags, how many files hold them; of how many that it names
+    nobody could tell, because they are not here; and how many are nowhere, so that nobody has them."""
 
     commit: str
     tags: Sequence[str]
     files: int
     unknown: int
+    gone: int
 
 
 @dataclass
@@ -49,11 +51,11 @@ class Holders:
     remote_unknown: int = 0  # files of the remote that are not in the cache and cannot be read from here
     remote_failed: str = ""
     commits: list[Held] = field(default_factory=list)
-    unknown: list[Held] = field(
-        default_factory=list
-    )  # commits of which nothing is known to hold them, but not all was here
+    others: list[Held] = field(default_factory=list)  # commits that are not known to hold them, but not all was here
+    there: frozenset[str] | None = None  # the files of the remote; None where there is none, or it did not answer
     in_git: dict[str, int] = field(default_factory=dict)  # files of Git that name them, and in how many commits
     n_commits: int = 0
+    is_shallow: bool = False
 
 
 def find(given: str) -> Holders:
@@ -73,8 +75,8 @@ def find(given: str) -> Holders:
         names = dict(_objects(cache))
         found.cache = sorted(md5 for md5, path in names.items() if holds(path, people, hashes))
         held, known = set(found.cache), set(names)
-        _look_at_remote(repo, found, held, known, people)
-    _look_at_commits(found, held | set(found.remote), known, cache)
+        folder = _look_at_remote(repo, found, held, known, people)
+    _look_at_commits(found, held | set(found.remote), known, [cache, *([folder] if folder else [])])
     _look_at_git(found)
     return found
 
@@ -136,25 +138,29 @@ def _places(cache: Path, md5: str) -> list[Path]:
     return [path for path in (objects.place(cache, md5), cache / md5[:2] / md5[2:]) if path.is_file()]
 
 
-def _look_at_remote(repo: Any, found: Holders, held: set[str], known: set[str], people: People) -> None:
-    """Which files of the remote hold them: those that do in the cache, and those that do in a remote that is a folder."""
+def _look_at_remote(repo: Any, found: Holders, held: set[str], known: set[str], people: People) -> Path | None:
+    """Which files of the remote hold them: those that do in the cache, and those that do in a remote that is a folder, which
+    is returned."""
     found.remote_name = repo.config["core"].get("remote")
     if not found.remote_name:
-        return
+        return None
     try:
         remote = _asked(found.remote_name, lambda: _remote(repo))
         there = _asked(found.remote_name, lambda: sorted(set(remote.all())))
     except RemoteError as error:
         found.remote_failed = str(error)
-        return
+        return None
     others = [md5 for md5 in there if md5 not in known]
-    if remote.fs.protocol == "local":
+    is_folder = remote.fs.protocol == "local"
+    if is_folder:
         here = {md5: Path(remote.oid_to_path(md5)) for md5 in others}
         held = held | {md5 for md5, path in here.items() if holds(path, people, found.hashes)}
         known |= set(others)
     else:
         found.remote_unknown = sum(not md5.endswith(".dir") for md5 in others)
+    found.there = frozenset(there)
     found.remote = [md5 for md5 in there if md5 in held]
+    return Path(remote.path).parents[1] if is_folder else None
 
 
 def _remote(repo: Any) -> Any:
@@ -170,10 +176,11 @@ def _asked(name: str | None, ask: Callable[[], Any]) -> Any:
         raise RemoteError(f"the DVC remote '{name}' did not answer: {chain(error)}.") from None
 
 
-def _look_at_commits(found: Holders, held: set[str], known: set[str], cache: Path) -> None:
+def _look_at_commits(found: Holders, held: set[str], known: set[str], stores: Sequence[Path]) -> None:
     """The commits of all branches and tags whose `dvc.lock` names files that hold them, the latest first."""
     commits = git.run("rev-list", "--all").split()
     found.n_commits = len(commits)
+    found.is_shallow = git.run("rev-parse", "--is-shallow-repository").strip() == "true"
     asked = "".join(f"{sha}:{LOCK}\n" for sha in commits).encode()
     answers = git.text(git.ask("cat-file", "--batch-check", sent=asked)[1]).splitlines()
     tags: dict[str, list[str]] = {}
@@ -181,35 +188,36 @@ def _look_at_commits(found: Holders, held: set[str], known: set[str], cache: Pat
     for line in shown.splitlines():
         of, name = line.rsplit(" ", 1)
         tags.setdefault(of.split()[-1], []).append(name)
-    by_lock: dict[str, tuple[int, int]] = {}
+    by_lock: dict[str, tuple[int, int, int]] = {}
     for sha, answer in zip(commits, answers, strict=True):
         if answer.endswith("missing"):
             continue
         lock = answer.split()[0]
         if lock not in by_lock:
-            named, unread = _files_of(sha, cache)
-            by_lock[lock] = len(named & held), len(named - known - held) + unread
-        n_held, n_unknown = by_lock[lock]
-        one = Held(sha[:10], tags.get(sha, ()), n_held, n_unknown)
-        if n_held:
+            named = _files_of(sha, stores)
+            missing = named - known - held
+            gone = missing - found.there if found.there is not None else set()
+            by_lock[lock] = len(named & held), len(missing - gone), len(gone)
+        one = Held(sha[:10], tags.get(sha, ()), *by_lock[lock])
+        if one.files:
             found.commits.append(one)
-        elif n_unknown:
-            found.unknown.append(one)
+        elif one.unknown or one.gone:
+            found.others.append(one)
 
 
-def _files_of(sha: str, cache: Path) -> tuple[set[str], int]:
-    """The files in `data/` that the lock of a commit names, and how many folders there are of which the list is not here."""
+def _files_of(sha: str, stores: Sequence[Path]) -> set[str]:
+    """The files in `data/` that the lock of a commit names; for a folder of which no store has the list, that list."""
     try:
         stages = locked_stages(Commit(sha).yaml(LOCK))
-    except DataError:
-        return set(), 1
-    outs = [out for stage in stages.values() for out in stage.get("outs", []) if out["path"].startswith("data/")]
-    named, unread = set(), 0
-    for out in outs:
-        listed = objects.listing(cache, out["md5"]) if out["md5"].endswith(".dir") else {"": out["md5"]}
-        named |= set((listed or {}).values())
-        unread += listed is None
-    return named, unread
+    except DataError:  # a lock in the middle of a merge: a run never leaves one
+        return set()
+    made = [out["md5"] for stage in stages.values() for out in stage.get("outs", []) if out["path"].startswith("data/")]
+    named: set[str] = set()
+    for md5 in made:
+        lists = (objects.listing(store, md5) for store in stores) if md5.endswith(".dir") else ()
+        listed = next((one for one in lists if one is not None), None)
+        named |= {md5} if listed is None else set(listed.values())
+    return named
 
 
 def _look_at_git(found: Holders) -> None:
@@ -230,26 +238,25 @@ def in_words(found: Holders, is_purged: bool = False) -> list[str]:
     if is_purged:
         return _purged(found)
     said = []
+    if found.is_shallow:
+        said.append("unknown   this clone has not all commits: git fetch --unshallow --tags")
     for one in found.commits:
-        tagged = f" ({', '.join(one.tags)})" if one.tags else ""
-        said.append(
-            f"commit    {one.commit}{tagged}: {_count(one.files, 'file')} of its data still {_hold(one.files)} them"
-        )
+        said.append(f"commit    {_named(one)}: {_count(one.files, 'file')} of its data still {_hold(one.files)} them")
     if not found.commits:
         said.append(f"commits   of {found.n_commits}, none is known to have data that holds them")
-    for one in found.unknown[:5]:
-        tagged = f" ({', '.join(one.tags)})" if one.tags else ""
-        said.append(f"unknown   {one.commit}{tagged}: {_count(one.unknown, 'file')} of its data could not be checked")
-    n_more = len(found.unknown) - 5
-    if n_more > 0:
-        said.append(f"unknown   and {_count(n_more, 'more commit')}")
-    n_partly = sum(one.unknown > 0 for one in found.commits)
-    if n_partly:
-        said.append(f"unknown   {_count(n_partly, 'commit')} of those above could not be checked completely")
-    if found.unknown or n_partly or found.remote_unknown:
+    unknown = [one for one in (*found.commits, *found.others) if one.unknown]
+    for one in unknown[:LISTED]:
+        said.append(f"unknown   {_named(one)}: {_count(one.unknown, 'file')} of its data could not be checked")
+    if len(unknown) > LISTED:
+        said.append(f"unknown   and {_count(len(unknown) - LISTED, 'more commit')}")
+    if unknown or found.remote_unknown:
+        where = "" if found.there is None else f" They are on the remote '{found.remote_name}'."
+        said.append(f"          The cache lacks them.{where} Fetch them, then look again: dvc fetch --all-commits")
+    n_gone = sum(one.gone > 0 for one in (*found.commits, *found.others))
+    if n_gone:
         said.append(
-            "          These files are not in this cache: they were purged, or are elsewhere. If a remote has them, fetch "
-            "them, then look again: dvc fetch --all-commits"
+            f"gone      files of the data of {_count(n_gone, 'commit')} are neither in the cache nor on the remote: purged, or "
+            "in another clone"
         )
     said.append(f"cache     {_count(len(found.cache), 'file')} that {_hold(len(found.cache))} them")
     if found.remote_failed:
@@ -293,6 +300,10 @@ def _purged(found: Holders) -> list[str]:
         )
     said += [f"git       {path} names them in {_count(n, 'commit')}" for path, n in sorted(found.in_git.items())]
     return [*said, "          Versions that had these files cannot be restored as they were; a run makes them again."]
+
+
+def _named(one: Held) -> str:
+    return f"{one.commit} ({', '.join(one.tags)})" if one.tags else one.commit
 
 
 def _hold(n: int) -> str:

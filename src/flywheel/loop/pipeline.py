@@ -93,6 +93,11 @@ def finish_correction(say: Callable[[str], object] = print) -> None:
 
         if forgetting.finish():
             say("forget    taking people out of the days was cut short, and is complete now")
+    if files.FORGOTTEN.exists():
+        from flywheel.loop.mentions import finish as leave_out
+
+        for path in leave_out():
+            say(f"forget    {path} named people who were forgotten, and does not any more")
 
 
 def is_current() -> bool:
