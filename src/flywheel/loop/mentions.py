@@ -165,9 +165,12 @@ def _line_of(node: yaml.Node | None, name: str) -> int:
 
 
 def _end(text: str, value: yaml.Node) -> int:
-    """The line after an entry. A block ends where the next one begins, so comments and empty lines between stay with that."""
+    """The line after an entry. Comments and empty lines behind it stay."""
     lines = text.splitlines()
-    last = value.end_mark.line + (1 if value.end_mark.column else 0)
+    is_block = isinstance(value, yaml.MappingNode) and not value.flow_style
+    last = value.end_mark.line + (0 if is_block else 1)  # a block ends where the next thing begins
+    if value.end_mark.index >= len(text):
+        last = len(lines)
     while last > value.start_mark.line + 1 and (
         not lines[last - 1].strip() or lines[last - 1].lstrip().startswith("#")
     ):
