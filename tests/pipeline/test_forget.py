@@ -74,7 +74,7 @@ def test_what_is_told_apart_before_anything_changes(tiny_copy: Clone) -> None:
 def test_after_forget_and_purge_nobody_has_them_and_a_fresh_clone_has_the_same_bytes(
     tiny_copy: Clone, tmp_path: Path
 ) -> None:
-    """Not the tree, the cache or the remote; the older versions are named with their tags, and the commands do what they say."""
+    """Not the tree, the cache or the remote; older versions are named with their tags, and the commands do what they say."""
     clone, store = tiny_copy, tmp_path / "store"
     clone.run("dvc", "remote", "add", "-q", "-d", "store", str(store))
     (clone.path / "annotations").mkdir()
