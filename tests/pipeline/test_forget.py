@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flywheel.data.privacy import DEMO_KEY
-from flywheel.data.tombstones import hash_id
+from flywheel.data.privacy import DEMO_KEY, hash_id
 from tests.conftest import Clone, tracked_files
 
 pytestmark = pytest.mark.slow
@@ -81,7 +80,7 @@ def test_after_forget_and_purge_nobody_has_them_and_a_fresh_clone_has_the_same_b
     rows = clone.path / "annotations/march.csv"
     rows.write_text(f"prediction_id,annotator,value\np1,{HASH},1\np2,bob,0\n")
     said = clone.path / "docs/quarantine.yaml"
-    said.write_text(said.read_text().replace("sources: {}", f'sources:\n  "{HASH}":\n{VERDICT}'))
+    said.write_text(said.read_text().replace("sources: {}\n", f'sources:\n  "{HASH}":\n{VERDICT}'))
     clone.run("dvc", "push", "-q")
     clone.commit("a verdict, some annotations and a remote")
     clone.git("tag", "-a", "-m", "as it was", "parcel-delay@v0.0.9")
@@ -176,15 +175,18 @@ def kill_when(clone: Clone, seen: Callable[[], bool], *arguments: str) -> None:
 def test_who_only_was_served_changes_no_label_and_no_model_and_kill_9_loses_nothing(tiny_copy: Clone) -> None:
     """Killed once the tombstone is written; the same command then finishes. What does not know users stays to the byte."""
     clone = tiny_copy
-    before = clone.hashes()
+    before, features = clone.hashes(), clone.path / "data/features"
+    days = {path.name: path.read_bytes() for path in features.glob("*.parquet")}
     stones = clone.path / "docs/forgotten.yaml"
     kill_when(clone, lambda: "person:" in stones.read_text(), SERVED)
     shown = clone.flywheel("forget", SERVED).stdout
     assert "was forgotten as of 2031-04-12, but not all was made again; that is done now" in shown
     after = clone.hashes()
-    assert {"data/events", "data/valid", "reports/quality.json", "reports/report.md"} == {
+    data = {"data/events", "data/valid", "data/rejected", "data/features"}  # of features the ledger, which has digests
+    assert data | {"reports/quality.json", "reports/report.md"} == {
         name for name in after if after[name] != before[name]
     }
+    assert days == {path.name: path.read_bytes() for path in features.glob("*.parquet")}
     assert 1 == stones.read_text().count("person:")
     assert "No released model had learned from what they said." in (clone.path / "reports/report.md").read_text()
     assert [] == list(naming(clone.path / "data", hash_id(SERVED, DEMO_KEY)))

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from flywheel import files
 from flywheel.data.evidence import Forgotten
-from flywheel.data.privacy import hash_ids
+from flywheel.data.privacy import hash_id
 from flywheel.errors import ConfigError
 from flywheel.params import LOADER, Day, Names, Params, parse
 
@@ -85,11 +85,6 @@ def add(stones: Tombstones, one: Tombstone, key: str) -> Tombstones:
 def key_check(key: str) -> str:
     """A few digits that show whether the hash key is still the same; the key cannot be derived from them."""
     return hash_id("key check", key)[:8]
-
-
-def hash_id(name: Hashable, key: str) -> str:
-    """The hash under which somebody is in the data."""
-    return str(hash_ids(pd.Series([name]), key).iloc[0])
 
 
 def tombstone(hashed: str, key: str) -> str:

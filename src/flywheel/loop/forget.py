@@ -144,7 +144,8 @@ def key_of(params: AllParams) -> str:
 
 def persons(name: str, key: str) -> list[Person]:
     """Who may be meant: whoever has this hash, if it is one; whoever has this raw id."""
-    from flywheel.data.tombstones import People, hash_id, tombstone
+    from flywheel.data.privacy import hash_id
+    from flywheel.data.tombstones import People, tombstone
 
     hashes = [name] if HASH.fullmatch(name) else []
     hashes.append(hash_id(name, key))

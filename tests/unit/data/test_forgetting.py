@@ -19,8 +19,8 @@ from flywheel.data import forgetting, tables, tombstones
 from flywheel.data.collection import LEDGER, open_ledger
 from flywheel.data.evidence import read_late
 from flywheel.data.ledger import digest_of
-from flywheel.data.privacy import DEMO_KEY
-from flywheel.data.tombstones import People, Tombstone, hash_id, tombstone
+from flywheel.data.privacy import DEMO_KEY, hash_id
+from flywheel.data.tombstones import People, Tombstone, tombstone
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop.backfill import prepare
 from flywheel.loop.settings import AllParams

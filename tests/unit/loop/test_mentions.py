@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from flywheel import files
 from flywheel.data import tombstones
-from flywheel.data.privacy import DEMO_KEY
-from flywheel.data.tombstones import People, Tombstone, hash_id, tombstone
+from flywheel.data.privacy import DEMO_KEY, hash_id
+from flywheel.data.tombstones import People, Tombstone, tombstone
 from flywheel.errors import DataError
 from flywheel.labels import verdicts
 from flywheel.loop import mentions, pipeline
