@@ -17,7 +17,7 @@ from flywheel import files, git
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop import pipeline, turn
 from flywheel.loop.compose import write
-from flywheel.loop.settings import AllParams
+from flywheel.loop.settings import AllParams, Forget
 from flywheel.model.card import read_champion
 from flywheel.release.commits import Commit
 from flywheel.release.tags import versions
@@ -88,7 +88,7 @@ def forget(given: str, say: turn.Say = print) -> Effect | None:
     as_of = next((one.as_of for one in stones.people if done and one.person in done.people.tombstones), None)
     person, found = (done, Found(0, 0, frozenset(), 0, ())) if done else known(candidates, name)
     cleaned = mentions.clean(person.people)
-    is_later = now.params.forget.models == "next retrain"
+    is_later = models_wait(now.params.forget)
     if done:
         is_gone = not cleaned and not remaining(person.people)
         if is_gone and (is_later or pipeline.is_current()):
@@ -110,6 +110,11 @@ def forget(given: str, say: turn.Say = print) -> Effect | None:
         raise DataError(f"{left[0]} still names this person. Run again: flywheel run --force")
     named = mentions.naming([person.hashed], tracked())
     return Effect(person, found, [one.path for one in cleaned], learned, outcome, is_later, named)
+
+
+def models_wait(params: Forget) -> bool:
+    """Whether models are made again with the next retrain only."""
+    return params.models == "next retrain"
 
 
 def check_name(given: str) -> str:
