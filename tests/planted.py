@@ -120,6 +120,7 @@ def furnish(folder: Path) -> None:
     (folder / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs/quarantine.yaml").write_text("sources: {}\n", encoding="utf-8")
+    (folder / "docs/forgotten.yaml").write_text("key_check: null\npeople: []\n", encoding="utf-8")
     (folder / "src").symlink_to(ROOT / "src")
 
 

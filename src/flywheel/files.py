@@ -57,11 +57,13 @@ TRIGGER = REPORTS / "trigger.json"
 REPORT = REPORTS / "report.md"
 YOU_SAID = REPORTS / "you_said.md"
 ANSWERS = Path("docs/answers.yaml")
+FORGOTTEN = Path("docs/forgotten.yaml")
 PLOTS = REPORTS / "plots"
 PIPELINE = Path("dvc.yaml")
 LOCAL = Path(".flywheel")
 TMP = LOCAL / "tmp"
 BACKFILL = LOCAL / "backfill"
+FORGET = LOCAL / "forget"
 LATENCY = LOCAL / "cost.json"  # how long models take is true of one machine, so it is no output
 FITTED = LOCAL / "fit.json"
 MADE_BY = re.compile(r"([1-9][0-9]{0,8})-")  # the process that a name in TMP begins with
@@ -146,11 +148,16 @@ def _refuse(constant: str) -> None:
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> None:
     """Write a frame, without its index, in one step; `metadata` goes into the file's footer."""
     import pyarrow as pa
+
+    write_table(path, pa.Table.from_pandas(frame, preserve_index=False), metadata)
+
+
+def write_table(path: Path, table: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
+    """Write an Arrow table in one step; `metadata` goes into the file's footer."""
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata(dict(metadata or {}))
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    noted = table.replace_schema_metadata(dict(metadata or {}))
+    write_atomically(path, lambda temporary: pq.write_table(noted, temporary, compression="zstd"))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -103,6 +103,21 @@ def test_correct_history(late_copy: Clone) -> None:
     assert "" == late_copy.git("status", "--porcelain")
 
 
+def test_forget_a_person(tiny_copy: Clone) -> None:
+    """Somebody to whom predictions were served: only data and reports change; once committed, nothing older holds them."""
+    tiny_copy.env["PERSON"] = "user 57"
+    forgetting, purging = commands("forget-a-person")
+    said = follow(tiny_copy, forgetting)
+    assert {" M docs/forgotten.yaml", " M dvc.lock", " M reports/quality.json", " M reports/report.md"} == {
+        line for line in said.splitlines() if line.startswith(" M ")
+    }
+    tiny_copy.commit("somebody is forgotten")
+    said = follow(tiny_copy, purging)
+    assert re.search(r"commit    \w{10}: \d+ files of its data still hold them", said)
+    assert re.search(r"cache     [1-9]\d* files deleted", said)
+    assert "cache     0 files" in follow(tiny_copy, purging)
+
+
 def test_rotate_keys(alone: Clone) -> None:
     """Other ids, hence other hashes; the model and its numbers are the same."""
     hashes, measured = alone.hashes(), alone.json("reports/metrics.json")

@@ -26,6 +26,8 @@ from flywheel.data.ledger import checked_days, digest_of
 from flywheel.data.privacy import DEMO_KEY, Vocabulary, as_text, compiled, hash_ids, scrubbed
 from flywheel.data.settings import Collect, Privacy
 from flywheel.data.sources import OF_ROWS, Counted, Source
+from flywheel.data.tombstones import People, forgotten
+from flywheel.data.tombstones import key_check as check_of
 from flywheel.errors import ConfigError, DataError
 from flywheel.params import Clock, clock_place, remembered
 
@@ -37,13 +39,14 @@ FREE_TEXT = {"predictions": ("error",), "feedback": ("text",)}
 @dataclass(frozen=True)
 class Hiding:
     """How people are hidden: the key that ids are hashed with and the variable where it should be, the words by which
-    personal data is found in texts, the inputs that are texts, and how long a text may be."""
+    personal data is found in texts, the inputs that are texts, how long a text may be, and who was forgotten."""
 
     key: str | None
     env: str
     vocabulary: Vocabulary
     inputs: tuple[str, ...]
     longest_text: int
+    forgotten: People = field(default_factory=People)
 
     def columns(self, table: str) -> tuple[str, ...]:
         """The columns of a table with free text."""
@@ -52,7 +55,8 @@ class Hiding:
 
 def hiding(collect: Collect, privacy: Privacy) -> Hiding:
     """How the settings say that people are hidden."""
-    return Hiding(hash_key(collect), collect.hash_key_env, compiled(privacy), privacy.inputs, privacy.longest_text)
+    key, env = hash_key(collect), collect.hash_key_env
+    return Hiding(key, env, compiled(privacy), privacy.inputs, privacy.longest_text, forgotten(key, env))
 
 
 def collect_day(source: Source, day: dt.date, how: Hiding) -> tuple[CollectedDay, int]:
@@ -65,8 +69,9 @@ def collect_day(source: Source, day: dt.date, how: Hiding) -> tuple[CollectedDay
 
 @dataclass(frozen=True)
 class Came:
-    """What a source gave of one table on one day: the rows as they are stored, how many it gave (of a part of a source: how
-    many these were chosen from), duplicates dropped, and how often each kind of personal data was replaced in these rows."""
+    """What a source gave of one table on one day: the rows as they are stored but for people who were forgotten, how many it
+    gave (of a part of a source: how many these were chosen from), duplicates dropped, and how often each kind of personal data
+    was replaced in these rows."""
 
     rows: pd.DataFrame
     given: int
@@ -91,12 +96,18 @@ def came_on(source: Source, table: str, day: dt.date, how: Hiding) -> Came:
 
 
 def store(path: Path, came: Came, what: str, how: Hiding) -> None:
-    """Write the rows of a day. DataError when they hold a value that Parquet cannot."""
+    """Write the rows of a day, without people who were forgotten. DataError when they hold a value that Parquet cannot.
+
+    They are left out of the table as it would be stored, so a file is the same whether somebody was forgotten before or after.
+    The notes count their rows as well: nobody could take them out of the sums later, and a sum is no person.
+    """
     notes = {"duplicates": str(came.dropped)}
     if came.personal:  # a day without has the same bytes as before these were counted
         notes["personal"] = json.dumps(dict(sorted(came.personal.items())))
     try:
-        files.write_parquet(path, came.rows, notes)
+        rows = pa.Table.from_pandas(came.rows, preserve_index=False)
+        left = how.forgotten.without(rows)
+        files.write_table(path, left.table, notes | left.notes)
     except (ValueError, OverflowError, TypeError) as error:  # Arrow's errors are ValueErrors and TypeErrors
         said = hidden_in(str(error), how)  # it may quote the value
         raise DataError(f"{what} hold a value that cannot be stored: {said}. Fix the source.") from None
@@ -198,7 +209,7 @@ def check_identity(now: dict[str, object]) -> None:
 
 def key_check(key: str | None) -> str | None:
     """A few digits that show whether the hash key is still the same, None without one; the key cannot be derived from them."""
-    return None if key is None else str(hash_ids(pd.Series(["key check"]), key).iloc[0])[:8]
+    return None if key is None else check_of(key)
 
 
 def hide_users(predictions: pd.DataFrame, key: str | None, env: str) -> pd.DataFrame:

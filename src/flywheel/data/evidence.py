@@ -167,9 +167,20 @@ class Silence(TypedDict):
     is_silent: bool
 
 
+class Forgotten(TypedDict):
+    """How many people were forgotten, as of which clocks the first and the last, and how many of them each released model had
+    learned from."""
+
+    people: int
+    first: DayText
+    last: DayText
+    models: dict[str, int]
+
+
 class Quality(TypedDict):
     """`reports/quality.json`. `silence` is by feed: both tables, and each channel of feedback that ever spoke.
 
+    `forgotten` is there once somebody was.
     `late` is by table, and names only those that have late rows. Files of earlier versions have no `silence`, and say nothing
     of the `worst` rules, of late rows and of corrections.
     """
@@ -177,6 +188,7 @@ class Quality(TypedDict):
     as_of: DayText
     late: NotRequired[dict[str, Late]]
     corrections: NotRequired[list[Correction]]
+    forgotten: NotRequired[Forgotten]
     silence: NotRequired[dict[str, Silence]]
     total: Total
     recent: Recent

@@ -28,7 +28,7 @@ def keep_late(source: Source, ledger: Mapping[str, CollectedDay], how: Hiding) -
     for table, days in more.items():
         counts = {}
         for day in days:
-            late = not_stored(came_on(source, table, day, how), table, day)
+            late = not_stored(came_on(source, table, day, how), table, day, how)
             if len(late.rows):
                 store(tables.day_path(files.LATE, table, day), late, f"late {table} of {day}", how)
                 counts[day] = len(late.rows)
@@ -47,13 +47,16 @@ def more_than_before(source: Counted, table: str, ledger: Mapping[str, Collected
     return sorted(day for day, n in noted.items() if now.get(day, 0) > n)
 
 
-def not_stored(came: Came, table: str, day: dt.date) -> Came:
-    """Of what the source now gives of a day, the rows whose ids are not among the stored ones; none where there are no ids."""
+def not_stored(came: Came, table: str, day: dt.date, how: Hiding) -> Came:
+    """Of what the source now gives of a day, the rows whose ids are not among the stored ones; none where there are no ids.
+
+    What people say who were forgotten is not stored either, but that is not late."""
     path, name = tables.day_path(files.EVENTS, table, day), tables.ID[table]
     if name not in came.rows or name not in files.read_names(path):
         return Came(came.rows.iloc[:0], 0, 0)
     stored = files.read_parquet(path, [name])[name].astype("str")
     rows = came.rows[~came.rows[name].astype("str").isin(stored)]
+    rows = rows[~how.forgotten.gone(rows)]
     return Came(rows, came.given, 0)
 
 

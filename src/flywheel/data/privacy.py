@@ -27,10 +27,13 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 def hash_ids(ids: pd.Series, key: str) -> pd.Series:
     """HMAC-SHA256 of each id under `key`, the first 16 hex digits; null stays null. The raw id cannot be read back."""
-    unique = ids.dropna().unique()
-    secret = key.encode()
-    hashed = {item: hmac.new(secret, _name(item).encode(), hashlib.sha256).hexdigest()[:16] for item in unique}
+    hashed = {item: hash_id(item, key) for item in ids.dropna().unique()}
     return ids.map(hashed).astype("str")
+
+
+def hash_id(item: object, key: str) -> str:
+    """The same of one id."""
+    return hmac.new(key.encode(), _name(item).encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def _name(item: object) -> str:
@@ -102,6 +105,7 @@ __all__ = [
     "as_text",
     "compiled",
     "find",
+    "hash_id",
     "hash_ids",
     "scrub",
     "scrubbed",

@@ -18,6 +18,7 @@ from flywheel.data.evidence import CheckedDay, CheckedTable, Example
 from flywheel.data.ledger import digest_at
 from flywheel.data.privacy import Vocabulary, compiled, scrubbed
 from flywheel.data.settings import Column, Contract, Privacy
+from flywheel.data.tombstones import WHO, emptied
 
 LEDGER = files.VALID / "ledger.json"
 
@@ -114,7 +115,7 @@ def check_table(table: str, raw: Days, columns: dict[str, Column], seen: pd.Data
     moments = pd.DatetimeIndex([tables.timestamp(day) for day in raw]).as_unit("us")
     arrival = pd.Series(moments.repeat([part.num_rows for part in raw.values()]), index=came.index)
     rows, mistyped = coerce(came, columns)
-    found = pd.concat([broken_rules(rows, columns), broken_across(rows, table, arrival, known)])
+    found = pd.concat([without_forgotten(broken_rules(rows, columns), raw), broken_across(rows, table, arrival, known)])
     # A value of the wrong type has become null: that is one mistake, not two.
     is_echo = pd.MultiIndex.from_frame(found[["row", "column"]]).isin(
         pd.MultiIndex.from_frame(mistyped[["row", "column"]])
@@ -129,6 +130,19 @@ def check_table(table: str, raw: Days, columns: dict[str, Column], seen: pd.Data
     rejected = rejected_rows(raw, rules, arrival)
     counts = count_days(table, raw, rows, is_good, arrival)
     return Checked(rows[is_good], rejected, counts)
+
+
+def without_forgotten(broken: pd.DataFrame, raw: Days) -> pd.DataFrame:
+    """The broken rules, but for an id that is null because it was somebody's who was forgotten: the row itself is good."""
+    taken, start = [], 0
+    for part in raw.values():
+        taken += [start + place for place in emptied(part)]
+        start += part.num_rows
+    return (
+        broken[~(broken["row"].isin(taken) & broken["column"].isin(WHO) & (broken["rule"] == "null"))]
+        if taken
+        else broken
+    )
 
 
 def earlier(table: str, days: list[dt.date], unique: list[str]) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def run(force: bool = False, verify: bool = False, say: Callable[[str], object] 
     """
     started = time.perf_counter()
     finish_correction(say)
-    with _repository() as repo, _without_memo() if verify else contextlib.nullcontext():
+    with opened() as repo, _without_memo() if verify else contextlib.nullcontext():
         if verify:
             _distrust(repo, say)
         everything = force or not files.FEATURES.exists()
@@ -81,25 +81,34 @@ def run(force: bool = False, verify: bool = False, say: Callable[[str], object] 
 
 
 def finish_correction(say: Callable[[str], object] = print) -> None:
-    """Carry a correction of history through that was cut short, or throw away what was never whole."""
-    if not files.BACKFILL.exists():
-        return
-    from flywheel.data.corrections import finish
+    """Carry a correction of history through that was cut short, or throw away what was never whole; forgetting is one, too."""
+    if files.BACKFILL.exists():
+        from flywheel.data.corrections import finish
 
-    done = finish()
-    if done is not None:
-        say(f"backfill  the correction of {done['first']} to {done['last']} was cut short, and is complete now")
+        done = finish()
+        if done is not None:
+            say(f"backfill  the correction of {done['first']} to {done['last']} was cut short, and is complete now")
+    if files.FORGET.exists():
+        from flywheel.data import forgetting
+
+        if forgetting.finish():
+            say("forget    taking people out of the days was cut short, and is complete now")
+    if files.FORGOTTEN.exists():
+        from flywheel.loop.mentions import finish as leave_out
+
+        for path in leave_out():
+            say(f"forget    {path} named people who were forgotten, and does not any more")
 
 
 def is_current() -> bool:
     """Whether all results are those of the data, the code and the parameters that are here."""
-    with _repository() as repo:
+    with opened() as repo:
         return files.FEATURES.exists() and not _call(repo.status)
 
 
 def cache() -> Path:
     """Where DVC keeps what it was given."""
-    with _repository() as repo:
+    with opened() as repo:
         return Path(repo.cache.legacy.path)
 
 
@@ -107,7 +116,7 @@ def run_until(stage: str) -> float:
     """Bring one stage, and what it needs, up to date; returns the seconds it took."""
     started = time.perf_counter()
     finish_correction()
-    with _repository() as repo:
+    with opened() as repo:
         _call(repo.reproduce, targets=stage)
     return time.perf_counter() - started
 
@@ -120,7 +129,7 @@ def restore(say: Callable[[str], object] = print) -> str:
     something is here that no run has followed yet, because it would be lost.
     """
     finish_correction(say)
-    with _repository() as repo:
+    with opened() as repo:
         _clean_cache(repo, say)
         remote = repo.config["core"].get("remote")
         if remote:
@@ -222,7 +231,8 @@ def quiet() -> None:
 
 
 @contextlib.contextmanager
-def _repository() -> Iterator[Any]:
+def opened() -> Iterator[Any]:
+    """DVC's repository of this folder, as `dvc.repo.Repo`; it is closed afterwards. ConfigError where there is none."""
     # Refuses a folder without Git, of which DVC would only say that something is missing.
     git.run("rev-parse", "--git-dir")
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")

@@ -18,6 +18,10 @@ from flywheel.report.settings import Report
 Tier = Literal["routine", "drift", "urgent"]
 
 
+class Forget(Params):
+    models: Literal["now", "next retrain"]
+
+
 class Automation(Params):
     auto_merge: Annotated[tuple[Tier, ...], Field(strict=False)]
     urgent_rollback: bool
@@ -30,6 +34,7 @@ class AllParams(Params):
     project: Project
     source: Source
     collect: Collect
+    forget: Forget
     privacy: Privacy
     contract: Contract
     validate_: Annotated[Validate, Field(alias="validate")]

@@ -32,6 +32,7 @@ from flywheel.report.candidate import (
     windows,
 )
 from flywheel.report.data import corrections, data_quality, drift, labels, service
+from flywheel.report.forgotten import forgotten
 from flywheel.report.markdown import MARKS, escape
 from flywheel.report.settings import Report
 from flywheel.report.voices import what_users_say
@@ -80,8 +81,14 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         service(evidence["monitor"], params.weeks),
         data_quality(evidence["quality"]),
         *([corrections(evidence["quality"])] if evidence["quality"].get("corrections") else []),
+        *_forgotten(evidence),
     ]
     return "\n".join(parts)
+
+
+def _forgotten(evidence: Evidence) -> list[str]:
+    found = evidence["quality"].get("forgotten")
+    return [forgotten(found, evidence["decision"]["champion"])] if found else []
 
 
 def verdict(decision: Decision, measured: Measured, name: str, note: str | None = None) -> str:

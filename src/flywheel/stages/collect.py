@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from flywheel import files
+from flywheel.data import forgetting
 from flywheel.data.collection import (
     LEDGER,
     check_clock,
@@ -43,7 +44,9 @@ class CollectParams(Params):
 
 
 def main(params: CollectParams) -> str:
-    """Write one file a day and table to `data/events/`, from the first day up to the clock, and late rows to `data/late/`."""
+    """Write one file a day and table to `data/events/`, from the first day up to the clock, and late rows to `data/late/`.
+
+    Whoever was forgotten is in none of them, and leaves those that are here."""
     own_files(
         params.source.factory, "source.factory", params.project.code
     )  # all of them are where DVC sees them change
@@ -53,8 +56,10 @@ def main(params: CollectParams) -> str:
     check_clock(params.clock, source)
     check_identity(identity(params.source) | {KEY_CHECK: key_check(how.key)})
     finish()
+    forgetting.finish()
+    here = whole_days(open_ledger())
+    taken = forgetting.forget(how.forgotten)
     ledger = open_ledger()
-    here = whole_days(ledger)
     if here and max(here) >= as_of:
         raise ConfigError(
             f"clock.as_of: found {as_of}, but data/events holds days up to {max(here)}. The clock cannot go back over "
@@ -73,6 +78,7 @@ def main(params: CollectParams) -> str:
     behind = (as_of - source.last_day).days - 1
     n_late = sum(one["rows"] for one in late.values())
     said = f"; {n_late:,} {'row' if n_late == 1 else 'rows'} came late" if n_late else ""
+    said += f"; {forgetting.in_words(taken)}" if taken.files else ""
     said += f"; the source ends {behind} days before the clock" if behind > 0 else ""
     for place, n in source.left_out.items() if isinstance(source, LeavesOut) else ():
         said += f"; {n:,} {'row' if n == 1 else 'rows'} with a moment beyond the calendar in {place} left out"

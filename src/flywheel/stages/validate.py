@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from flywheel import files
-from flywheel.data import tables
+from flywheel.data import tables, tombstones
 from flywheel.data.evidence import CheckedDay, read_corrections, read_late
 from flywheel.data.identity import read_identity
 from flywheel.data.ledger import fingerprint, open_days, to_do
@@ -44,6 +44,9 @@ def main(params: ValidateParams) -> str:
     days = {day.isoformat(): made[day] if day in made else ledger[day.isoformat()] for day in collected}
     files.write_json(LEDGER, {"fingerprint": mark, "days": days})
     quality = summarize(days, params.clock.as_of, params.validate_, read_late(), read_corrections())
+    forgotten = tombstones.describe(tombstones.read())
+    if forgotten is not None:
+        quality["forgotten"] = forgotten
     files.write_json(files.QUALITY, quality)
     total = quality["total"]
     recent = quality["recent"]

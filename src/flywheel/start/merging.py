@@ -14,7 +14,8 @@ from flywheel.errors import DataError
 STAYS = ("conf/", "data/", "decisions/", "models/", "reports/", "site/", ".flywheel/")
 STAYS_FILES = ("params.yaml", "dvc.lock", ".flywheel-template")
 # What a project writes anew sooner or later: it takes what the template changed where that fits, else it stays as it is.
-SOFT = ("README.md", "CHANGELOG.md", "LICENSE", "bench/results.json", "docs/quarantine.yaml", "docs/answers.yaml")
+PEOPLE = ("docs/forgotten.yaml", "docs/quarantine.yaml", "docs/answers.yaml")
+SOFT = ("README.md", "CHANGELOG.md", "LICENSE", "bench/results.json", *PEOPLE)
 FOLLOWS = {"bench/results.json": "README.md"}  # whose numbers the README shows
 # Lists of lines without an order: both sides' lines are right.
 UNION = (".gitignore", ".dvcignore")
