@@ -44,6 +44,7 @@ NOT_IN_THE_FLOOR = {  # by report, or by what it is
     "contract": "the floor learns no contract of the candidate's inputs",
     "quarantine": "the floor looks for no poison: it takes from the run whose claims do not count",
     "annotators": "the floor does not measure how reliable annotators are",
+    "selection": "the floor does not learn who has a label: it takes from the run how much each row counts",
     "voices": "the floor reads no texts, and compares no cohorts by their ratings",
     "pages": "the floor draws no plots and writes no page",
 }
