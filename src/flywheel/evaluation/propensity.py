@@ -105,7 +105,7 @@ def weigh(inputs: np.ndarray, block: np.ndarray, labelled: Labelled, min_propens
     has_outcome = np.zeros(n)
     has_outcome[labelled.place[labelled.is_outcome]] = 1
     covered = coverage(inputs, has_outcome, fold, labelled.place, seed)
-    propensity = np.round(np.minimum(covered + (1 - covered) * said, 1), DIGITS)
+    propensity = np.round(covered + (1 - covered) * said, DIGITS)
     weight = 1 / np.maximum(propensity, min_propensity)
     clipped = int((propensity < min_propensity).sum())
     return Weighed(weight / weight.mean(), "outcomes and voices" if has_voices else "outcomes", None, clipped)
@@ -126,9 +126,9 @@ def coverage(inputs: np.ndarray, has: np.ndarray, fold: np.ndarray, asked: np.nd
 def _said(labelled: Labelled, fold: np.ndarray, seed: int) -> np.ndarray:
     """How many rows voices alone label as 0 or 1, for each row with the same scores that is one.
 
-    Its share is not below 1 where they label more rows as 1 than there are. It is a ratio of two densities, learned as
-    the odds of a classifier between rows by the label that they got and rows by what they are (Qin, 1998), so that wrong labels
-    are made good for as well as missing ones.
+    It is above 1 where they label more rows so than there are, some of them wrongly: such a row counts less. It is a ratio of
+    two densities, learned as the odds of a classifier between rows by the label that they got and rows by what they are (Qin,
+    1998), so that wrong labels are made good for as well as missing ones.
     """
     clipped = np.clip(labelled.scores, CLIP, 1 - CLIP)
     odds = np.log(clipped / (1 - clipped))

@@ -760,7 +760,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 48 == text.count(SAFE)  # the cohort six times, the input four times, the annotator three times
+    assert 51 == text.count(SAFE)  # the cohort nine times, the input four times, the annotator three times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
