@@ -43,13 +43,19 @@ def weigh_rows(
     labelled = Labelled(
         pd.Index(served["prediction_id"]).get_indexer(ids),
         table["label"].to_numpy("int64"),
-        ids.isin(known.loc[known["label_source"] == OUTCOME, "prediction_id"]),
+        is_among(ids, known.loc[known["label_source"] == OUTCOME, "prediction_id"]),
         sure(alone, params.min_confidence).set_index("prediction_id")["label"].reindex(ids, fill_value=-1).to_numpy(),
         np.column_stack([score for name, score in scores.items() if name != "base_rate"]),
     )
     day, _ = day_codes(served["served_at"])
     block = day // params.bootstrap.block_days
     return weigh(matrix(served, read), block, labelled, params.selection.min_propensity, params.bootstrap.seed)
+
+
+def is_among(ids: pd.Index, others: pd.Series) -> np.ndarray:
+    """Which ids are among others; `isin` takes ten times as long for texts."""
+    found: np.ndarray = pd.Index(others).get_indexer(ids) >= 0
+    return found
 
 
 def measurable(features: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +70,7 @@ def describe(
     """`reports/selection.json`: who has a label, by cohort; how much rows count; and what the models are worth both ways."""
     label, alike = table["label"].to_numpy(), np.ones(len(table))
     settings = metrics.Settings(params.costs, params.ece_bins)
-    is_labelled = served["prediction_id"].isin(table["prediction_id"]).to_numpy()
+    is_labelled = is_among(pd.Index(served["prediction_id"]), table["prediction_id"])
     days, with_label = (set(rows["served_at"].dt.date) for rows in (served, table))
     return {
         "is_weighed": params.selection.weigh and found.method != "none",
