@@ -64,9 +64,9 @@ def grouped(positives, negatives, n_groups):
     return np.add.reduceat(positives, starts, axis=1), np.add.reduceat(negatives, starts, axis=1)
 
 
-def bootstrap(score, label, day, weight, params, is_cohort=False):
+def bootstrap(score, label, day, params, is_cohort=False, weight=1.0):
     """Every metric of all rows, then of each bootstrap sample of days, in one array a metric: sums over days, weighted."""
-    scores, positives, negatives = count(score, label, day, weight)
+    scores, positives, negatives = count(score, label, day, np.broadcast_to(weight, len(label)))
     weights = draws(len(positives), params["bootstrap"], not is_cohort)
     costs, n_bins = params["costs"], params["ece_bins"]
     is_alert, sure = scores >= threshold(costs), np.clip(scores, 1e-6, 1 - 1e-6)
@@ -119,7 +119,7 @@ def others_of(scores):
 def compare(rows, scores, params, is_cohort=False):
     """Metrics of each model, and of the candidate less each other, with intervals; the arrays that these come from."""
     label, day, weight = rows["label"].to_numpy(), days_of(rows), weight_of(rows)
-    drawn = {name: bootstrap(score, label, day, weight, params, is_cohort) for name, score in scores.items()}
+    drawn = {name: bootstrap(score, label, day, params, is_cohort, weight) for name, score in scores.items()}
     found = {name: {m: triple(values, params, m) for m, values in one.items()} for name, one in drawn.items()}
     for one in found.values():
         one["ece"]["low"] = one["ece"]["low"] and max(one["ece"]["low"], 0)
