@@ -44,6 +44,7 @@ NOT_IN_THE_FLOOR = {  # by report, or by what it is
     "contract": "the floor learns no contract of the candidate's inputs",
     "quarantine": "the floor looks for no poison: it takes from the run whose claims do not count",
     "annotators": "the floor does not measure how reliable annotators are",
+    "selection": "the floor does not learn who has a label: it takes from the run how much each row counts",
     "voices": "the floor reads no texts, and compares no cohorts by their ratings",
     "pseudo": "the floor makes no pseudo-labels, which are off in conf",
     "pages": "the floor draws no plots and writes no page",
@@ -138,7 +139,7 @@ def whole_span(folder: Path, end: dt.date) -> dict[str, Any]:
         "history_seconds": history(whole),
         **{
             name: json.loads(run(whole, [sys.executable, str(ROOT / f"bench/{name}.py")])[0].splitlines()[-1])
-            for name in ("fit", "labels")
+            for name in ("fit", "labels", "selection")
         },
     }
 
@@ -415,6 +416,15 @@ def show(results: dict[str, Any]) -> None:
             print(
                 f"  {one['where']}: majority {one['majority']:.1%}, labels {one['labels']['right']:.1%} of {one['labels']['n']}"
             )
+    if results.get("selection"):
+        told = results["selection"]
+        for name, by_metric in told["errors"]["together"].items():
+            said = [
+                f"{one} {off['alike']:+.4f} with rows alike, {off['weighted']:+.4f} weighted "
+                f"(nearer in {told['nearer'][name][one]} of {told['windows']} windows)"
+                for one, off in by_metric.items()
+            ]
+            print(f"{name} on labelled rows against all with the truth: {'; '.join(said)}")
     for what in results["left_out"]:
         print(f"left out: {what}")
 

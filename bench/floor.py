@@ -81,6 +81,13 @@ def features(predictions, spans):
     return table.assign(**derived(predictions))
 
 
+def weighed(rows, of):
+    """Rows with how much each counts, which the run has found."""
+    found = pd.read_parquet("data/weights.parquet")
+    mine = found.loc[found["of"] == of].set_index("prediction_id")["weight"]
+    return rows.assign(label_weight=mine.reindex(rows["prediction_id"]).to_numpy())
+
+
 def main(out):
     """Do the work of the pipeline once and write the numbers of its reports."""
     predictions, quality = good_rows("predictions", "served_at", P)
@@ -98,6 +105,9 @@ def main(out):
     judged = table.merge(sure, on="prediction_id")
     judged = judged.dropna(subset="served_score") if judged["served_score"].notna().any() else judged
     rows, scores, parts, itself = pool(recipe, candidate, champion, judged, AS_OF)
+    if params["selection"]["weigh"]:
+        rows = weighed(rows, "windows")
+        itself = itself and (weighed(itself[0], "as_it_is"), *itself[1:])
     latest, inputs = rows.iloc[parts[0][2]], sorted([*recipe.numeric, *CATEGORICAL])
     models = {"candidate": candidate} | ({"champion": champion} if "champion" in scores else {})
 

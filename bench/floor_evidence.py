@@ -20,6 +20,7 @@ from floor_metrics import (
     threshold,
     triple,
     values_of,
+    weight_of,
 )
 
 
@@ -47,7 +48,9 @@ def by_window(rows, scores, parts, params):
             spread = x - x.mean()
             if spread.any():
                 label = rows["label"].to_numpy()[at]
-                told = lines(mine["candidate"], label, np.zeros(len(label), dtype=int), np.ones((1, 1)))[1, 0]
+                told = lines(
+                    mine["candidate"], label, np.zeros(len(label), dtype=int), np.ones((1, 1)), np.ones(len(label))
+                )[1, 0]
                 one["agreement"] = {"shift": (y - x).mean(), "slope": spread @ y / (spread @ spread), "labels": told}
         found[str(start.date())] = one
     return found
@@ -112,7 +115,7 @@ def gaps(rows, scores, params):
             alert, cell, is_in = scores[model] >= threshold(params["costs"]), day * n + code, code >= 0
 
             def total(one, cell=cell, is_in=is_in, n=n):
-                by_day = np.bincount(cell[is_in], one[is_in], weights.shape[1] * n).reshape(-1, n)
+                by_day = np.bincount(cell[is_in], (one * weight_of(rows))[is_in], weights.shape[1] * n).reshape(-1, n)
                 return weights @ by_day
 
             size, yes = total(np.ones(len(rows))), total(label)
@@ -134,9 +137,9 @@ def curves(rows, scores, params):
     """The points of the curves that the report draws: of each model, and of what alerts gain by threshold."""
     found, bins, label, day = {}, params["ece_bins"], rows["label"].to_numpy(), days_of(rows)
     weights = draws(day.max() + 1, params["bootstrap"])
-    names = ("candidate", *others_of(scores))
+    names, weight = ("candidate", *others_of(scores)), weight_of(rows)
     for name in (one for one in names if one != "base_rate"):
-        _, positives, negatives = count(scores[name], label, np.zeros(len(rows), dtype=int))
+        _, positives, negatives = count(scores[name], label, np.zeros(len(rows), dtype=int), weight)
         hits, false = (np.concatenate([[0], one[0, ::-1].cumsum()]) for one in (positives, negatives))
         at = np.unique(np.linspace(0, len(hits) - 1, 201).astype(int))
         recall, precision = hits / max(hits[-1], 1), hits / np.maximum(hits + false, 1)
@@ -145,25 +148,26 @@ def curves(rows, scores, params):
         found[f"{name}/precision_recall"] = [{"recall": recall[i], "precision": precision[i]} for i in at if i]
         cell = day * bins + np.minimum((scores[name] * bins).astype(int), bins - 1)
         n, yes, total = (
-            np.bincount(cell, one, weights.shape[1] * bins).reshape(-1, bins)
+            np.bincount(cell, one * weight, weights.shape[1] * bins).reshape(-1, bins)
             for one in (np.ones(len(rows)), label, scores[name])
         )
         with np.errstate(invalid="ignore"):
             rate, mean = (weights @ yes) / (weights @ n), total.sum(0) / n.sum(0)
         share = n.sum(0) / n.sum()
         found[f"{name}/scores"] = [{"score": (b + 0.5) / bins, "share": share[b]} for b in range(bins)]
+        n_rows = np.bincount(cell % bins, minlength=bins)
         there = [(b, triple(rate[:, b], params)) for b in np.flatnonzero(n.sum(0))]
         found[f"{name}/reliability"] = [
-            {"score": mean[b], "rate": one["value"], "low": one["low"], "high": one["high"], "n": n[:, b].sum()}
+            {"score": mean[b], "rate": one["value"], "low": one["low"], "high": one["high"], "n": n_rows[b]}
             for b, one in there
         ]
-    costs, n_rows = params["costs"], np.bincount(day)
+    costs, n_rows = params["costs"], np.bincount(day, weight)
     worth, found["decision"] = 1000 * (costs["alert_right"] - costs["missed"]), {}
     shown = {name: scores[name] for name in names[:2] if name != "base_rate"} | {"alert_all": np.ones(len(rows))}
     for name, score in shown.items():
         found["decision"][name] = []
         for limit in sorted({*(round(0.05 * k, 2) for k in range(1, 20)), threshold(costs)}):
-            right = np.where(label == 1, 1.0, -limit / (1 - limit)) * (score >= limit)
+            right = np.where(label == 1, 1.0, -limit / (1 - limit)) * (score >= limit) * weight
             one = triple(worth * (weights @ np.bincount(day, right)) / (weights @ n_rows), params)
             found["decision"][name].append({"threshold": limit, "gained": one.pop("value"), **one})
     return found

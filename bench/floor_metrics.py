@@ -14,13 +14,18 @@ def days_of(table):
     return pd.factorize(table["served_at"].dt.date, sort=True)[0]
 
 
-def count(score, label, day):
+def weight_of(rows):
+    """How much each row counts: as the run found, or all alike."""
+    return rows["label_weight"].to_numpy() if "label_weight" in rows else np.ones(len(rows))
+
+
+def count(score, label, day, weight):
     """Distinct scores, and the positives and negatives of each (day x score)."""
     scores, place = np.unique(score, return_inverse=True)
     shape = (day.max() + 1, len(scores))
     cell, size = day * len(scores) + place, shape[0] * shape[1]
-    positives = np.bincount(cell, label, size).reshape(shape)
-    return scores, positives, np.bincount(cell, minlength=size).reshape(shape) - positives
+    positives = np.bincount(cell, label * weight, size).reshape(shape)
+    return scores, positives, np.bincount(cell, weight, size).reshape(shape) - positives
 
 
 def block_length(n_days, block):
@@ -59,9 +64,9 @@ def grouped(positives, negatives, n_groups):
     return np.add.reduceat(positives, starts, axis=1), np.add.reduceat(negatives, starts, axis=1)
 
 
-def bootstrap(score, label, day, params, is_cohort=False):
+def bootstrap(score, label, day, params, is_cohort=False, weight=1.0):
     """Every metric of all rows, then of each bootstrap sample of days, in one array a metric: sums over days, weighted."""
-    scores, positives, negatives = count(score, label, day)
+    scores, positives, negatives = count(score, label, day, np.broadcast_to(weight, len(label)))
     weights = draws(len(positives), params["bootstrap"], not is_cohort)
     costs, n_bins = params["costs"], params["ece_bins"]
     is_alert, sure = scores >= threshold(costs), np.clip(scores, 1e-6, 1 - 1e-6)
@@ -113,8 +118,8 @@ def others_of(scores):
 
 def compare(rows, scores, params, is_cohort=False):
     """Metrics of each model, and of the candidate less each other, with intervals; the arrays that these come from."""
-    label, day = rows["label"].to_numpy(), days_of(rows)
-    drawn = {name: bootstrap(score, label, day, params, is_cohort) for name, score in scores.items()}
+    label, day, weight = rows["label"].to_numpy(), days_of(rows), weight_of(rows)
+    drawn = {name: bootstrap(score, label, day, params, is_cohort, weight) for name, score in scores.items()}
     found = {name: {m: triple(values, params, m) for m, values in one.items()} for name, one in drawn.items()}
     for one in found.values():
         one["ece"]["low"] = one["ece"]["low"] and max(one["ece"]["low"], 0)
@@ -157,18 +162,18 @@ def calibration(rows, scores, params):
     label, day, found = rows["label"].to_numpy(), days_of(rows), {}
     weights = draws(day.max() + 1, params["bootstrap"])
     for name in (one for one in scores if one != "base_rate"):
-        line = lines(scores[name], label, day, weights)
+        line = lines(scores[name], label, day, weights, weight_of(rows))
         found[name] = {key: triple(values, params) for key, values in zip(("intercept", "slope"), line, strict=True)}
     return found
 
 
-def lines(score, label, day, weights):
+def lines(score, label, day, weights, weight):
     """Intercepts and slopes of what happened on log odds, fitted to 50 groups of scores by Newton's method."""
     clipped = np.clip(score, 1e-6, 1 - 1e-6)
     logits, place, n = np.unique(np.log(clipped / (1 - clipped)), return_inverse=True, return_counts=True)
     _, group = np.unique((n.cumsum() - n) * 50 // len(label), return_inverse=True)
     x = np.bincount(group, n * logits) / np.bincount(group, n)
-    _, positives, negatives = count(group[place], label, day)
+    _, positives, negatives = count(group[place], label, day, weight)
     yes, total = weights @ positives, weights @ (positives + negatives)
     line, step = np.tile([[0.0], [1.0]], len(weights)), np.full(len(weights), np.inf)
     for _ in range(25):

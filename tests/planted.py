@@ -282,8 +282,9 @@ def revisions(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def write_revisions(frame: pd.DataFrame) -> None:
-    """Write `data/labels.parquet` with the fingerprint that `featurize` asks for."""
+    """Write `data/labels.parquet` with the fingerprint that `featurize` asks for; voices alone would have said nothing."""
     files.write_parquet(files.LABELS, frame, {"fingerprint": "planted"})
+    files.write_parquet(files.WITHOUT_OUTCOME, frame.iloc[:0][["prediction_id", "label", "label_confidence"]])
 
 
 def write_features(frame: pd.DataFrame) -> None:

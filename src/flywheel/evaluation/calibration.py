@@ -25,10 +25,10 @@ def calibration(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[s
     """
     day, n_days = intervals.day_codes(table["served_at"])
     weights = intervals.day_weights(n_days, params.bootstrap)
-    label = table["label"].to_numpy()
+    label, weight = table["label"].to_numpy(), intervals.weight_of(table)
     found: dict[str, Any] = {}
     for name in (one for one in scores if one != "base_rate"):
-        logits, positives, negatives = grouped(scores[name], label, day, n_days)
+        logits, positives, negatives = grouped(scores[name], label, day, n_days, weight)
         whole = recalibrate(logits, positives.sum(0)[None], negatives.sum(0)[None])
         start = (float(whole[0][0]), float(whole[1][0]))
         sampled = recalibrate(logits, weights @ positives, weights @ negatives, start)
@@ -45,7 +45,7 @@ def _interval(value: float, samples: np.ndarray, params: Evaluate) -> dict[str, 
 
 
 def grouped(
-    score: np.ndarray, label: np.ndarray, day: np.ndarray, n_days: int
+    score: np.ndarray, label: np.ndarray, day: np.ndarray, n_days: int, weight: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mean log odds of `GROUPS` groups of neighbouring scores, and their positives and negatives by day."""
     clipped = np.clip(score, CLIP, 1 - CLIP)
@@ -54,7 +54,7 @@ def grouped(
     group_of = ((np.cumsum(rows) - rows) * GROUPS // len(score)).astype("int64")  # as many rows in each
     _, group_of = np.unique(group_of, return_inverse=True)
     mean = np.bincount(group_of, weights=rows * logits) / np.bincount(group_of, weights=rows)
-    counted = count(group_of[place].astype("float64"), label, day, n_days)
+    counted = count(group_of[place].astype("float64"), label, day, n_days, weight)
     return mean, counted.positives, counted.negatives
 
 
@@ -96,10 +96,12 @@ def reliability(table: pd.DataFrame, score: np.ndarray, params: Evaluate) -> lis
     weights = intervals.day_weights(n_days, params.bootstrap)
     n_bins = params.ece_bins
     cell = day * n_bins + np.minimum((score * n_bins).astype("int64"), n_bins - 1)
+    weight = intervals.weights_of(table)
     rows, positives, total = (
-        np.bincount(cell, weights=one, minlength=n_days * n_bins).reshape(n_days, n_bins)
+        np.bincount(cell, weights=one * weight, minlength=n_days * n_bins).reshape(n_days, n_bins)
         for one in (np.ones(len(score)), table["label"].to_numpy("float64"), score)
     )
+    n_rows = np.bincount(cell % n_bins, minlength=n_bins)
     with np.errstate(invalid="ignore"):
         sampled = (weights @ positives) / (weights @ rows)
     points: list[dict[str, float | None]] = []
@@ -107,5 +109,7 @@ def reliability(table: pd.DataFrame, score: np.ndarray, params: Evaluate) -> lis
         n = float(rows[:, at].sum())
         low, high = intervals.interval(sampled[:, at], params.bootstrap.confidence)
         rate = float(positives[:, at].sum() / n)
-        points.append({"score": float(total[:, at].sum() / n), "rate": rate, "low": low, "high": high, "n": int(n)})
+        points.append(
+            {"score": float(total[:, at].sum() / n), "rate": rate, "low": low, "high": high, "n": int(n_rows[at])}
+        )
     return points

@@ -104,9 +104,9 @@ def only_values(compared: dict[str, Any]) -> dict[str, Any]:
 def curve_points(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Points of each curve of each model, for DVC plots and the report."""
     day, n_days = intervals.day_codes(table["served_at"])
-    label = table["label"].to_numpy()
+    label, weight = table["label"].to_numpy(), intervals.weight_of(table)
     return {
-        name: metrics.curves(metrics.count(score, label, day, n_days), params.ece_bins)
+        name: metrics.curves(metrics.count(score, label, day, n_days, weight), params.ece_bins)
         for name, score in scores.items()
         if name != "base_rate"
     }

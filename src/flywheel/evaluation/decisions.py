@@ -23,7 +23,8 @@ def decision_curve(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dic
     """
     day, n_days = intervals.day_codes(table["served_at"])
     weights = intervals.day_weights(n_days, params.bootstrap)
-    rows = np.bincount(day, minlength=n_days)
+    weight = intervals.weights_of(table)
+    rows = np.bincount(day, weights=weight, minlength=n_days)
     label, costs = table["label"].to_numpy(), params.costs
     worth = 1000 * (costs.alert_right - costs.missed)
     shown = {name: scores[name] for name in dict.fromkeys(["candidate", reference_of(scores)]) if name != "base_rate"}
@@ -31,7 +32,7 @@ def decision_curve(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dic
     for name, score in {**shown, "alert_all": np.ones(len(label))}.items():
         found[name] = []
         for threshold in sorted({*THRESHOLDS, costs.threshold}):
-            counts = np.where(label == 1, 1.0, -threshold / (1 - threshold)) * (score >= threshold)
+            counts = np.where(label == 1, 1.0, -threshold / (1 - threshold)) * (score >= threshold) * weight
             gained = worth * np.bincount(day, weights=counts, minlength=n_days)
             low, high = intervals.interval((weights @ gained) / (weights @ rows), params.bootstrap.confidence)
             value = float(gained.sum() / rows.sum())

@@ -35,6 +35,7 @@ IN_WORDS = {
 Verdict = Literal["pass", "fail", "inconclusive"]
 Severity = Literal["block", "warn"]
 Reference = Literal["champion", "served", "base_rate"]
+Method = Literal["all are labelled", "outcomes", "outcomes and voices", "none"]  # how propensities are learned
 REFERENCES: tuple[Reference, ...] = get_args(Reference)  # what the candidate has to beat: the first that is there
 REFERENCE_IN_WORDS = {"champion": "the champion", "served": "the served score", "base_rate": "the base rate"}
 
@@ -265,6 +266,41 @@ class Slices(TypedDict):
     block_days: int
     rows: SliceRows
     slices: list[SliceTested]
+
+
+class BothWays(TypedDict):
+    """Some metrics of a model: of the labelled rows all alike, and weighted so that they stand for all predictions."""
+
+    alike: dict[str, float | None]
+    weighted: dict[str, float | None]
+
+
+class LabelRate(TypedDict):
+    """How many predictions a cohort has, and how many of them have a label that is sure enough."""
+
+    predictions: int
+    labelled: int
+
+
+class Selected(TypedDict):
+    """`reports/selection.json`: who has a label, and how much the labelled rows count for the rest.
+
+    `effective` is how many rows that count alike would tell as much (Kish); `clipped` how many have a propensity below
+    `min_propensity`. `is_weighed` says whether the metrics and the gate count rows like this, `why_not` why they cannot.
+    """
+
+    is_weighed: bool
+    method: Method
+    why_not: str | None
+    min_propensity: float
+    predictions: int
+    labelled: int
+    effective: float
+    largest_weight: float
+    clipped: int
+    days_without_label: int
+    models: dict[str, BothWays]
+    cohorts: dict[str, dict[str, LabelRate]]
 
 
 class Shift(TypedDict):
@@ -518,6 +554,11 @@ def read_cost() -> Cost:
 def read_slices() -> Slices:
     """The slices that `evaluate` found. DataError when the file is missing or has another shape."""
     return shapes.read(files.SLICES, Slices)
+
+
+def read_selection() -> Selected:
+    """Who has a label. DataError when the file is missing or has another shape."""
+    return shapes.read(files.SELECTION, Selected)
 
 
 def read_decision() -> Decision:

@@ -36,6 +36,7 @@ def gaps(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any
             table["label"].to_numpy(),
             {model: scores[model] for model in models},
             (day, weights),
+            intervals.weights_of(table),
             params,
         )
         for name, cohort in params.cohorts.items()
@@ -43,7 +44,12 @@ def gaps(table: pd.DataFrame, scores: Scores, params: Evaluate) -> dict[str, Any
 
 
 def _of_group(
-    names: pd.Series, label: np.ndarray, scores: Scores, days: tuple[np.ndarray, np.ndarray], params: Evaluate
+    names: pd.Series,
+    label: np.ndarray,
+    scores: Scores,
+    days: tuple[np.ndarray, np.ndarray],
+    weight: np.ndarray,
+    params: Evaluate,
 ) -> dict[str, Any]:
     """The gaps between the cohorts that `names` gives the rows; `days` has the day of each row, and each sample's days."""
     values, code = judged(names, label, params)
@@ -56,7 +62,7 @@ def _of_group(
     found: dict[str, tuple[Rates, Rates]] = {}
     for model, score in scores.items():
         counted = {
-            name: np.bincount(cell, weights=one[is_in], minlength=shape[0] * shape[1]).reshape(shape)
+            name: np.bincount(cell, weights=(one * weight)[is_in], minlength=shape[0] * shape[1]).reshape(shape)
             for name, one in counts(score, label, params.costs.threshold).items()
         }
         whole = rates({name: one.sum(0) for name, one in counted.items()})

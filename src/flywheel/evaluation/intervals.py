@@ -22,6 +22,7 @@ from flywheel.evaluation.settings import Bootstrap, Evaluate
 
 AT_ONCE = 64  # samples
 GROUPS = 2000  # of scores, for the average precision of a sample: with more it changes in the fifth digit
+WEIGHT = "label_weight"  # the column that says how much a row counts; without it all count alike
 FEWER_GROUPS = 500  # and in the fourth, which is enough for a cohort
 
 
@@ -41,7 +42,8 @@ def resample(
 
     All models are resampled with the same days, so a difference of their samples is paired. Only days that have rows are
     drawn: a day without a row says nothing about a metric, and to draw it would only vary how much the sample holds.
-    In a cohort, of which there may be many, there are no samples of the check.
+    In a cohort, of which there may be many, there are no samples of the check. A row counts as much as its `label_weight`
+    says, where there is such a column: weights are taken as known, so intervals do not hold what is uncertain about them.
     """
     day, n_days = day_codes(table["served_at"])
     label = table["label"].to_numpy()
@@ -51,11 +53,22 @@ def resample(
         weights = np.vstack([weights, check_weights(n_days, params.bootstrap)])
     n, found = params.bootstrap.samples, {}
     for name, score in scores.items():
-        counted = count(score, label, day, n_days)
+        counted = count(score, label, day, n_days, weight_of(table))
         samples = bootstrap(counted, weights, settings, FEWER_GROUPS if is_cohort else GROUPS)
         first, second = ({metric: one[part] for metric, one in samples.items()} for part in (slice(n), slice(n, None)))
         found[name] = Resampled(measure(counted, settings), first, second)
     return found
+
+
+def weight_of(table: pd.DataFrame) -> np.ndarray | None:
+    """How much each row counts; None where all count alike."""
+    return table[WEIGHT].to_numpy("float64") if WEIGHT in table else None
+
+
+def weights_of(table: pd.DataFrame) -> np.ndarray:
+    """How much each row counts: 1 where all count alike."""
+    found = weight_of(table)
+    return np.ones(len(table)) if found is None else found
 
 
 def day_codes(served_at: pd.Series) -> tuple[np.ndarray, int]:

@@ -33,14 +33,17 @@ class Counts:
     negatives: np.ndarray
 
 
-def count(score: np.ndarray, label: np.ndarray, day: np.ndarray, n_days: int) -> Counts:
-    """Count labels by day (0 .. n_days - 1) and distinct score."""
+def count(
+    score: np.ndarray, label: np.ndarray, day: np.ndarray, n_days: int, weight: np.ndarray | None = None
+) -> Counts:
+    """Count labels by day (0 .. n_days - 1) and distinct score, each row as often as its weight says (none: once)."""
     scores, group = np.unique(score, return_inverse=True)
     cell = day * len(scores) + group
     shape = (n_days, len(scores))
     size = n_days * len(scores)
-    total = np.bincount(cell, minlength=size).reshape(shape).astype("float64")
-    positives = np.bincount(cell, weights=label, minlength=size).reshape(shape)
+    total = np.bincount(cell, weights=weight, minlength=size).reshape(shape).astype("float64")
+    weighted = label if weight is None else label * weight
+    positives = np.bincount(cell, weights=weighted, minlength=size).reshape(shape)
     return Counts(scores, positives, total - positives)
 
 

@@ -6,6 +6,7 @@ Neither stand-in has seen its window, so the rows of all windows together are on
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +24,16 @@ from flywheel.evaluation.compare import (
     only_values,
     why_not_as_it_is,
 )
-from flywheel.evaluation.intervals import day_codes
+from flywheel.evaluation.intervals import WEIGHT, day_codes
+from flywheel.evaluation.propensity import Weighed
+from flywheel.evaluation.selection import measurable
 from flywheel.evaluation.settings import Evaluate
 from flywheel.features.days import read_features
 from flywheel.model import artifact
 from flywheel.model.index import Index, LeftOut, Window
 from flywheel.model.vintages import read_vintage
+
+Weigh = Callable[[pd.DataFrame, Scores, pd.DataFrame], Weighed]  # labelled rows, scores on them, all predictions
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,13 @@ class Part:
 class Pooled:
     """The rows of all windows in order of time, each model's scores on them, and the windows, the latest first.
 
+    `served` are the predictions of these windows that would be measured if they had a label.
+
     `obstacle` says why the champion is not among the models though there is one, `left_out` which windows have no labelled row.
     """
 
     table: pd.DataFrame
+    served: pd.DataFrame
     scores: Scores
     parts: list[Part]
     obstacle: str | None
@@ -106,7 +114,8 @@ def pool(
         parts.append(Part(start, end, int(_between(features, start, end).sum()), places, mine))
     if table["served_score"].notna().any():
         scores["served"] = table["served_score"].to_numpy()
-    return Pooled(table, scores, parts, obstacle, left_out)
+    served = measurable(features[_in_any(features, [(one.start, one.end) for one in parts])])
+    return Pooled(table, served, scores, parts, obstacle, left_out)
 
 
 def _named(window: Window) -> str:
@@ -187,8 +196,9 @@ def as_it_is(
     champion: artifact.Model | None,
     as_of: dt.date,
     params: Evaluate,
+    weigh: Weigh | None = None,
 ) -> dict[str, Any] | None:
-    """The candidate's stand-ins against the champion itself, on the windows that it has not seen.
+    """The candidate's stand-ins against the champion itself, on the windows that it has not seen, weighed by `weigh`.
 
     None where there is none, where the champion itself is what was compared anyway, and where these rows say nothing.
     """
@@ -205,6 +215,8 @@ def as_it_is(
     for one, (start, end) in zip(index["as_it_is"], days, strict=True):
         places = np.flatnonzero(_between(table, start, end))
         scores["candidate"][places] = artifact.predict(_stand_in(one["candidate"], start), table.iloc[places])
+    if weigh:
+        table = table.assign(**{WEIGHT: weigh(table, scores, measurable(features)).weight})
     compared = compare(table, scores, params)
     return {
         **counts(first, last, len(features), table),

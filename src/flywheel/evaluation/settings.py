@@ -91,11 +91,19 @@ class Leaks(Params):
     accepted: dict[str, Annotated[str, AfterValidator(_check_reason)]]
 
 
+class Selection(Params):
+    """Who has a label is not drawn by lot: whether each labelled row counts for those that have none."""
+
+    weigh: bool
+    min_propensity: Annotated[float, Field(gt=0, le=1)]
+
+
 class Evaluate(Params):
     min_confidence: Annotated[float, Field(ge=0.5, le=1)]
     ece_bins: Count
     costs: Costs
     bootstrap: Bootstrap
+    selection: Selection
     leaks: Leaks
     gaps: Gaps
     slices: Slices

@@ -18,6 +18,7 @@ RESERVED = (
     "served_score",
     "label",
     "label_confidence",
+    "label_weight",
     "known_at",
     "until",
     "champion_score",

@@ -35,6 +35,8 @@ class Concluded:
     unsettled: int  # mornings on which trust had not settled after `max_iterations`
     # By prediction that has claims and no outcome: the label that the last trust gives, or UNDECIDED.
     hindsight: pd.Series
+    # By the last trust, what voices alone would say of those that have an outcome: prediction_id, label, label_confidence.
+    without_outcome: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ def conclude(
             spoke[claims.prediction[today]] = morning.day
     open_ones = np.flatnonzero((newest < 0) & (spoke >= 0))
     now = _decided([_standing(claims, keys, morning, open_ones)], params)
+    settled_ones = np.flatnonzero(newest >= 0)
+    alone = _decided([_standing(claims, keys, morning, settled_ones)], params)
+    alone.insert(0, "prediction_id", claims.names[settled_ones])
     return Concluded(
         revisions_of(_decided(found, params), claims.names),
         claims,
@@ -101,6 +106,7 @@ def conclude(
         len(settled),
         settled.count(False),
         pd.Series(now["label"].to_numpy(), claims.names[open_ones]),
+        alone.loc[alone["label"] != UNDECIDED, ["prediction_id", "label", "label_confidence"]].reset_index(drop=True),
     )
 
 

@@ -13,6 +13,7 @@ from flywheel.evaluation.evidence import (
     Measured,
     Probed,
     Robust,
+    Selected,
     Slices,
 )
 from flywheel.labels.evidence import FeedbackSaid, LabelsMade
@@ -34,6 +35,7 @@ from flywheel.report.candidate import (
 from flywheel.report.data import corrections, data_quality, drift, labels, service
 from flywheel.report.forgotten import forgotten
 from flywheel.report.markdown import MARKS, escape
+from flywheel.report.selection import who_has_a_label
 from flywheel.report.settings import Report
 from flywheel.report.voices import what_users_say
 
@@ -51,6 +53,7 @@ class Evidence(TypedDict):
     robustness: Robust
     cost: Cost
     slices: Slices
+    selection: Selected
     decision: Decision
     monitor: Health
     drift: Drift
@@ -77,6 +80,7 @@ def render(evidence: Evidence, project: Project, params: Report) -> str:
         cost(evidence["cost"]),
         drift(evidence["drift"], params.drift_rows),
         labels(evidence["labels"], evidence["feedback"], project.event),
+        who_has_a_label(evidence["selection"]),
         what_users_say(evidence["voices"], evidence["monitor"], params.weeks),
         service(evidence["monitor"], params.weeks),
         data_quality(evidence["quality"]),

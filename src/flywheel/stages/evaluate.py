@@ -5,20 +5,26 @@ Run it with `python -m flywheel.stages.evaluate`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import pandas as pd
 
 from flywheel import files
 from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.calibration import calibration, reliability
 from flywheel.evaluation.cohorts import by_cohort, reliability_by_cohort
-from flywheel.evaluation.compare import compare, curve_points, reference_of
+from flywheel.evaluation.compare import Scores, compare, curve_points, reference_of
 from flywheel.evaluation.cost import measure
 from flywheel.evaluation.decisions import decision_curve, flips_of
 from flywheel.evaluation.evidence import shown
 from flywheel.evaluation.gaps import gaps
+from flywheel.evaluation.intervals import WEIGHT
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.pooled import as_it_is, by_window, pool, span
+from flywheel.evaluation.propensity import Weighed
 from flywheel.evaluation.robustness import robustness
+from flywheel.evaluation.selection import describe, weigh_rows
 from flywheel.evaluation.settings import Evaluate
 from flywheel.evaluation.slices import find_slices
 from flywheel.model import artifact
@@ -38,14 +44,27 @@ class EvaluateParams(Params):
 def main(params: EvaluateParams) -> str:
     """Write into `reports/`, as JSON, metrics, cohorts, behaviour, leaks, robustness, slices, cost and the points of `curves/`.
 
-    What is true of this machine alone, the times of the models, goes to `.flywheel/`.
+    And `selection.json`, who has a label; `data/weights.parquet` says how much each labelled row counts. What is true of this
+    machine alone, the times of the models, goes to `.flywheel/`.
     """
     index, revisions = read_index(), files.read_parquet(files.LABELS)
     candidate, champion = artifact.load(files.CANDIDATE), artifact.load_if_there(files.CHAMPION)
     pooled = pool(index, params.clock.as_of, revisions, champion, params.evaluate)
+    said = revisions, files.read_parquet(files.WITHOUT_OUTCOME)
+    read = candidate.card["features"]
+    weights: list[pd.DataFrame] = []  # of the windows, and of those that the champion has not seen
+
+    def weigh(rows: pd.DataFrame, scores: Scores, served: pd.DataFrame) -> Weighed:
+        found = weigh_rows(rows, scores, served, said, params.clock.as_of, read, params.evaluate)
+        weights.append(rows[["prediction_id"]].assign(weight=found.weight))
+        return found
+
+    weighed = weigh(pooled.table, pooled.scores, pooled.served)
+    is_weighed = params.evaluate.selection.weigh
+    if is_weighed:
+        pooled = replace(pooled, table=pooled.table.assign(**{WEIGHT: weighed.weight}))
     table, scores = pooled.table, pooled.scores
     models = {"candidate": candidate} | ({"champion": champion} if champion and not pooled.obstacle else {})
-    read = candidate.card["features"]
     inputs = table[[*read["numeric"], *read["categorical"]]]
     about: dict[str, Any] = {
         "candidate": {"as_of": candidate.card["as_of"], "identity": identity(files.CANDIDATE)},
@@ -76,9 +95,14 @@ def main(params: EvaluateParams) -> str:
         "calibration": calibration(table, scores, params.evaluate),
         "flips": flips_of(table, scores, params.evaluate),
         "windows": by_window(pooled, candidate, params.clock.as_of, params.evaluate),
-        "as_it_is": as_it_is(index, pooled, revisions, champion, params.clock.as_of, params.evaluate),
+        "as_it_is": as_it_is(
+            index, pooled, revisions, champion, params.clock.as_of, params.evaluate, weigh if is_weighed else None
+        ),
     }
     files.write_json(files.METRICS, measured)
+    files.write_json(files.SELECTION, describe(table, scores, pooled.served, weighed, params.evaluate))
+    of_which = ["windows", "as_it_is"][: len(weights)]
+    files.write_parquet(files.WEIGHTS, pd.concat(weights, keys=of_which, names=["of"]).reset_index(level=0))
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behave(pooled.latest, models, params.evaluate.behaviours))
     probed = probe(inputs, table["served_at"], table["label"].to_numpy(), params.evaluate.leaks)

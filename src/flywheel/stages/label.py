@@ -32,7 +32,10 @@ class LabelParams(Params):
 
 
 def main(params: LabelParams) -> str:
-    """Write labels, quarantine and topics into `data/`; `labels.json`, `feedback.json` and `voices.json` into `reports/`."""
+    """Write labels, quarantine and topics into `data/`; `labels.json`, `feedback.json` and `voices.json` into `reports/`.
+
+    `data/without_outcome.parquet` has the labels that voices alone would give to predictions with an outcome.
+    """
     upstream = shapes.read(files.VALID / "ledger.json", Ledger)["fingerprint"]
     said_of = verdicts.read()
     judged_by = {name: one.model_dump(mode="json") for name, one in said_of.items()}
@@ -52,6 +55,7 @@ def main(params: LabelParams) -> str:
     predictions = predictions[["prediction_id", "served_at"]]
     revisions = concluded.revisions.merge(predictions, on="prediction_id", how="left")
     files.write_parquet(files.LABELS, revisions, {"fingerprint": mark})
+    files.write_parquet(files.WITHOUT_OUTCOME, concluded.without_outcome)
     current = known_before(revisions, tables.timestamp(params.clock.as_of))
     found = summarize(current, predictions, claims, concluded)
     found["quarantine"] = describe(judged, out, verdicts.idle(rows, said_of))

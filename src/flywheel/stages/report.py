@@ -14,6 +14,7 @@ from flywheel.evaluation.evidence import (
     read_evidence,
     read_gains,
     read_reliable_cohorts,
+    read_selection,
     read_slices,
 )
 from flywheel.labels.evidence import read_feedback_said, read_labels_made
@@ -48,6 +49,7 @@ def main(params: ReportParams) -> str:
         "robustness": robust,
         "cost": cost,
         "slices": read_slices(),
+        "selection": read_selection(),
         "decision": read_decision(),
         "monitor": read_health(),
         "drift": read_drift(),

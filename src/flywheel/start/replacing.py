@@ -34,6 +34,8 @@ RESULTS = (
     "data/labels.parquet",
     "data/quarantine.parquet",
     "data/voices.parquet",
+    "data/without_outcome.parquet",
+    "data/weights.parquet",
     "data/features",
     "data/vintages",
     "decisions",

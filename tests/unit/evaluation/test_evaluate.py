@@ -167,6 +167,39 @@ def test_all_models_are_measured_on_the_same_rows() -> None:
     assert expected == pytest.approx({name: value(name, "brier") for name in expected}, abs=1e-6)
 
 
+def planted_selection(weigh: bool) -> dict[str, Any]:
+    """Large predictions have an outcome in one of four cases, all others have one; what the stage says of it."""
+    features, labels = world(range(1, 31), 120, seed=2)
+    plant(features, labels[(features["size"] < 6) | (features.index % 4 == 0)])
+    evaluate(selection=EVALUATE.selection.model_copy(update={"weigh": weigh}))
+    found: dict[str, Any] = files.read_json(files.SELECTION)
+    return found
+
+
+def test_metrics_count_labelled_rows_for_those_without_a_label() -> None:
+    """With weights the stage's metrics are those of all predictions, nearly; beside them stands what the rows alike say."""
+    features, labels = world(range(1, 31), 120, seed=2)
+    rows = features[features["served_at"] >= at("16")].merge(labels[["prediction_id", "label"]], on="prediction_id")
+    score = artifact.predict(models()["candidate"], rows)
+    truth = -np.log(np.where(rows["label"] == 1, score, 1 - score)).mean()
+    found = planted_selection(weigh=True)
+    both = {way: one["log_loss"] for way, one in found["models"]["candidate"].items()}
+    assert (True, "outcomes") == (found["is_weighed"], found["method"])
+    assert pytest.approx(both["weighted"], abs=1e-6) == value("candidate", "log_loss")
+    assert abs(both["weighted"] - truth) < abs(both["alike"] - truth) / 2
+    weights = pd.read_parquet(files.WEIGHTS)
+    assert (["windows"], found["labelled"]) == (weights["of"].unique().tolist(), len(weights))
+    assert found["effective"] < found["labelled"] < found["predictions"] == 15 * 120
+
+
+def test_without_weights_metrics_are_those_of_labelled_rows() -> None:
+    """The switch is off: what weights would have said is beside it, and nothing else counts it."""
+    found = planted_selection(weigh=False)
+    both = {way: one["log_loss"] for way, one in found["models"]["candidate"].items()}
+    assert not found["is_weighed"]
+    assert pytest.approx(both["alike"], abs=1e-6) == value("candidate", "log_loss") != pytest.approx(both["weighted"])
+
+
 def test_the_window_says_which_rows_were_measured() -> None:
     """Fifteen days of ten predictions, of which every fifth has no label."""
     features, labels = world(range(1, 31), 10, seed=2)

@@ -507,3 +507,26 @@ def test_claims_that_do_not_say_who_made_them_are_voters_of_their_own() -> None:
     nobody = feedback(rows).assign(source_id=pd.Series([None, None], dtype="str"))
     assert [1] == conclude(nobody, PARAMS)["label"].tolist()
     assert [] == conclude(nobody.assign(source_id="ann"), PARAMS)["label"].tolist()
+
+
+def test_what_voices_alone_would_say_of_predictions_with_an_outcome() -> None:
+    """Two reports against the outcome give their own label; one report is too few; without an outcome nothing is asked."""
+    rows: list[Event] = [
+        (1, "a", "report", "ann", 1),
+        (2, "a", "report", "bob", 1),
+        (3, "a", "outcome", "feed", 0),
+        (1, "b", "report", "ann", 1),
+        (2, "b", "outcome", "feed", 1),
+        (1, "c", "report", "ann", 1),
+        (2, "c", "report", "bob", 1),
+        (1, "d", "outcome", "feed", 1),
+    ]
+    found = concluded(feedback(rows)).without_outcome
+    assert [("a", 1)] == list(zip(found["prediction_id"], found["label"], strict=True))
+    assert (found["label_confidence"] > PARAMS.min_confidence).all()
+
+
+def test_with_outcomes_alone_voices_would_say_nothing() -> None:
+    """Nobody spoke: the table has its columns and no row."""
+    found = concluded(feedback([(1, "a", "outcome", "feed", 1)])).without_outcome
+    assert (0, ["prediction_id", "label", "label_confidence"]) == (len(found), found.columns.tolist())

@@ -14,13 +14,14 @@ import pytest
 from flywheel import files
 from flywheel.data.evidence import read_quality
 from flywheel.errors import DataError
-from flywheel.evaluation.evidence import IN_WORDS, read_cost, read_decision, read_evidence
+from flywheel.evaluation.evidence import IN_WORDS, read_cost, read_decision, read_evidence, read_selection
 from flywheel.monitoring.evidence import read_drift, read_health
 from flywheel.report import plots
 from flywheel.report.candidate import calibration, cohorts, cost, decisions, gaps, leaks, robustness, slices, windows
 from flywheel.report.data import corrections, data_quality, drift, labels, service
 from flywheel.report.markdown import escape, number
 from flywheel.report.page import render, verdict
+from flywheel.report.selection import who_has_a_label
 from flywheel.stages.report import ReportParams, main
 from tests.planted import settings
 
@@ -415,6 +416,35 @@ def evidence(champion: bool = True) -> Evidence:
                 }
             ],
         },
+        "selection": {
+            "is_weighed": True,
+            "method": "outcomes and voices",
+            "why_not": None,
+            "min_propensity": 0.057,
+            "predictions": 2311,
+            "labelled": 1907,
+            "effective": 1733.4,
+            "largest_weight": 5.71,
+            "clipped": 23,
+            "days_without_label": 4,
+            "models": {
+                name: {
+                    way: {
+                        "auc": 0.6137 + 0.01 * place + 0.0043 * at,
+                        "log_loss": 0.5219 + 0.01 * place + 0.0051 * at,
+                        "utility": 41.3 + 3 * place + 1.7 * at,
+                    }
+                    for at, way in enumerate(("alike", "weighted"))
+                }
+                for place, name in enumerate(("candidate", *others))
+            },
+            "cohorts": {
+                "place": {
+                    "north": {"predictions": 1511, "labelled": 1303},
+                    "south": {"predictions": 787, "labelled": 604},
+                }
+            },
+        },
         "decision": {
             "verdict": "pass",
             "kind": "change",
@@ -515,6 +545,7 @@ READ = {
     files.METRICS: read_evidence,
     files.COST: read_cost,
     files.DECISION: read_decision,
+    files.SELECTION: read_selection,
     files.QUALITY: read_quality,
     files.MONITOR: read_health,
     files.DRIFT: read_drift,
@@ -699,6 +730,7 @@ def with_evil_names() -> Evidence:
     gap["gaps"]["recall"] |= {"highest": EVIL, "lowest": EVIL}
     found["metrics"]["gaps"] = {EVIL: gap}
     found["slices"]["slices"][0]["slice"] = EVIL
+    found["selection"]["cohorts"] = {EVIL: {one: {"predictions": 13, "labelled": 7} for one in (EVIL, "b")}}
     found["robustness"]["inputs"] = {
         EVIL: found["robustness"]["inputs"]["size"],
         "b": found["robustness"]["inputs"]["code"],
@@ -728,7 +760,7 @@ def test_no_name_breaks_out_of_the_report() -> None:
     text = render(with_evil_names(), PARAMS.project, PARAMS.report)
     assert len(render(evidence(), PARAMS.project, PARAMS.report).splitlines()) == len(text.splitlines())
     assert (False, False) == ("<b>" in text, "@who" in text)
-    assert 48 == text.count(SAFE)  # the cohort six times, the input four times, the annotator three times
+    assert 51 == text.count(SAFE)  # the cohort nine times, the input four times, the annotator three times
 
 
 def test_the_name_of_the_event_does_not_break_its_table() -> None:
@@ -990,6 +1022,33 @@ def test_slices_are_shown_with_what_other_days_say() -> None:
     found["slices"][0]["is_confirmed"] = True
     assert "1 of 1 are confirmed" in slices(found, "champion")
     assert "No slice of one or two features" in slices(found | {"slices": []}, "champion")
+
+
+def test_who_has_a_label_is_said_with_what_rows_count_and_both_ways() -> None:
+    """Weighted or not; by what; where nothing tells; and what nothing stands for."""
+    found = evidence()["selection"]
+    text = who_has_a_label(found)
+    assert "1,907 of the 2,311 predictions of the windows that have a score (82.5%) have a label" in text
+    assert (
+        "They tell as much as 1,733 rows that count alike; the largest weight is 5.71, and 23 propensities are below 0.057"
+        in text
+    )
+    assert "Metrics and gate count rows like this." in text
+    assert "On 4 days nothing has a label, so nothing stands for them." in text
+    assert "| AUC | 0.6137 | 0.6180 | 0.6237 | 0.6280 | 0.6337 | 0.6380 |" in text.splitlines()
+    assert "| place = south | 787 | 604 | 76.7% |" == text.splitlines()[-2]
+    assert "Metrics and gate count all rows alike." in who_has_a_label(found | {"is_weighed": False})
+    unknown = who_has_a_label(found | {"method": "none", "why_not": "nobody has an outcome", "is_weighed": False})
+    assert "not known: nobody has an outcome. Metrics and gate count all rows alike." in unknown
+    assert "| AUC |" not in unknown
+    assert EVIL not in who_has_a_label(found | {"method": "none", "why_not": EVIL})
+    assert "Every prediction has a label, so all rows count alike." in who_has_a_label(
+        found | {"method": "all are labelled"}
+    )
+    found["cohorts"]["place"]["east"] = {"predictions": 31, "labelled": 0}
+    assert "No label at all: place = east (31 predictions). No weight speaks for them" in who_has_a_label(found)
+    assert "fewest labels" not in who_has_a_label(found | {"cohorts": {}})
+    assert "On 0 days" not in who_has_a_label(found | {"days_without_label": 0})
 
 
 def test_the_strongest_inputs_are_listed_and_what_is_suspicious_or_odd() -> None:
