@@ -180,7 +180,7 @@ def counted(windows: Sequence[Window], table: pd.DataFrame) -> dict[str, Any]:
 def _cohorts(table: pd.DataFrame, scores: Mapping[str, np.ndarray], reference: str, evaluate: Evaluate) -> Any:
     """Of `reports/cohorts.json` what the gate reads."""
     found: dict[str, Any] = {}
-    known = table[["served_at", "label"]]
+    known = table[["served_at", "label", *({intervals.WEIGHT} & {*table})]]
     for name, cohort in evaluate.cohorts.items():
         members = cohort_names(table[cohort.column], cohort)
         found[name] = {}

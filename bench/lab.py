@@ -16,8 +16,10 @@ from flywheel.data import tables
 from flywheel.evaluation.behaviour import behave
 from flywheel.evaluation.compare import evaluation_rows
 from flywheel.evaluation.cost import ROWS, is_slower, race, summary
+from flywheel.evaluation.intervals import WEIGHT
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.robustness import robustness
+from flywheel.evaluation.selection import measurable, weigh_rows
 from flywheel.model import artifact, contract, trees
 from flywheel.model.contract import Contract, Contracts
 from flywheel.model.vintages import Vintages, Way
@@ -57,7 +59,25 @@ class Lab:
             if (day, start) not in self.answers:
                 self.answers[day, start] = score(self.model(day), served)
             scores[name] = self.answers[day, start][place]
-        return Window(start, end, rows, scores, len(served))
+        unseen = {name: scores[name] for name, day in days.items() if day <= start}
+        return Window(start, end, self.weighed(rows, unseen, start, self.history.revisions, known), scores, len(served))
+
+    def weighed(
+        self,
+        rows: pd.DataFrame,
+        scores: Mapping[str, np.ndarray],
+        start: dt.date,
+        revisions: pd.DataFrame,
+        known: dt.date,
+    ) -> pd.DataFrame:
+        """Labelled rows of the window from a day on, with how much each counts, as `evaluate` weighs them."""
+        if not self.judged.evaluate.selection.weigh:
+            return rows
+        served_at = self.history.served["served_at"]
+        first, last = np.searchsorted(served_at, [tables.timestamp(start), tables.timestamp(start + self.history.step)])
+        served = measurable(self.history.served.iloc[first:last])
+        said, read = (revisions, self.history.alone), self.model(start).card["features"]
+        return rows.assign(**{WEIGHT: weigh_rows(rows, scores, served, said, known, read, self.judged.evaluate).weight})
 
     def asked(self, clock: dt.date, latest: pd.DataFrame, champion: dt.date | None) -> Asked:
         """What a gate asks of the vintage of a clock besides how it compares, on the rows of its latest window."""

@@ -32,13 +32,15 @@ class History:
     params: TrainParams
     served: pd.DataFrame
     revisions: pd.DataFrame
+    alone: pd.DataFrame  # the labels that voices alone would give
 
     @classmethod
     def read(cls, params: TrainParams) -> History:
         """From `data/`."""
         days = tables.days_in(files.FEATURES)
         served = read_features(days[0], days[-1] + dt.timedelta(days=1))
-        return cls(params, served, fit.with_places(files.read_parquet(files.LABELS), served))
+        revisions = fit.with_places(files.read_parquet(files.LABELS), served)
+        return cls(params, served, revisions, files.read_parquet(files.WITHOUT_OUTCOME))
 
     @property
     def first(self) -> dt.date:

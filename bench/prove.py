@@ -36,6 +36,7 @@ import bench
 from flywheel.evaluation import cost
 from flywheel.evaluation.bands import cohort_names
 from flywheel.evaluation.compare import evaluation_rows
+from flywheel.evaluation.intervals import WEIGHT
 from flywheel.evaluation.leaks import probe
 from flywheel.evaluation.settings import Cohort
 from flywheel.model import artifact
@@ -187,6 +188,7 @@ def planted(lab: Lab, last: dt.date) -> Cases:
         )
     judged = with_a_cohort(lab, windows)
     columns = {"served_at", "label", *(one.column for one in judged.evaluate.cohorts.values())}
+    columns |= {WEIGHT} & {*next(iter(windows.values())).table}
     harmed, share_harmed = plant_noise(windows, judged)
     slim = {start: replace(one, table=one.table[sorted(columns)]) for start, one in windows.items()}
     for one in clocks.values():
@@ -244,7 +246,10 @@ def poison(lab: Lab, clock: dt.date, latest: Window) -> Window:
     made = history.made()
     made.memo.is_on = False
     model = made.vintage(history.way(n_trees=lab.model(clock).card["trees"]), clock)[0]
-    rows = evaluation_rows(latest.table.drop(columns="label"), history.revisions, clock, lab.judged.evaluate)
+    rows = evaluation_rows(
+        latest.table.drop(columns=["label", WEIGHT], errors="ignore"), history.revisions, clock, lab.judged.evaluate
+    )
+    rows = lab.weighed(rows, {"base": latest.scores["base"]}, latest.start, history.revisions, clock)
     return replace(latest, table=rows, scores={**latest.scores, "poisoned": score(model, rows)})
 
 
