@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from flywheel.labels.alpha import agreement
-from flywheel.labels.claims import DAY_US, NEVER, VOICES, Ints
+from flywheel.labels.claims import ANNOTATION, DAY_US, NEVER, Claims, Ints
 from flywheel.labels.conclude import Concluded
 from flywheel.labels.evidence import Annotator, Annotators, Change, Hotspot, Hotspots
 from flywheel.labels.settings import Label
@@ -25,7 +25,6 @@ from flywheel.labels.unsure import CONFIDENCE, LEAST, Shares, coins, share_right
 
 LISTED = 20  # annotators, and hotspots: a table that is still read
 RECENT_DAYS = 28
-ANNOTATION = VOICES.index("annotation")
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,15 @@ def describe_annotators(concluded: Concluded, predictions: pd.DataFrame, params:
     counts against an annotator is as sure as that probability. Others who err as he does make him look better. Quarantined
     claims count nowhere.
 
+    Under another version of the rubric the same person is listed as another annotator, for that is what trust takes him for.
+
     `predictions` has prediction_id, served_at and the columns in_ of `prior_by`.
     """
     claims = concluded.claims
     is_mine = (claims.until == NEVER) & ~claims.is_outcome
     is_mine[is_mine] = claims.sources["group"].to_numpy()[claims.source[is_mine]] == ANNOTATION
     mine = np.flatnonzero(is_mine)
-    source = claims.sources["source_id"].to_numpy()[claims.source[mine]]
+    source = _names(claims)[claims.source[mine]]
     is_named = ~pd.isna(source)
     ids, code = np.unique(source[is_named].astype(str), return_inverse=True)
     volume = np.bincount(code, minlength=ids.size)
@@ -86,6 +87,13 @@ def describe_annotators(concluded: Concluded, predictions: pd.DataFrame, params:
         "hotspots": _hotspots(said, right, sure, names[:LISTED], predictions, place, params),
         "busiest": _busiest(said, right, sure, names[:LISTED], days, params.accuracy.annotation, end),
     }
+
+
+def _names(claims: Claims) -> np.ndarray:
+    """How each source is listed: by its id, and by the rubric where it has one; null where nobody is named."""
+    both = zip(claims.sources["source_id"], claims.sources["rubric"], strict=True)
+    listed = [name if pd.isna(name) or pd.isna(rubric) else f"{name}, rubric {rubric}" for name, rubric in both]
+    return np.array(listed, dtype=object)
 
 
 def _said(concluded: Concluded, at: Ints, who: Ints, params: Label) -> _Said:

@@ -14,6 +14,7 @@ from flywheel.data import tables
 OUTCOME = "outcome"
 VOICES = ("report", "annotation")  # the groups of sources that vote; an outcome is no vote, it settles
 VOTES = (OUTCOME, *VOICES)
+ANNOTATION = VOICES.index("annotation")
 DAY_US = 86_400_000_000
 NEVER = np.iinfo(np.int64).max
 
@@ -30,7 +31,8 @@ class Claims:
     """
 
     names: pd.Index  # of the predictions
-    sources: pd.DataFrame  # source_id (null: all who are not named, of this group) and group, the place in VOICES
+    # source_id (null: all who are not named, of this group and rubric), group (the place in VOICES) and rubric (null: none)
+    sources: pd.DataFrame
     prediction: Ints
     source: Ints  # -1 for an outcome
     value: Ints
@@ -62,8 +64,9 @@ class Claims:
 def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     """The claims in a table of feedback; `out` has for each row the morning as of which it is quarantined, null for most.
 
-    A voter is a source of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
-    its own; but trust in them is one for all of a group, since there is nobody to tell apart.
+    A voter is somebody of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
+    its own; but trust in them is one for all of a group, since there is nobody to tell apart. An annotator under another
+    version of the rubric is another source, whose record begins anew, and the same voter: the later answer replaces.
     """
     nobody = pd.Series(pd.NaT, feedback.index, dtype="datetime64[us, UTC]")
     said = feedback.assign(out=nobody if out is None else out)[feedback["channel"].isin(VOTES)]
@@ -73,20 +76,26 @@ def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     group = pd.Categorical(said["channel"], categories=VOICES).codes.astype("int64")
     is_vote = group >= 0
     people, ids = pd.factorize(said["source_id"])  # -1: not named
-    known, code = np.unique(np.where(is_vote, people * len(VOICES) + group + len(VOICES), -1), return_inverse=True)
+    rubric, rubrics = pd.factorize(said["rubric"], sort=True) if "rubric" in said else (np.full(len(said), -1), [])
+    person = people * len(VOICES) + group + len(VOICES)
+    n_rubrics = len(rubrics) + 1  # and none
+    by_rubric = person * n_rubrics + np.where(group == ANNOTATION, rubric + 1, 0)
+    known, code = np.unique(np.where(is_vote, by_rubric, -1), return_inverse=True)
     source = code - (known.size > 0 and known[0] == -1)
     known = known[known >= 0]
+    under, known = known % n_rubrics - 1, known // n_rubrics
     number = known // len(VOICES) - 1
     sources = pd.DataFrame(
         {
             "source_id": pd.Series(ids.to_numpy(dtype=object), dtype="str").reindex(number).to_numpy(),
             "group": known % len(VOICES),
+            "rubric": pd.Series(list(rubrics), dtype="str").reindex(under).to_numpy(),
         }
     )
     moment = said["received_at"].to_numpy("datetime64[us]").astype("int64")
     day = moment // DAY_US
-    alone = len(known) + np.arange(len(said))  # a voter of its own
-    voter = np.where(is_vote & (people < 0), alone, source)
+    alone = (len(ids) + 1) * len(VOICES) + np.arange(len(said))  # a voter of its own
+    voter = np.where(is_vote, np.where(people < 0, alone, person), -1)
     previous = _before([prediction, voter])
     until = np.full(len(said), NEVER)
     replaces = previous >= 0

@@ -11,10 +11,18 @@ from flywheel import git
 from flywheel.errors import DataError
 
 # A project's own, whatever the template does.
-STAYS = ("conf/", "data/", "decisions/", "models/", "reports/", "site/", ".flywheel/")
+STAYS = ("annotations/", "conf/", "data/", "decisions/", "models/", "reports/", "site/", ".flywheel/")
 STAYS_FILES = ("params.yaml", "dvc.lock", ".flywheel-template")
 # What a project writes anew sooner or later: it takes what the template changed where that fits, else it stays as it is.
-SOFT = ("README.md", "CHANGELOG.md", "LICENSE", "bench/results.json", "docs/quarantine.yaml", "docs/answers.yaml")
+SOFT = (
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "bench/results.json",
+    "docs/quarantine.yaml",
+    "docs/answers.yaml",
+    "docs/rubric.md",
+)
 FOLLOWS = {"bench/results.json": "README.md"}  # whose numbers the README shows
 # Lists of lines without an order: both sides' lines are right.
 UNION = (".gitignore", ".dvcignore")
