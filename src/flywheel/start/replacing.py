@@ -37,6 +37,7 @@ RESULTS = (
     "data/features",
     "data/vintages",
     "decisions",
+    "annotations",
     ".flywheel/monitored",
 )
 # Folders of tests/ that belong to the engine.
