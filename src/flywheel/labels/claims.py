@@ -76,7 +76,9 @@ def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     group = pd.Categorical(said["channel"], categories=VOICES).codes.astype("int64")
     is_vote = group >= 0
     people, ids = pd.factorize(said["source_id"])  # -1: not named
-    rubric, rubrics = pd.factorize(said["rubric"], sort=True) if "rubric" in said else (np.full(len(said), -1), [])
+    if "rubric" not in said:
+        said = said.assign(rubric=pd.Series(None, said.index, dtype="str"))
+    rubric, rubrics = pd.factorize(said["rubric"], sort=True)
     person = people * len(VOICES) + group + len(VOICES)
     n_rubrics = len(rubrics) + 1  # and none
     by_rubric = person * n_rubrics + np.where(group == ANNOTATION, rubric + 1, 0)

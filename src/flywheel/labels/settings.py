@@ -1,4 +1,4 @@
-"""Settings of the labels, the section label, and of what users write, the section voices."""
+"""Settings of the labels, the section label; of what annotators are asked, queue; and of what users write, voices."""
 
 from __future__ import annotations
 
@@ -70,6 +70,15 @@ class Label(Params):
     revisit_days: Annotated[tuple[Count, ...], Field(strict=False)]
     max_iterations: Count
     quarantine: Quarantine
+
+
+class Queue(Params):
+    rows: Count
+    days: Days
+    audit_share: Share
+    unsure_below: Annotated[float, Field(gt=0.5, lt=1)]
+    looks: Count
+    seed: int
 
 
 OTHER = "other"  # the topic of a text that no phrase is found in

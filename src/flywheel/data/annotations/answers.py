@@ -32,11 +32,12 @@ class Answer:
     rubric: str
     asked: str | None
     comment: str | None
+    unit: str = "row"
 
     @property
     def place(self) -> str:
         """The file and the row, as messages name them."""
-        return f"{self.file}, row {self.row}"
+        return f"{self.file}, {self.unit} {self.row}"
 
     @property
     def feedback_id(self) -> str:
@@ -65,14 +66,25 @@ def read(contents: Mapping[str, bytes], rubrics: Sequence[str], words: Vocabular
                 "what `flywheel queue` writes."
             )
             continue
-        for row in rows:
-            answer, wrong = _answer(name, row, rubrics, words)
-            problems += [f"{name}, row {row[0]}: {one}" for one in wrong]
-            if answer is not None:
-                found.append(answer)
-    once, twice = _once(found)
+        mine, wrong = of_rows(name, rows, rubrics, words)
+        found += mine
+        problems += wrong
+    kept, twice = once(found)
     refuse([*problems, *twice])
-    return once
+    return kept
+
+
+def of_rows(
+    name: str, rows: Iterable[Row], rubrics: Sequence[str], words: Vocabulary, unit: str = "row"
+) -> tuple[list[Answer], list[str]]:
+    """The answers in some rows of one file, and what is wrong with others, each with file and row (or what `unit` says)."""
+    found, problems = [], []
+    for row in rows:
+        answer, wrong = _answer(name, row, rubrics, words, unit)
+        problems += [f"{name}, {unit} {row[0]}: {one}" for one in wrong]
+        if answer is not None:
+            found.append(answer)
+    return found, problems
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -82,7 +94,9 @@ def refuse(problems: Sequence[str]) -> None:
         raise DataError("\n".join(problems[:SHOWN]) + more)
 
 
-def _answer(name: str, row: Row, rubrics: Sequence[str], words: Vocabulary) -> tuple[Answer | None, list[str]]:
+def _answer(
+    name: str, row: Row, rubrics: Sequence[str], words: Vocabulary, unit: str
+) -> tuple[Answer | None, list[str]]:
     """The answer of a row, None where it has none or a wrong one; and what is wrong. Nobody's name is in a message."""
     number, cells = row
     plain = {key: cell.strip() for key, cell in cells.items()}
@@ -124,7 +138,7 @@ def _answer(name: str, row: Row, rubrics: Sequence[str], words: Vocabulary) -> t
     if wrong or day is None:
         return None, wrong
     value, annotator, rubric = int(plain["value"]), plain["annotator"], plain["rubric"]
-    return Answer(name, number, cells["prediction_id"], value, annotator, day, rubric, asked, comment), []
+    return Answer(name, number, cells["prediction_id"], value, annotator, day, rubric, asked, comment, unit), []
 
 
 def as_day(text: str) -> dt.date | None:
@@ -142,7 +156,7 @@ def _short(text: str, words: Vocabulary) -> str:
     return repr(clean if len(clean) <= 40 else f"{clean[:39]}…") if text else "nothing"
 
 
-def _once(answers: Iterable[Answer]) -> tuple[list[Answer], list[str]]:
+def once(answers: Iterable[Answer]) -> tuple[list[Answer], list[str]]:
     """Each answer once, in order of day and id; and a message for each that contradicts another of the same annotator."""
     kept: dict[tuple[str, str, str], Answer] = {}
     wrong = []
@@ -183,7 +197,7 @@ def as_feedback(answers: Sequence[Answer]) -> pd.DataFrame:
     end = [
         pd.Timestamp(one.answered_on, tz="UTC") + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1) for one in answers
     ]
-    texts = {
+    texts: dict[str, list[str | None]] = {
         "feedback_id": [one.feedback_id for one in answers],
         "prediction_id": [one.prediction_id for one in answers],
         "source_id": [one.annotator for one in answers],

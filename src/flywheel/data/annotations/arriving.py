@@ -36,7 +36,7 @@ class Arriving:
         """
         mine = self.by_day.get(day, [])
         if mine:
-            known: Mapping[str, dt.date] = self._predictions()
+            known: Mapping[str, dt.date] = self.predictions()
             if served is not None and "prediction_id" in served:
                 known = ChainMap(self._known, dict.fromkeys(served["prediction_id"].astype("str"), day))
             wrong = answers.unknown(mine, known)
@@ -59,7 +59,7 @@ class Arriving:
         if not self.is_part:
             answers.refuse([why for _, why in answers.unknown(early, {})])
 
-    def _predictions(self) -> dict[str, dt.date]:
+    def predictions(self) -> dict[str, dt.date]:
         """The day on which each stored prediction was served; each day is read once, and only where somebody answered."""
         for day in tables.stored_days(files.EVENTS, "predictions"):
             path = tables.day_path(files.EVENTS, "predictions", day)
