@@ -138,7 +138,7 @@ def write(rows: list[dict[str, object]], path: Path = files.QUEUE) -> None:
         filled = sum(any(cells.get(name, "").strip() for name in TO_FILL) for _, cells in before)
         if filled or "prediction_id" not in columns:
             what = (
-                f"{filled:,} {'row' if filled == 1 else 'rows'} of {path} are filled in"
+                f"{filled:,} {'row' if filled == 1 else 'rows'} of {path} {'is' if filled == 1 else 'are'} filled in"
                 if filled
                 else f"{path} is no queue"
             )
