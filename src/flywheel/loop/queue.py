@@ -35,7 +35,7 @@ def hashed_annotator(annotator: str, collect: Collect) -> str:
 
     from flywheel.data.collection import hash_key, hashed
 
-    name = pd.Series([annotator], name="annotator")
+    name = pd.Series([annotator.strip()], name="annotator")
     return str(hashed(name, hash_key(collect), collect.hash_key_env)[0])
 
 
@@ -131,7 +131,7 @@ def _plain(value: Any, kind: str) -> object:
 
 def write(rows: list[dict[str, object]], path: Path = files.QUEUE) -> None:
     """Write a queue as CSV. DataError where the one that is there has answers: they would be lost."""
-    from flywheel.data.annotations.form import TO_FILL, from_csv, to_csv
+    from flywheel.data.annotations.form import ANSWERS, TO_FILL, from_csv, to_csv
 
     if path.exists():
         columns, before = from_csv(path.read_bytes(), path.as_posix())
@@ -146,7 +146,7 @@ def write(rows: list[dict[str, object]], path: Path = files.QUEUE) -> None:
                 f"{what}, so nothing was changed: a new queue would overwrite it. Keep it under another name, such as "
                 f"{path.with_name('week-15.csv')}, and run again."
             )
-    files.write_text(path, to_csv(list(rows[0]) if rows else ["prediction_id"], rows))
+    files.write_text(path, to_csv(list(rows[0]) if rows else ANSWERS, rows))
 
 
 def write_tasks(rows: list[dict[str, object]], path: Path) -> None:

@@ -130,7 +130,8 @@ def _answer(
         )
     comment = plain.get("comment") or None
     if comment is not None:
-        kinds = sorted(set(scrubbed(comment, words, LONGEST_TEXT)[1]))
+        comment, found = scrubbed(comment, words, LONGEST_TEXT)
+        kinds = sorted(set(found))
         if kinds:
             wrong.append(
                 f"comment: it holds personal data ({', '.join(kinds)}). Take it out, or bring the file in with: {IMPORT}"

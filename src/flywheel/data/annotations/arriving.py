@@ -42,7 +42,8 @@ class Arriving:
             wrong = answers.unknown(mine, known)
             if not self.is_part:
                 answers.refuse([why for _, why in wrong])
-            mine = [one for one in mine if one not in {one for one, _ in wrong}]
+            left_out = {one for one, _ in wrong}
+            mine = [one for one in mine if one not in left_out]
         return answers.as_feedback(mine)
 
     def ids(self, day: dt.date) -> set[str]:
