@@ -63,11 +63,8 @@ def choose(
     pool = labelled[~labelled.isin(audited) & ~labelled.isin(his)]
     n_audit = min(round(params.rows * params.audit_share), len(pool))
     audit = pool.iloc[np.argsort(order[pool].to_numpy(), kind="stable")[:n_audit]].tolist()
-    free = {
-        name: [one for one in rows["prediction_id"] if one not in skip]
-        for skip in [{*his, *enough, *audit}]
-        for name, rows in found.items()
-    }
+    skipped = {*his, *enough, *audit}
+    free = {name: [one for one in rows["prediction_id"] if one not in skipped] for name, rows in found.items()}
     rest = _in_turn(free, params.rows - n_audit)
     words = _in_words(found)
     rows: list[tuple[str, str, str]] = [

@@ -65,8 +65,8 @@ class Arriving:
         for day in tables.stored_days(files.EVENTS, "predictions"):
             path = tables.day_path(files.EVENTS, "predictions", day)
             if day not in self._seen and "prediction_id" in files.read_names(path):
-                ids = files.read_parquet(path, ["prediction_id"])["prediction_id"].astype("str")
-                self._known = dict.fromkeys(ids, day) | self._known  # the first day of an id that came twice
+                for one in files.read_parquet(path, ["prediction_id"])["prediction_id"].astype("str"):
+                    self._known.setdefault(one, day)
             self._seen.add(day)
         return self._known
 
