@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 DOCUMENT = (ROOT / "docs/annotating.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", DOCUMENT, re.DOTALL)
 ON = "2031-04-12"  # the next day that is collected
+LAST = "2031-04-18"  # the last one that the turn collects
 
 
 def run(clone: Clone, block: str) -> str:
@@ -41,7 +42,7 @@ def export(path: Path) -> int:
     tasks = json.loads(path.read_text())
     for task in tasks:
         value = {"from_name": "value", "to_name": "prediction", "type": "choices", "value": {"choices": ["1"]}}
-        moment = f"{ON}T12:00:00.000000Z"
+        moment = f"{LAST}T12:00:00.000000Z"
         task["annotations"] = [{"result": [value], "completed_by": {"email": "bob@example.org"}, "updated_at": moment}]
     path.with_name("export.json").write_text(json.dumps(tasks))
     return len(tasks)
@@ -71,7 +72,7 @@ def test_every_command_of_the_walk(tiny_copy: Clone) -> None:
     n_tasks = export(tiny_copy.path / "tasks.json")
     said = run(tiny_copy, back)
     assert f"annotations/week-16.csv is written: {n_tasks} answers of 1 annotators." in said
-    assert f"flywheel backfill --from {ON} --to {ON}" in said
+    assert f"flywheel backfill --from {LAST} --to {LAST}" in said
     assert "bob@example.org" not in (tiny_copy.path / "annotations/week-16.csv").read_text()
     (tiny_copy.path / "annotations/week-16.csv").unlink()  # its answers are of a day that is collected
     before = tiny_copy.hashes()
