@@ -62,9 +62,8 @@ def test_every_path_of_the_tree_exists() -> None:
 
 def commands() -> list[list[str]]:
     """Every command line of the bash blocks of README and docs/, without its comment."""
-    documents = [
-        path for path in DOCUMENTS if path.name != "your-data.md"
-    ]  # a walk of its own: tests/repo/test_walk.py
+    walks = ("your-data.md", "annotating.md")  # with tests of their own: tests/repo/test_walk.py and test_annotating.py
+    documents = [path for path in DOCUMENTS if path.name not in walks]
     blocks = [block for path in documents for block in re.findall(r"```bash\n(.*?)```", path.read_text(), re.DOTALL)]
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines() if line.strip()]
 

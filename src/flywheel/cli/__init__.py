@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from flywheel.cli import collaborating, comparing, correcting, forgetting, releasing, starting, turning
+from flywheel.cli import annotating, collaborating, comparing, correcting, forgetting, releasing, starting, turning
 from flywheel.errors import OUTSIDE, FlywheelError, told
 from flywheel.loop.pipeline import in_the_root
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (starting, turning, comparing, correcting, forgetting, releasing, collaborating):
+for commands in (starting, turning, annotating, comparing, correcting, forgetting, releasing, collaborating):
     for command in commands.COMMANDS:
         app.command()(command)
 

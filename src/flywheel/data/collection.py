@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from flywheel import files, shapes
 from flywheel.data import tables
+from flywheel.data.annotations.arriving import Arriving
 from flywheel.data.columns import OPTIONAL, REQUIRED
 from flywheel.data.evidence import CollectedDay
 from flywheel.data.identity import IDENTITY, differences, read_identity
@@ -59,9 +60,9 @@ def hiding(collect: Collect, privacy: Privacy) -> Hiding:
     return Hiding(key, env, compiled(privacy), privacy.inputs, privacy.longest_text, forgotten(key, env))
 
 
-def collect_day(source: Source, day: dt.date, how: Hiding) -> tuple[CollectedDay, int]:
+def collect_day(source: Source, day: dt.date, how: Hiding, answers: Arriving) -> tuple[CollectedDay, int]:
     """Store one day of both tables; returns its entry in the ledger, and how many duplicates were dropped."""
-    came = {table: came_on(source, table, day, how) for table in tables.TABLES}
+    came = came_in(source, day, how, answers)
     for table, one in came.items():
         store(tables.day_path(files.EVENTS, table, day), one, f"{table} of {day}", how)
     return entry(source, digests(day), came), sum(one.dropped for one in came.values())
@@ -77,6 +78,20 @@ class Came:
     given: int
     dropped: int
     personal: Mapping[str, int] = field(default_factory=dict)
+
+
+def came_in(source: Source, day: dt.date, how: Hiding, answers: Arriving) -> dict[str, Came]:
+    """One day of both tables, with the answers of annotators in the feedback."""
+    came = {table: came_on(source, table, day, how) for table in tables.TABLES}
+    return came | {"feedback": joined(came["feedback"], answers.on(day, came["predictions"].rows))}
+
+
+def joined(came: Came, answers: pd.DataFrame) -> Came:
+    """The feedback that a source gave, and behind it what annotators answered; a day without answers is as it came."""
+    if answers.empty:
+        return came
+    rows = pd.concat([came.rows, answers], ignore_index=True) if len(came.rows.columns) else answers
+    return Came(storable(rows), came.given, came.dropped, came.personal)
 
 
 def came_on(source: Source, table: str, day: dt.date, how: Hiding) -> Came:

@@ -8,5 +8,7 @@ REQUIRED = {
 }
 OPTIONAL = {
     "predictions": ("user_id", "model_version", "score", "latency_ms", "error"),
-    "feedback": ("source_id", "text"),
+    "feedback": ("source_id", "text", "rubric"),
 }
+# What the answers of annotators bring with them besides (`data/annotations`): why the loop asked. No table from outside has it.
+ASKED = "asked"

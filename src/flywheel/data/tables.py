@@ -15,11 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flywheel import files
-from flywheel.data.columns import OPTIONAL
+from flywheel.data.columns import ASKED, OPTIONAL
 from flywheel.errors import DataError
 
 TABLES = ("predictions", "feedback")
 ID = {"predictions": "prediction_id", "feedback": "feedback_id"}
+# What comes with answers of annotators, whether or not a contract names it.
+ANSWERED = ("rubric", ASKED)
+WITH_ANSWERS = ("source_id", "text", *ANSWERED)
 NUMBERS = ("score", "latency_ms")  # of the optional columns; the others are text
 ARRIVED_AT = {"predictions": "served_at", "feedback": "received_at"}
 MOMENT = pa.timestamp("us", "UTC")
@@ -71,13 +74,23 @@ def drop_other_days(folder: Path, days: Iterable[dt.date]) -> None:
         (folder / f"{day}.parquet").unlink()
 
 
-def write_days(folder: Path, table: str, frame: pd.DataFrame, days: Iterable[dt.date]) -> None:
-    """Split a frame by day of arrival and write one file for each of `days`, even if a day is empty."""
+def write_days(
+    folder: Path,
+    table: str,
+    frame: pd.DataFrame,
+    days: Iterable[dt.date],
+    without: Mapping[dt.date, Sequence[str]] | None = None,
+) -> None:
+    """Split a frame by day of arrival and write one file for each of `days`, even if a day is empty.
+
+    `without` names the columns that a day does not have, though others have them.
+    """
     arrived = frame[ARRIVED_AT[table]].dt.date
     by_day = dict(list(frame.groupby(arrived, sort=False)))
     nothing = frame.iloc[:0]
     for day in days:
-        files.write_parquet(day_path(folder, table, day), by_day.get(day, nothing))
+        rows = by_day.get(day, nothing).drop(columns=list((without or {}).get(day, ())))
+        files.write_parquet(day_path(folder, table, day), rows)
 
 
 def read_days(
@@ -85,15 +98,16 @@ def read_days(
 ) -> pd.DataFrame:
     """The rows of the given days (all stored ones by default), in order of arrival. DataError when a file is broken.
 
-    An optional column that the table does not have is null.
+    An optional column that the table does not have is null; what comes with answers of annotators only where it is asked for.
     """
     chosen = stored_days(folder, table) if days is None else days
     if not chosen:
         raise DataError(f"{folder / table} holds no days. Make them with: flywheel run")
     parts = [files.read_table(day_path(folder, table, day), columns) for day in chosen]
     found = pa.concat_tables(parts, promote_options="permissive")
-    for name in OPTIONAL[table]:
-        if name not in found.column_names and (columns is None or name in columns):
+    usual = [name for name in OPTIONAL[table] if name not in ANSWERED]
+    for name in usual if columns is None else [name for name in columns if name in (*usual, *ANSWERED)]:
+        if name not in found.column_names:
             kind = pa.float64() if name in NUMBERS else pa.string()
             found = found.append_column(name, pa.nulls(found.num_rows, kind))
     return files.as_frame(found)
@@ -115,7 +129,7 @@ def read_raw_day(folder: Path, table: str, day: dt.date, nullable: Mapping[str, 
     """The unchecked rows of a day, in the columns of `nullable`, with the footer's metadata.
 
     A missing column that may be null reads as null: the day is older than the column. DataError when any other column is
-    missing.
+    missing. A day with a rubric has answers of annotators in it, and what comes with them (`WITH_ANSWERS`).
     """
     path = day_path(folder, table, day)
     found = files.read_table(path)
@@ -128,7 +142,9 @@ def read_raw_day(folder: Path, table: str, day: dt.date, nullable: Mapping[str, 
         )
     for name in nullable.keys() - set(found.column_names):
         found = found.append_column(name, pa.nulls(found.num_rows))
-    return found.select(list(nullable))
+    is_answered = table == "feedback" and "rubric" in found.column_names
+    more = [name for name in WITH_ANSWERS if is_answered and name in found.column_names and name not in nullable]
+    return found.select([*nullable, *more])
 
 
 def together(parts: Sequence[pa.Table]) -> pd.DataFrame:

@@ -59,12 +59,16 @@ def check_days(
     says what of a rejected row's values is not shown.
     """
     words, hidden = compiled(privacy), (*PERSONAL, *privacy.inputs)
-    contract = {"predictions": declared.predictions, "feedback": declared.feedback}
+    contract = {"predictions": {**declared.predictions}, "feedback": {**declared.feedback}}
     for folder in (files.VALID, files.REJECTED):
         folder.mkdir(parents=True, exist_ok=True)
         for table in tables.TABLES:
             tables.stored_days(folder, table)  # a stray file stops the run before anything is written
     raw = {table: read_raw(table, new, contract[table]) for table in tables.TABLES}
+    there = {day: {*part.column_names} for day, part in raw["feedback"].items()}
+    brought = sorted(set().union(*there.values()) - {*contract["feedback"]})  # with answers of annotators, on some days
+    contract["feedback"] |= {name: Column(type="string", nullable=True) for name in brought}
+    without = {day: [name for name in brought if name not in names] for day, names in there.items()}
     unique = {table: [name for name, column in contract[table].items() if column.unique] for table in tables.TABLES}
     seen = {table: earlier(table, before, unique[table]) for table in tables.TABLES}
     predictions = check_table(
@@ -79,7 +83,7 @@ def check_days(
             counts = checked.counts[day]
             counts["rules"], counts["examples"] = broken_by_rule(thrown, table, list(contract[table]), words, hidden)
     for table, checked in (("predictions", predictions), ("feedback", feedback)):
-        tables.write_days(files.VALID, table, checked.good, new)
+        tables.write_days(files.VALID, table, checked.good, new, without if table == "feedback" else None)
         for day in new:
             path = tables.day_path(files.REJECTED, table, day)
             if day in checked.rejected:
@@ -205,7 +209,7 @@ def count_days(
             "duplicates": int(notes.get(b"duplicates", 0)),
             "personal": json.loads(notes.get(b"personal", b"{}")),
             "rules": {},
-            "null_shares": nulls[moment] if is_there else {},
+            "null_shares": {k: v for k, v in nulls[moment].items() if k in part.column_names} if is_there else {},
             "examples": {},
             "channels": {},
         }

@@ -14,18 +14,17 @@ import numpy as np
 import pandas as pd
 
 from flywheel.labels.alpha import agreement
-from flywheel.labels.claims import DAY_US, NEVER, VOICES, Ints
+from flywheel.labels.chance import chances, outcomes_of
+from flywheel.labels.claims import ANNOTATION, DAY_US, NEVER, Claims, Ints
 from flywheel.labels.conclude import Concluded
 from flywheel.labels.evidence import Annotator, Annotators, Change, Hotspot, Hotspots
 from flywheel.labels.settings import Label
 from flywheel.labels.shares import Estimate, difference
-from flywheel.labels.trust import beliefs_of
-from flywheel.labels.truth import Floats, Prior, believe, infer
+from flywheel.labels.truth import Floats
 from flywheel.labels.unsure import CONFIDENCE, LEAST, Shares, coins, share_right
 
 LISTED = 20  # annotators, and hotspots: a table that is still read
 RECENT_DAYS = 28
-ANNOTATION = VOICES.index("annotation")
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,15 @@ def describe_annotators(concluded: Concluded, predictions: pd.DataFrame, params:
     counts against an annotator is as sure as that probability. Others who err as he does make him look better. Quarantined
     claims count nowhere.
 
+    Under another version of the rubric the same person is listed as another annotator, for that is what trust takes him for.
+
     `predictions` has prediction_id, served_at and the columns in_ of `prior_by`.
     """
     claims = concluded.claims
     is_mine = (claims.until == NEVER) & ~claims.is_outcome
     is_mine[is_mine] = claims.sources["group"].to_numpy()[claims.source[is_mine]] == ANNOTATION
     mine = np.flatnonzero(is_mine)
-    source = claims.sources["source_id"].to_numpy()[claims.source[mine]]
+    source = _names(claims)[claims.source[mine]]
     is_named = ~pd.isna(source)
     ids, code = np.unique(source[is_named].astype(str), return_inverse=True)
     volume = np.bincount(code, minlength=ids.size)
@@ -88,12 +89,17 @@ def describe_annotators(concluded: Concluded, predictions: pd.DataFrame, params:
     }
 
 
+def _names(claims: Claims) -> np.ndarray:
+    """How each source is listed: by its id, and by the rubric where it has one; null where nobody is named."""
+    both = zip(claims.sources["source_id"], claims.sources["rubric"], strict=True)
+    listed = [name if pd.isna(name) or pd.isna(rubric) else f"{name}, rubric {rubric}" for name, rubric in both]
+    return np.array(listed, dtype=object)
+
+
 def _said(concluded: Concluded, at: Ints, who: Ints, params: Label) -> _Said:
     """The annotations at these places, with the chance of 1 that is otherwise known; only for the busiest, it takes a while."""
     claims = concluded.claims
-    outcome = np.full(len(claims.names), -1)
-    told = np.flatnonzero((claims.until == NEVER) & claims.is_outcome)
-    outcome[claims.prediction[told]] = claims.value[told]
+    outcome = outcomes_of(claims, claims.until == NEVER)
     votes = np.flatnonzero((claims.until == NEVER) & ~claims.is_outcome)
     has_outcome = outcome[claims.prediction[at]] >= 0
     chance = np.where(has_outcome, outcome[claims.prediction[at]], np.nan)
@@ -104,42 +110,8 @@ def _said(concluded: Concluded, at: Ints, who: Ints, params: Label) -> _Said:
             # Who annotates and also reports is one person.
             his = names == names.iloc[claims.source[at[mine[0]]]]
             others = votes[~his.to_numpy()[claims.source[votes]]]
-            chance[mine] = _chance(concluded, others, outcome, params)[claims.prediction[at[mine]]]
+            chance[mine] = chances(claims, concluded.keys, others, outcome, params)[claims.prediction[at[mine]]]
     return _Said(who, claims.prediction[at], claims.value[at], claims.moment[at], chance, has_outcome)
-
-
-def _chance(concluded: Concluded, votes: Ints, outcome: Ints, params: Label) -> Floats:
-    """How likely 1 is for each prediction if only these votes had been cast; nan where none of them is about it.
-
-    All is inferred again, also the trust in who speaks and what is to be expected (`truth.infer`).
-    """
-    claims, keys = concluded.claims, concluded.keys
-    group = claims.sources["group"].to_numpy()
-    n, n_keys = group.size, keys.cohort.size
-    about, source, value = claims.prediction[votes], claims.source[votes], claims.value[votes]
-    is_sure = outcome[about] >= 0
-    code = (outcome[about] * 2 + value) * n + source
-    checked = np.bincount(code[is_sure], minlength=4 * n).reshape(2, 2, n).astype("float64")
-    told = np.flatnonzero(outcome >= 0)
-    outcomes = np.bincount(outcome[told] * n_keys + keys.of[told], minlength=2 * n_keys).reshape(2, n_keys)
-    beliefs = beliefs_of(params)
-    free, prediction = np.unique(about[~is_sure], return_inverse=True)
-    truth = infer(
-        prediction,
-        source[~is_sure],
-        value[~is_sure],
-        keys.of[free],
-        Prior(outcomes, keys.cohort, params.prior_weight),
-        checked,
-        group,
-        beliefs,
-        believe(checked, group, beliefs),
-        params.max_iterations,
-    )
-    found = np.full(len(claims.names), np.nan)
-    # Voices that err together look surer than they are.
-    found[free] = np.clip(truth.probability, 1 - params.accuracy.outcome, params.accuracy.outcome)
-    return found
 
 
 def _agreement(said: _Said) -> tuple[Floats, Floats]:

@@ -15,6 +15,7 @@ OUTCOME = "outcome"
 TEXT = "text"  # what texts say that come with no claim: a voice for all of them (labels/texts/said.py)
 VOTES = (OUTCOME, "report", "annotation")  # the channels that claim something
 VOICES = (*VOTES[1:], TEXT)  # the groups of sources that vote; an outcome is no vote, it settles
+ANNOTATION = VOICES.index("annotation")
 DAY_US = 86_400_000_000
 NEVER = np.iinfo(np.int64).max
 
@@ -31,7 +32,8 @@ class Claims:
     """
 
     names: pd.Index  # of the predictions
-    sources: pd.DataFrame  # source_id (null: all who are not named, of this group) and group, the place in VOICES
+    # source_id (null: all who are not named, of this group and rubric), group (the place in VOICES) and rubric (null: none)
+    sources: pd.DataFrame
     prediction: Ints
     source: Ints  # -1 for an outcome
     value: Ints
@@ -70,8 +72,9 @@ class Claims:
 def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     """The claims in a table of feedback; `out` has for each row the morning as of which it is quarantined, null for most.
 
-    A voter is a source of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
-    its own; but trust in them is one for all of a group, since there is nobody to tell apart.
+    A voter is somebody of a group. Nobody says that two claims without a source come from the same one, so each is a voter of
+    its own; but trust in them is one for all of a group, since there is nobody to tell apart. An annotator under another
+    version of the rubric is another source, whose record begins anew, and the same voter: the later answer replaces.
 
     All texts are one voter, without a name: about a prediction they say what the newest of them says, however many write.
     Nobody is heard twice: who has reported or annotated adds nothing by writing, and who does so after writing takes the text
@@ -87,20 +90,28 @@ def read(feedback: pd.DataFrame, out: pd.Series | None = None) -> Claims:
     is_vote, is_text = group >= 0, group == VOICES.index(TEXT)
     writers, ids = pd.factorize(said["source_id"])  # -1: not named
     people = np.where(is_text, -1, writers)
-    known, code = np.unique(np.where(is_vote, people * len(VOICES) + group + len(VOICES), -1), return_inverse=True)
+    if "rubric" not in said:
+        said = said.assign(rubric=pd.Series(None, said.index, dtype="str"))
+    rubric, rubrics = pd.factorize(said["rubric"], sort=True)
+    person = people * len(VOICES) + group + len(VOICES)
+    n_rubrics = len(rubrics) + 1  # and none
+    by_rubric = person * n_rubrics + np.where(group == ANNOTATION, rubric + 1, 0)
+    known, code = np.unique(np.where(is_vote, by_rubric, -1), return_inverse=True)
     source = code - (known.size > 0 and known[0] == -1)
     known = known[known >= 0]
+    under, known = known % n_rubrics - 1, known // n_rubrics
     number = known // len(VOICES) - 1
     sources = pd.DataFrame(
         {
             "source_id": pd.Series(ids.to_numpy(dtype=object), dtype="str").reindex(number).to_numpy(),
             "group": known % len(VOICES),
+            "rubric": pd.Series(list(rubrics), dtype="str").reindex(under).to_numpy(),
         }
     )
     moment = said["received_at"].to_numpy("datetime64[us]").astype("int64")
     day = moment // DAY_US
-    alone = len(known) + np.arange(len(said))  # a voter of its own
-    voter = np.where(is_vote & ~is_text & (people < 0), alone, source)
+    alone = (len(ids) + 1) * len(VOICES) + np.arange(len(said))  # a voter of its own
+    voter = np.where(is_vote, np.where(~is_text & (people < 0), alone, person), -1)
     previous = _before([prediction, voter])
     if is_text.any():
         previous = _taken_back(previous, prediction, np.where(writers < 0, -1 - alone, writers), is_vote, is_text)

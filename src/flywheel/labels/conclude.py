@@ -11,7 +11,7 @@ import pandas as pd
 
 from flywheel.data import tables
 from flywheel.errors import ConfigError
-from flywheel.labels.claims import DAY_US, NEVER, TEXT, VOICES, Claims, Ints, read
+from flywheel.labels.claims import ANNOTATION, DAY_US, NEVER, TEXT, VOICES, Claims, Ints, read
 from flywheel.labels.revisions import revisions_of
 from flywheel.labels.settings import Label
 from flywheel.labels.trust import Keys, Morning, mornings, pairs
@@ -19,7 +19,7 @@ from flywheel.labels.truth import Floats, Trust, sigmoid
 
 UNDECIDED = -1
 DIGITS = 9  # of a sum of weights: its last bits depend on what else is summed
-REPORT, ANNOTATION, BY_TEXT = (VOICES.index(name) for name in ("report", "annotation", TEXT))
+REPORT, BY_TEXT = (VOICES.index(name) for name in ("report", TEXT))
 SIDES = 2 * len(VOICES)  # a voice and what it says: a voice's code times two, and one more for those that say 1
 
 

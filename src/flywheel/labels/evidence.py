@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -168,8 +168,27 @@ class Annotators(TypedDict):
     busiest: list[Annotator]
 
 
+class Audited(TypedDict):
+    """Predictions of the random audit that somebody answered, those of them that had a label, and the share that is right."""
+
+    predictions: int
+    labels: int
+    right: Estimate | None
+    confidence: float
+
+
+class Answered(TypedDict):
+    """Annotations under a rubric: how many answer what the loop asked, by its reason, and by version of the rubric."""
+
+    annotations: int
+    from_queue: int
+    by_reason: dict[str, int]
+    by_rubric: dict[str, int]
+    audit: Audited
+
+
 class LabelsMade(TypedDict):
-    """`reports/labels.json`."""
+    """`reports/labels.json`. `answers` is there where annotations have a rubric."""
 
     predictions: int
     labels: int
@@ -182,6 +201,7 @@ class LabelsMade(TypedDict):
     trust: TrustMade
     quarantine: Quarantined
     annotators: Annotators
+    answers: NotRequired[Answered]
 
 
 class Channel(TypedDict):

@@ -1,4 +1,4 @@
-"""Settings of the labels, the section label, and of what users write, the section voices."""
+"""Settings of the labels, the section label; of what annotators are asked, queue; and of what users write, voices."""
 
 from __future__ import annotations
 
@@ -134,6 +134,15 @@ class Label(Params):
     max_iterations: Count
     quarantine: Quarantine
     texts: Texts | None = None
+
+
+class Queue(Params):
+    rows: Count
+    days: Days
+    audit_share: Share
+    unsure_below: Annotated[float, Field(gt=0.5, lt=1)]
+    looks: Count
+    seed: int
 
 
 class Topic(Params):

@@ -19,6 +19,7 @@ from flywheel.release.messages import reason
 if TYPE_CHECKING:  # table libraries load slowly
     import pandas as pd
 
+    from flywheel.data.annotations.arriving import Arriving
     from flywheel.data.collection import Hiding
     from flywheel.data.sources import Source
 
@@ -128,6 +129,7 @@ def prepare(
 ) -> Correction | None:
     """Read the days again, keep what differs beside `data/`, and make it count; None, and nothing kept, where nothing does."""
     from flywheel.data import corrections
+    from flywheel.data.annotations import arriving
     from flywheel.data.collection import check_clock, check_identity, hiding, key_check, same_world
     from flywheel.data.identity import KEY_CHECK, identity
     from flywheel.data.sources import Foretold, open_source
@@ -144,11 +146,12 @@ def prepare(
         )
     if isinstance(source, Foretold):
         source.expect(span)
+    answers = arriving.read(how.vocabulary, params.source.first_day is not None or params.source.share < 1)
     files.empty_folder(files.BACKFILL)
     days: dict[str, CollectedDay] = {}
     changed: dict[str, dict[str, CorrectedFile]] = {}
     for day in span:
-        noted, differing = collect_again(source, day, how, emptied)
+        noted, differing = collect_again(source, day, how, answers, emptied)
         if differing:
             days[day.isoformat()], changed[day.isoformat()] = noted, differing
     if not changed:
@@ -169,16 +172,16 @@ def prepare(
 
 
 def collect_again(
-    source: Source, day: dt.date, how: Hiding, emptied: bool = False
+    source: Source, day: dt.date, how: Hiding, answers: Arriving, emptied: bool = False
 ) -> tuple[CollectedDay, dict[str, CorrectedFile]]:
     """Write the files of a day that differ from the stored ones beside `data/`; returns the day's new entry in the ledger,
     and what is recorded of these files. DataError when the source has lost the day (`check_emptied`)."""
     from flywheel.data import tables
-    from flywheel.data.collection import came_on, digests, entry, store
+    from flywheel.data.collection import came_in, digests, entry, store
     from flywheel.data.ledger import digest_of
     from flywheel.monitoring.versions import row_changes
 
-    came = {table: came_on(source, table, day, how) for table in tables.TABLES}
+    came = came_in(source, day, how, answers)
     changed: dict[str, CorrectedFile] = {}
     was = digests(day)
     now = dict(was)

@@ -245,6 +245,7 @@ def opened() -> Iterator[Any]:
     files.LOCAL.mkdir(exist_ok=True)
     os.environ[FAILURE] = str(FAILED.resolve())
     files.CHAMPION.mkdir(parents=True, exist_ok=True)
+    files.ANNOTATIONS.mkdir(exist_ok=True)  # Git keeps no empty folder, and most projects have nothing in it
     repo = _open()
     try:
         yield repo

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from flywheel.data.settings import Collect, Contract, Privacy, Source, Validate
 from flywheel.evaluation.settings import Evaluate, Gate
 from flywheel.features.settings import Features
-from flywheel.labels.settings import Label, Voices
+from flywheel.labels.settings import Label, Queue, Voices
 from flywheel.model.settings import Model, Train, Windows
 from flywheel.monitoring.settings import Monitor, Trigger
 from flywheel.params import Clock, Params, Project
@@ -39,6 +39,7 @@ class AllParams(Params):
     contract: Contract
     validate_: Annotated[Validate, Field(alias="validate")]
     label: Label
+    queue: Queue
     voices: Voices
     features: Features
     windows: Windows

@@ -6,6 +6,7 @@ from flywheel.data.evidence import Quality
 from flywheel.labels.evidence import Coin, FeedbackSaid, LabelsMade, Quarantined, TrustMade
 from flywheel.monitoring.evidence import Drift, Health, realised_by_model
 from flywheel.report.annotators import annotators
+from flywheel.report.answered import answered
 from flywheel.report.markdown import escape, number, percent, table, with_interval
 
 WEEK = 7
@@ -77,6 +78,7 @@ def labels(made: LabelsMade, said: FeedbackSaid, event: str) -> str:
         + believed(made["trust"], event)
         + quarantined(made["quarantine"])
         + annotators(made["annotators"], event)
+        + answered(made.get("answers"))
     )
 
 

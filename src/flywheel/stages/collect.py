@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from flywheel import files
 from flywheel.data import forgetting
+from flywheel.data.annotations import arriving
 from flywheel.data.collection import (
     LEDGER,
     check_clock,
@@ -56,6 +57,8 @@ def main(params: CollectParams) -> str:
     check_clock(params.clock, source)
     check_identity(identity(params.source) | {KEY_CHECK: key_check(how.key)})
     finish()
+    answers = arriving.read(how.vocabulary, params.source.first_day is not None or params.source.share < 1)
+    answers.check_before(source.first_day)
     forgetting.finish()
     here = whole_days(open_ledger())
     taken = forgetting.forget(how.forgotten)
@@ -70,16 +73,20 @@ def main(params: CollectParams) -> str:
         source.expect(days)
     dropped = 0
     for day in shown(days):
-        ledger[day.isoformat()], twice = collect_day(source, day, how)
+        ledger[day.isoformat()], twice = collect_day(source, day, how, answers)
         dropped += twice
         files.write_json(LEDGER, dict(sorted(ledger.items())))
-    late = keep_late(source, ledger, how)
+    late = keep_late(source, ledger, how, answers)
     n_days = len(here) + len(days)
     behind = (as_of - source.last_day).days - 1
     n_late = sum(one["rows"] for one in late.values())
     said = f"; {n_late:,} {'row' if n_late == 1 else 'rows'} came late" if n_late else ""
     said += f"; {forgetting.in_words(taken)}" if taken.files else ""
     said += f"; the source ends {behind} days before the clock" if behind > 0 else ""
+    n_waiting = answers.later(max(here | set(days), default=source.first_day))
+    said += (
+        f"; {n_waiting:,} {'answer' if n_waiting == 1 else 'answers'} of annotators for later days" if n_waiting else ""
+    )
     for place, n in source.left_out.items() if isinstance(source, LeavesOut) else ():
         said += f"; {n:,} {'row' if n == 1 else 'rows'} with a moment beyond the calendar in {place} left out"
     return f"{len(days)} new days of {n_days}, {dropped} duplicates dropped{said}"

@@ -12,6 +12,7 @@ from flywheel.data import tables
 from flywheel.data.ledger import Ledger, fingerprint
 from flywheel.labels import verdicts
 from flywheel.labels.annotators import describe_annotators
+from flywheel.labels.audit import describe_answers
 from flywheel.labels.conclude import conclude
 from flywheel.labels.quarantine import describe, out_since, quarantine
 from flywheel.labels.revisions import known_before
@@ -41,7 +42,17 @@ def main(params: LabelParams) -> str:
     judged_by = {name: one.model_dump(mode="json") for name, one in said_of.items()}
     mark = fingerprint("label", params.label.model_dump(), judged_by, upstream)
     days = [day for day in tables.stored_days(files.VALID, "feedback") if day < params.clock.as_of]
-    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "text"]
+    columns = [
+        "feedback_id",
+        "prediction_id",
+        "received_at",
+        "channel",
+        "source_id",
+        "value",
+        "text",
+        "rubric",
+        "asked",
+    ]
     feedback = tables.read_days(files.VALID, "feedback", days, columns)
     inputs = [f"in_{name}" for name in params.label.prior_by]
     predictions = tables.read_days(files.VALID, "predictions", days, ["prediction_id", "served_at", *inputs])
@@ -60,9 +71,14 @@ def main(params: LabelParams) -> str:
     found = summarize(current, predictions, claims, concluded)
     found["quarantine"] = describe(judged, out, verdicts.idle(rows, said_of))
     found["annotators"] = annotators
+    answers = describe_answers(feedback, revisions)
+    if answers is not None:
+        found["answers"] = answers
     files.write_json(files.LABEL_REPORT, found)
     files.write_json(files.FEEDBACK_REPORT, describe_feedback(feedback, current))
-    voices = understand(feedback, params.voices)
+    voices = understand(
+        feedback[feedback["rubric"].isna()], params.voices
+    )  # annotators' comments are no words of users
     files.write_parquet(files.VOICES, voices.drop(columns="text"))
     files.write_json(files.VOICES_REPORT, describe_voices(voices, days[0], params.clock.as_of, params.voices))
     return f"{len(current):,} labels for {len(predictions):,} predictions ({found['coverage']:.1%})"

@@ -11,10 +11,10 @@ from flywheel import git
 from flywheel.errors import DataError
 
 # A project's own, whatever the template does.
-STAYS = ("conf/", "data/", "decisions/", "models/", "reports/", "site/", ".flywheel/")
+STAYS = ("annotations/", "conf/", "data/", "decisions/", "models/", "reports/", "site/", ".flywheel/")
 STAYS_FILES = ("params.yaml", "dvc.lock", ".flywheel-template")
 # What a project writes anew sooner or later: it takes what the template changed where that fits, else it stays as it is.
-PEOPLE = ("docs/forgotten.yaml", "docs/quarantine.yaml", "docs/answers.yaml")
+PEOPLE = ("docs/forgotten.yaml", "docs/quarantine.yaml", "docs/answers.yaml", "docs/rubric.md")
 SOFT = ("README.md", "CHANGELOG.md", "LICENSE", "bench/results.json", *PEOPLE)
 FOLLOWS = {"bench/results.json": "README.md"}  # whose numbers the README shows
 # Lists of lines without an order: both sides' lines are right.

@@ -39,6 +39,7 @@ RESULTS = (
     "data/features",
     "data/vintages",
     "decisions",
+    "annotations",
     ".flywheel/monitored",
 )
 # Folders of tests/ that belong to the engine.

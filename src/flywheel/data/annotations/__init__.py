@@ -1,0 +1,1 @@
+"""Answers of annotators: files in `annotations/`, which people hand in by pull request and which become feedback."""
