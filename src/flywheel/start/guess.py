@@ -219,8 +219,8 @@ def why_no_input(column: Column, rows: int) -> str | None:
         return "it is a time; the calendar has served_at"
     if column.kind == "text" and (column.is_unique or column.n_values > CATEGORY_VALUES):
         return mixed(column) if column.is_mixed else many(column)
-    if column.kind == "integer" and column.is_unique and column.name.lower().endswith("id"):
-        return "it is an id"
+    if column.numbers_rows or (column.kind == "integer" and column.is_unique and column.name.lower().endswith("id")):
+        return "it numbers the rows of the file" if column.numbers_rows else "it is an id"
     return None
 
 

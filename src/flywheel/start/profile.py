@@ -51,6 +51,8 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 TIMES = ("iso", *(date + clock for date in DATES for clock in CLOCKS), "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S %Z",
          "%Y-%m-%d %H:%M:%S.%f %Z")  # fmt: skip
 EPOCHS = {"s": (1e9, 4e9), "ms": (1e12, 4e12), "us": (1e15, 4e15)}
+# What pandas and R call a column that numbers the rows of a file. Those of two files have the same numbers and nothing else.
+NUMBERED = re.compile(r"(?i)|unnamed:? ?\d+|level_\d+|index|x|\.\.\.1|row ?(number|no|nr)?")
 TIMELY = re.compile(r"(?i)time|date|_at$|^at$|when|stamp|^ts$|day|hour|known|since|created|received|served")
 
 
@@ -93,6 +95,11 @@ class Column:
     def may_be_id(self) -> bool:
         """Whether its values may name rows: texts and whole numbers do, also those that a gap made 12.0."""
         return self.kind in ("text", "integer") or (self.kind == "number" and self.is_whole)
+
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether it only says which row of its file each row is."""
+        return self.kind == "integer" and self.is_unique and NUMBERED.fullmatch(self.name.strip()) is not None
 
     @property
     def n_values(self) -> int:

@@ -397,6 +397,61 @@ def test_of_two_columns_that_could_both_name_a_prediction_somebody_says_which() 
         proposed(*names, id="number=box")
 
 
+@pytest.mark.parametrize("number", ["", "index", "id"])
+@pytest.mark.parametrize("theirs", ["parcel", "about"])
+def test_numbers_of_rows_in_both_tables_do_not_join_them(number: str, theirs: str) -> None:
+    """As pandas writes its index: some feedback is missing, so row 7 of one table is another parcel than row 7 of the other."""
+    frame = served().assign(parcel=np.random.default_rng(4).permutation(DAYS * 40) + 10**6)
+    said = frame.sample(frac=0.9, random_state=3).sort_values("known")
+    for name, table in (
+        ("p.csv", frame[["time", "parcel", "depot", "weight"]]),
+        ("f.csv", said[["parcel", "known", "late"]].rename(columns={"parcel": theirs})),
+    ):
+        table.assign(**{number: range(len(table))}).to_csv(name, index=False)
+    options = proposed("p.csv", "f.csv").options
+    assert "parcel" == options["predictions"]["columns"]["prediction_id"]
+    assert theirs == options["feedback"][0]["columns"]["prediction_id"]
+    assert {"in_depot", "in_weight"} == {one for one in options["predictions"]["columns"] if one.startswith("in_")}
+
+
+@pytest.mark.parametrize("theirs", ["prediction_id", "about"])
+def test_the_id_of_a_row_of_feedback_is_not_that_of_its_prediction(theirs: str) -> None:
+    """Some predictions have several rows of feedback, so more predictions have the number of a row than are spoken of."""
+    frame = served().assign(id=range(1, DAYS * 40 + 1))
+    some = frame.sample(frac=0.45, random_state=3)
+    said = pd.concat([some, some.head(len(frame) // 6)]).sort_values("known").rename(columns={"id": theirs})
+    frame.drop(columns=["late", "known"]).to_csv("p.csv", index=False)
+    said.assign(id=range(1, len(said) + 1))[["id", theirs, "known", "late"]].to_csv("f.csv", index=False)
+    if theirs == "about":  # no name says it, and no label is early
+        with pytest.raises(ConfigError, match="--id 'id=id' or --id 'id=about'"):
+            proposed("p.csv", "f.csv")
+        return
+    assert theirs == proposed("p.csv", "f.csv").options["feedback"][0]["columns"]["prediction_id"]
+
+
+def test_a_column_of_few_values_names_no_prediction() -> None:
+    """Each label, 0 or 1, is the number of a row of the predictions as well."""
+    names = tables(served().assign(late=lambda rows: (rows["late"] == "LATE").astype(int)))
+    pd.read_csv("p.csv").assign(serial=range(DAYS * 40))[["serial", "time", "id", "depot", "weight"]].to_csv(
+        "p.csv", index=False
+    )
+    pd.read_csv("f.csv").rename(columns={"id": "parcel"}).to_csv("f.csv", index=False)
+    options = proposed(*names).options
+    assert ("id", "parcel") == (
+        options["predictions"]["columns"]["prediction_id"],
+        options["feedback"][0]["columns"]["prediction_id"],
+    )
+
+
+def test_the_number_of_a_row_names_it_where_nothing_else_does() -> None:
+    """Two other columns together go before it."""
+    frame = served().drop(columns=["id", "known"]).assign(time=lambda rows: rows["time"].str[:10])
+    frame.to_csv("p.csv")
+    assert [""] == joining.find_id(profile("p.csv"), "time", None, None)
+    frame.drop_duplicates(["depot", "time"]).to_csv("p.csv")
+    assert ["depot", "time"] == joining.find_id(profile("p.csv"), "time", None, None)
+
+
 def test_whole_numbers_that_a_gap_made_floats_name_predictions() -> None:
     """The source reads 12.0 of a Parquet file as 12."""
     numbered()
