@@ -474,7 +474,8 @@ def leaks(probed: Probed, auc: float | None) -> Rule:
     asked = [said for name, said in found.items() if name not in accepted]
     told = "".join(f" Accepted: {said}, because: {accepted[name]}" for name, said in found.items() if name in accepted)
     if asked:
-        advice = "If it is, say why in conf/, under evaluate.leaks.accepted; if not, take it out of the features."
+        place = "the features" if set(found) - {*accepted, "served_score"} else "columns under source.options"
+        advice = f"If it is, say why in conf/, under evaluate.leaks.accepted; if not, take it out of {place}."
         question = f"Is this known when the prediction is served? {advice}"
         return _rule("leaks", "inconclusive", f"{'; '.join(asked)}. {question}{told}")
     if probed["why_not_measured"] is not None or auc is None:
