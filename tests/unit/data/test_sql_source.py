@@ -563,9 +563,8 @@ def test_a_moment_beyond_the_calendar_has_not_arrived(server: Place, kind: str) 
     assert "5 rows with a moment beyond the calendar in served.at left out" in collected(options)
 
 
-def test_a_text_beyond_the_calendar_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite has texts for moments; also a part of the source tells of them."""
-    place = Place("sqlite:///tables.db", monkeypatch)
+def test_a_text_beyond_the_calendar_has_not_arrived(place: Place) -> None:
+    """SQLite has texts for all moments; also a part of the source tells of them."""
     kinds = {"id": sa.String, "at": sa.String, "size": sa.Integer}
     never = [(one, one, 1) for one in ("9999-12-31", "9999-12-31 23:59:59", "1900-01-01")]
     place.plant("served", kinds, [("a", "2030-01-01", 1), ("b", "2030-01-02 10:00", 1), *never])
@@ -573,6 +572,18 @@ def test_a_text_beyond_the_calendar_has_not_arrived(monkeypatch: pytest.MonkeyPa
     assert (day(1), day(2), {"served.at": 3}) == (found.first_day, found.last_day, found.left_out)
     assert (["b"], {"served.at": 3}) == (ids(found, 2), Part(found, day(2), 1).left_out)
     assert {day(1): 1, day(2): 1} == dict(found.counts("predictions"))
+
+
+def test_a_text_beyond_the_calendar_is_rejected_where_texts_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a database of which nobody knows what is after a 9: all rows are read, and the contract says which is wrong."""
+    place = Place("sqlite:///tables.db", monkeypatch)
+    kinds = {"id": sa.String, "at": sa.String, "size": sa.Integer}
+    place.plant("served", kinds, [("a", "2030-01-01", 1), ("b", "2030-01-02 10:00", 1), ("c", "9999-12-31", 1)])
+    found = opened()
+    found._database.dialect = "another"
+    assert (day(1), day(2)) == (found.first_day, found.last_day)
+    moments = found.predictions(day(2)).set_index("prediction_id")["served_at"].astype(str)
+    assert ("2030-01-02T10:00", "9999-12-31, which is beyond the calendar") == (moments["b"][:16], moments["c"])
 
 
 @pytest.mark.parametrize(("unit", "never"), [("s", 253402300799), ("ms", 253402300799000), ("s", -1)])

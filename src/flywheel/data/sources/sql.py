@@ -32,8 +32,10 @@ DAY, NOW = dt.timedelta(days=1), dt.timedelta(0)
 # What is beyond has not arrived. A little less than the calendar, since a little more is read of local times.
 EVER = dt.datetime(1970, 1, 3, tzinfo=dt.UTC), dt.datetime(2199, 12, 29, tzinfo=dt.UTC)
 WHERE = "source.options in conf/project/"
+BY_BYTES = ("sqlite", "postgresql")  # which compare texts byte by byte, if one asks for it
 PREDICTIONS, FEEDBACK = slice(0, 1), slice(1, None)  # of what is asked for
 YEARS = dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)
+WRITABLE = pd.Timestamp("0001-01-01", tz="UTC"), pd.Timestamp("9999-12-31 23:59:59.999999", tz="UTC")
 Ends = (
     tuple[dt.date, ...] | None
 )  # the first and the last day of a table, nothing if it is empty; None: only its rows say it
@@ -201,6 +203,8 @@ class Sql:
             return ()
         if any(isinstance(value, str) and rows.has_offset(value) for value in ends):
             return None  # the order of such texts is not that of their moments
+        if any(isinstance(value, str) and is_beyond(value, one.moments) for value in ends):
+            return None  # of this row the contract says what is wrong, once all rows are read
         return tuple(self._day(value, kinds[one.at], one) for value in ends)
 
     def _day(self, value: Any, kind: pa.DataType, one: Asked) -> dt.date:
@@ -356,10 +360,19 @@ def within(at: sa.Column[Any], one: Asked, kind: pa.DataType, dialect: str) -> s
         return None
     if not pa.types.is_string(kind):
         return sa.and_(at >= bounds[0], at < bounds[1])
-    if dialect != "sqlite":  # in texts of others, who knows what is after a 9
+    if dialect not in BY_BYTES:  # in texts of others, who knows what is after a 9
         return None
+    if dialect == "postgresql":
+        at = sa.collate(sa.cast(at, sa.Text), "C")  # type: ignore[assignment]
     # / and : are beside the digits. None of these is a number, which SQLite would compare in another way.
     return sa.not_(sa.or_(sa.and_(at >= "2200-", at < ":"), sa.and_(at >= "/", at < "1970-")))
+
+
+def is_beyond(text: str, moments: mapping.Moments) -> bool:
+    """Whether a text is a moment that no calendar of the loop has."""
+    column, in_utc = pa.chunked_array([pa.array([text])]), moments.model_copy(update={"timezone": "UTC"})
+    [day], [ever] = (mapping.moments(column, in_utc, span)[1] for span in (mapping.CALENDAR, WRITABLE))
+    return bool(np.isnat(day) and not np.isnat(ever))
 
 
 def _set(table: sa.Table, one: Asked) -> list[sa.ColumnElement[bool]]:
