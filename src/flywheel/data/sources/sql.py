@@ -252,9 +252,8 @@ class Sql:
             spool.keep(self._wanted)
         table, kinds = self._table(connection, one)
         at = table.c[one.at]
-        statement = sa.select(*self._columns(table, one, kinds)).where(
-            *there(table, one, kinds[one.at], self._database.dialect)
-        )
+        odd = self._odd(one, kinds)
+        statement = sa.select(*selected(table, odd)).where(*there(table, one, kinds[one.at], self._database.dialect))
         if wanted:
             start, end = (
                 dt.datetime.combine(day, dt.time(), dt.UTC) - one.later for day in (min(wanted), max(wanted) + DAY)
@@ -262,19 +261,14 @@ class Sql:
             low, high = rows.bounds(kinds[one.at], one.moments, start, end) or (None, None)
             statement = statement.where(at >= low, at < high)
         for part in _streamed(connection, statement, at, kinds[one.at]):
-            spool.add(*one.mapped(rows.arrow(part, kinds)))
+            spool.add(*one.mapped(rows.arrow(part, kinds, odd)))
         return spool, one.mapped(rows.arrow([], kinds))[0].schema
 
-    def _columns(self, table: sa.Table, one: Asked, kinds: dict[str, pa.DataType]) -> list[sa.ColumnElement[Any]]:
-        """What is selected. For infinity and days before the year 1, as PostgreSQL has them, Python has no value: null."""
-        if self._database.dialect != "postgresql":
-            return list(table.c)
-        return [
-            sa.case((sa.and_(column >= YEARS[0], column <= YEARS[1]), column)).label(name)
-            if name != one.at and (pa.types.is_timestamp(kinds[name]) or pa.types.is_date(kinds[name]))
-            else column
-            for name, column in table.c.items()
-        ]
+    def _odd(self, one: Asked, kinds: dict[str, pa.DataType]) -> list[str]:
+        """The columns in which Python may have no value for what is there: PostgreSQL has infinity, and days before the year 1."""
+        is_odd = self._database.dialect == "postgresql"
+        temporal = [name for name, kind in kinds.items() if pa.types.is_timestamp(kind) or pa.types.is_date(kind)]
+        return [name for name in temporal if is_odd and name != one.at]
 
     def _table(self, connection: sa.Connection, one: Asked) -> tuple[sa.Table, dict[str, pa.DataType]]:
         """A table with the columns that are read, and their types. DataError when it or one of them is not there."""
@@ -339,6 +333,18 @@ def texts(options: mapping.TableOptions) -> set[str]:
         name: there for name, there in options.columns.items() if name not in numbers and not name.startswith("in_")
     }
     return {name for there in plain.values() for name in mapping.several(there)}
+
+
+def selected(table: sa.Table, odd: Sequence[str]) -> list[sa.ColumnElement[Any]]:
+    """The columns of a table, and behind them the texts of what is in the odd ones and no value of Python's."""
+    usual = {name: sa.and_(table.c[name] >= YEARS[0], table.c[name] <= YEARS[1]) for name in odd}
+    plain = [
+        sa.case((usual[name], column)).label(name) if name in usual else column for name, column in table.c.items()
+    ]
+    return [
+        *plain,
+        *(sa.case((sa.not_(is_usual), sa.cast(table.c[name], sa.Text))) for name, is_usual in usual.items()),
+    ]
 
 
 def there(table: sa.Table, one: Asked, kind: pa.DataType, dialect: str) -> list[sa.ColumnElement[bool]]:
