@@ -783,7 +783,8 @@ def test_how_a_csv_is_written_is_found_out(text: str, kinds: dict[str, str]) -> 
 @pytest.mark.parametrize(
     "style",
     ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%y %H:%M", "%d-%m-%Y %H:%M:%S", "%m/%d/%y %I:%M %p",
-     "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S.%f UTC"],
+     "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S.%f UTC", "%d-%b-%Y %H:%M", "%b %d, %Y %I:%M %p",
+     "%a, %d %b %Y %H:%M:%S %z"],
 )  # fmt: skip
 def test_how_times_are_written_is_found_out_and_told(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though in the first rows no day is above 12: the whole column decides which is the month."""
@@ -797,7 +798,35 @@ def test_how_times_are_written_is_found_out_and_told(style: str, monkeypatch: py
     shown = style.replace("UTC", "%Z")
     assert f"time, written as {shown}" == dict(found.guesses)["served_at"]
     assert f"known says when it was known, written as {shown}; " in dict(found.guesses)["feedback"]
-    assert ("time zone" in dict(found.guesses)) == ("UTC" not in style)
+    assert ("time zone" in dict(found.guesses)) == ("UTC" not in style and "%z" not in style)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_day_may_be_a_whole_number(ending: str) -> None:
+    """As warehouses have it: 20310131. In a column whose name says nothing of time it is a number."""
+    frame = served()
+    for name in ("time", "known"):
+        frame[name] = pd.to_datetime(frame[name]).dt.strftime("%Y%m%d").astype("int64")
+    names = tables(frame.assign(size=frame["time"]))
+    if ending == "parquet":
+        for name in names:
+            pd.read_csv(name).to_parquet(f"{name[0]}.parquet")
+        names = ("p.parquet", "f.parquet")
+    found = proposed(*names)
+    source = open_source(found.options)
+    assert (source.first_day, source.last_day) == (dt.date(2031, 1, 1), dt.date(2031, 3, 1))
+    assert 40 > abs(len(source.feedback(dt.date(2031, 1, 15))) - 40)
+    assert ("time, written as %Y%m%d", ["weight", "size"]) == (dict(found.guesses)["served_at"], found.numeric)
+
+
+@pytest.mark.parametrize("write", ["${:,.2f}", "{:.1f} %", "€ {:.2f}", "{:,.0f}", "{:.2f} EUR", "-£{:.2f}"])
+def test_numbers_with_what_they_count_are_told_as_such(write: str) -> None:
+    """They were called an id or a text, and left out."""
+    frame = served()
+    price = (frame["weight"] * 1000 + np.arange(len(frame))).map(write.format)
+    found = proposed(*tables(frame.assign(price=price)))
+    assert re.match(r"its values seem to be numbers, but '.*' in row 1 is none\. Write", found.left_out["price"])
+    assert "what price is: not all of its values are numbers" in found.unknown
 
 
 def test_latin_letters_in_one_byte_are_found_out() -> None:
@@ -963,7 +992,7 @@ def _thousands(weight: pd.Series) -> pd.Series:
         (_euros, r"38% of its values are numbers, but 'EUR \d+\.\d' in row 901 is none\. Write them all as numbers"),
         (
             _thousands,
-            r"0% of its values are numbers, but '[\d.]+,00' in row 1 is none.* such as 1234\.5, and run again",
+            r"its values seem to be numbers, but '[\d.]+,00' in row 1 is none.* such as 1234\.5, and run again",
         ),
         (_commas, r"50% of its values are numbers, but '\d+,\d' in row 1 is none.* or say --decimal , if"),
     ],

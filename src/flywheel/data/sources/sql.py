@@ -265,7 +265,7 @@ class Sql:
         return spool, one.mapped(rows.arrow([], kinds))[0].schema
 
     def _odd(self, one: Asked, kinds: dict[str, pa.DataType]) -> list[str]:
-        """The columns in which Python may have no value for what is there: PostgreSQL has infinity, and days before the year 1."""
+        """The columns in which Python may have no value for what is there: infinity, or a day before the year 1."""
         is_odd = self._database.dialect == "postgresql"
         temporal = [name for name, kind in kinds.items() if pa.types.is_timestamp(kind) or pa.types.is_date(kind)]
         return [name for name in temporal if is_odd and name != one.at]
