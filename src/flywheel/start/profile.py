@@ -238,6 +238,10 @@ def encoding_of(start: bytes) -> str:
     """How the letters of a text are written, from how it begins."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    some = start[: 2 * (HEAD // 2)]  # without a mark: latin letters have a zero as one of their two bytes
+    for places, name in ((some[1::2], "utf-16-le"), (some[::2], "utf-16-be")):
+        if len(places) and places.count(0) > len(places) / 2:
+            return name
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < START)
     except UnicodeDecodeError:

@@ -836,13 +836,14 @@ def test_latin_letters_in_one_byte_are_found_out() -> None:
     assert ("latin-1", {"ä": 1}) == (found.where.encoding, found.columns["b"].counts)
 
 
-def test_two_bytes_for_a_letter_are_found_out() -> None:
-    """By the mark at the beginning; the source reads the same."""
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_two_bytes_for_a_letter_are_found_out(encoding: str) -> None:
+    """By the mark at the beginning, else by the zeros; the source reads the same."""
     predictions, feedback = tables()
     for name in (predictions, feedback):
-        Path(name).write_text(Path(name).read_text(), encoding="utf-16")
+        Path(name).write_text(Path(name).read_text(), encoding=encoding)
     options = proposed(predictions, feedback).options
-    assert ("utf-16", "utf-16") == (options["predictions"]["encoding"], options["feedback"][0]["encoding"])
+    assert (encoding, encoding) == (options["predictions"]["encoding"], options["feedback"][0]["encoding"])
     source = open_source(options)
     assert {"east", "north", "south"} == set(source.predictions(source.first_day)["in_depot"])
 
