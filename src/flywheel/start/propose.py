@@ -242,7 +242,8 @@ def _late(lag: int, evaluation: int) -> list[tuple[str, str]]:
         (
             "label lag",
             f"labels come {lag} {'day' if lag == 1 else 'days'} late ({MOST:.0%} of them by then), so of the {evaluation} days "
-            f"of the evaluation window the first {evaluation - lag} have labels; gate.min_labelled_share and min_days ask for no more",
+            f"of the evaluation window the first {evaluation - lag} have labels; gate.min_labelled_share and "
+            "min_days ask for no more",
         )
     ]
 
