@@ -26,8 +26,8 @@ class Served:
 
 
 @contextmanager
-def served(content: bytes, mood: Mood = well) -> Iterator[Served]:
-    """Serves some bytes under any path, in a mood."""
+def served(content: bytes, mood: Mood = well, later: str | None = None) -> Iterator[Served]:
+    """Serves some bytes under any path, in a mood; where it does not, `later` says when to come back, if anything."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -45,6 +45,8 @@ def served(content: bytes, mood: Mood = well) -> Iterator[Served]:
         def _answer(self, status: int) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(content) if status == 200 else 0))
+            if status != 200 and later is not None:
+                self.send_header("Retry-After", later)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -277,7 +277,8 @@ def accepting(derive: str | None, name: str, why: str = "It is known before.") -
 
 
 @pytest.mark.parametrize(
-    "name", ["candidate", "served_at", "weight_kg", "depot", "served_hour", "depot_rate_12h", "depot_count_7d"]
+    "name",
+    ["candidate", "served_at", "served_score", "weight_kg", "depot", "served_hour", "depot_rate_12h", "depot_count_7d"],
 )
 def test_every_feature_can_be_accepted_as_no_leak(name: str) -> None:
     """Inputs, parts of the calendar, history, the moment itself, and the candidate."""
@@ -288,7 +289,10 @@ def test_accepting_what_is_no_feature_is_refused_with_what_there_is() -> None:
     """Where the project has features of its own, only stage evaluate knows them."""
     with pytest.raises(ConfigError) as caught:
         parse(AllParams, accepting(None, "wait_kg"), fix())
-    expected = "evaluate.leaks.accepted: 'wait_kg' is not an input of the model. Allowed: candidate, served_at, depot, "
+    expected = (
+        "evaluate.leaks.accepted: 'wait_kg' is not an input of the model. "
+        "Allowed: candidate, served_at, served_score, depot, "
+    )
     assert (True, True) == (
         str(caught.value).startswith(expected),
         str(caught.value).endswith(" Fix conf/config.yaml."),

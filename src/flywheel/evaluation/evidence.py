@@ -374,7 +374,10 @@ class Halves(TypedDict):
 
 
 class Probed(TypedDict):
-    """`reports/leaks.json`: what each input alone says of the label, the limits, and what conf accepts with which reason."""
+    """`reports/leaks.json`: what each input alone says of the label, the limits, and what conf accepts with which reason.
+
+    `served_score` is the AUC of the score that was served, null where there is none. Files of earlier versions lack it.
+    """
 
     max_auc: float
     max_candidate_auc: float
@@ -383,6 +386,7 @@ class Probed(TypedDict):
     later_from: DayText | None
     why_not_measured: str | None
     served_at: MomentAlone
+    served_score: NotRequired[float | None]
     inputs: dict[str, InputAlone]
 
 
@@ -567,7 +571,10 @@ def read_decision() -> Decision:
 
 
 def suspicions(found: Probed) -> dict[str, str]:
-    """Each input, and `served_at`, that may give the answer away, with why; one that conf accepts as well."""
+    """Each input, `served_at`, and the score that was served, that may know the answer, with why; what conf accepts as well.
+
+    A served score is a model's answer, so its limit is that of the candidate.
+    """
     aucs = {"served_at": found["served_at"]["auc"]} | {name: one["auc"] for name, one in found["inputs"].items()}
     said: dict[str, list[str]] = {
         name: [f"alone has an AUC of {auc:.4f} ({found['max_auc']:g} is the limit)"]
@@ -577,9 +584,16 @@ def suspicions(found: Probed) -> dict[str, str]:
     for name, one in found["inputs"].items():
         only = one["one_class"]
         if only is not None:
-            told = f"is {only['are']} only where the label is {only['label']} ({only['rows']:,} rows)"
-            said[name] = [*said.get(name, []), told]
-    return {name: f"{name} {' and '.join(reasons)}" for name, reasons in said.items()}
+            lacks = f"is {only['are']} only where the label is {only['label']} ({only['rows']:,} rows)"
+            said[name] = [*said.get(name, []), lacks]
+    told = {name: f"{name} {' and '.join(reasons)}" for name, reasons in said.items()}
+    score, limit = found.get("served_score"), found["max_candidate_auc"]
+    if score is not None and score > limit:
+        told["served_score"] = (
+            f"the score that was served has an AUC of {score:.4f} ({limit:g} is the limit): if it was written when the label "
+            "was known, nobody was served it, and comparisons with it mislead"
+        )
+    return told
 
 
 def open_rules(decision: Decision) -> list[str]:

@@ -493,10 +493,9 @@ def leaks(probed: Probed, auc: float | None) -> Rule:
         f"; accepted: {said}, because: {accepted[name].rstrip('.')}" for name, said in found.items() if name in accepted
     )
     if asked:
+        place = "the features" if set(found) - {*accepted, "served_score"} else "columns under source.options"
         advice = "if this is known when the prediction is served, say why in conf/, under evaluate.leaks.accepted"
-        return _rule(
-            "leaks", "inconclusive", f"{'; '.join(asked)}; {advice}; if not, take it out of the features{told}."
-        )
+        return _rule("leaks", "inconclusive", f"{'; '.join(asked)}; {advice}; if not, take it out of {place}{told}.")
     if probed["why_not_measured"] is not None or auc is None:
         why = probed["why_not_measured"] or "the candidate has no AUC"
         return _rule("leaks", "inconclusive", f"Whether an input gives the answer away cannot be told: {why}{told}.")

@@ -24,6 +24,8 @@ PRIOR = 10.0  # a bin counts as if it had this many rows more, at the base rate
 LEAST = 20  # with fewer rows of the rarer class in a half, an AUC says little
 CHANCE = 1e-6  # what is missing in one class only is named when chance would do so less often than this
 NEARLY_ALL, ENOUGH = 0.95, 100  # an id: so large a share of its values occurs once, among at least so many
+# What conf may accept beside inputs.
+BESIDE_INPUTS = ("candidate", "served_at", "served_score")
 DAY, HOUR, MINUTE = 86_400_000_000, 3_600_000_000, 60_000_000  # in microseconds
 
 
@@ -49,12 +51,15 @@ class Column:
         return found
 
 
-def probe(inputs: pd.DataFrame, served_at: pd.Series, label: np.ndarray, params: Leaks) -> dict[str, Any]:
+def probe(
+    inputs: pd.DataFrame, served_at: pd.Series, label: np.ndarray, params: Leaks, score: pd.Series | None = None
+) -> dict[str, Any]:
     """The AUC of each input alone and of `served_at` alone, the inputs that one class lacks, and hints.
 
     What each value means is learned on the earlier half of the rows, by days, and measured on the later half. All AUCs are
     null, with the reason, where a half has too few rows of a class. Of `served_at` the time within the day, the hour and
-    the minute are measured, never the date: a moment that is written at the outcome gives it away.
+    the minute are measured, never the date: a moment that is written at the outcome gives it away. The score that was served is
+    measured as it is, on all rows that have one.
     """
     check_accepted(params, list(inputs.columns))
     day, n_days = day_codes(served_at)
@@ -75,6 +80,7 @@ def probe(inputs: pd.DataFrame, served_at: pd.Series, label: np.ndarray, params:
         "later_from": None if first == n_days else served_at[split.is_later].min().date().isoformat(),
         "why_not_measured": why_not,
         "served_at": {"auc": parts[strongest], "part": strongest},
+        "served_score": None if score is None or score.isna().all() else auc_of(score.to_numpy("float64"), label),
         "inputs": {
             name: {"auc": aucs[name], "one_class": lacking.get(name), "hints": hinted[name]} for name in columns
         },
@@ -83,7 +89,7 @@ def probe(inputs: pd.DataFrame, served_at: pd.Series, label: np.ndarray, params:
 
 def check_accepted(params: Leaks, inputs: list[str]) -> None:
     """ConfigError when what is accepted is no input of the model: a wrong name would accept nothing."""
-    allowed = ["candidate", "served_at", *sorted(inputs)]
+    allowed = [*BESIDE_INPUTS, *sorted(inputs)]
     for name in params.accepted:
         if name not in allowed:
             raise ConfigError(
@@ -129,6 +135,16 @@ def alone(column: Column, split: Split) -> float:
     n_positive = np.bincount(earlier, weights=label[~is_later], minlength=n_bins)
     rate = (n_positive + PRIOR * label[~is_later].mean()) / (n + PRIOR)
     counted = metrics.count(rate[bins[is_later]], label[is_later], np.zeros(int(is_later.sum()), dtype="int64"), 1)
+    return float(metrics.auc(counted.positives[0], counted.negatives[0]))
+
+
+def auc_of(score: np.ndarray, label: np.ndarray) -> float | None:
+    """The AUC of a score on the rows that have one; None where these have too few of a class."""
+    is_there = ~np.isnan(score)
+    known = label[is_there]
+    if min(known.sum(), len(known) - known.sum()) < LEAST:
+        return None
+    counted = metrics.count(score[is_there], known, np.zeros(len(known), dtype="int64"), 1)
     return float(metrics.auc(counted.positives[0], counted.negatives[0]))
 
 

@@ -79,7 +79,7 @@ class AllParams(Params):
                     f"voices.topics.{name}.input: '{topic.input}' is not an input column. Columns: {known}"
                 )
         if self.project.derive is None:  # what that function adds is known to stage evaluate alone, which checks again
-            acceptable = ["candidate", "served_at", *sorted(self.features.columns)]
+            acceptable = ["candidate", "served_at", "served_score", *sorted(self.features.columns)]
             for name in self.evaluate.leaks.accepted:
                 if name not in acceptable:
                     known = ", ".join(acceptable)

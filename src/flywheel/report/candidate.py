@@ -295,6 +295,10 @@ def leaks(found: Probed) -> str:
             f"from {found['later_from']} on. Above {limit:g} one must ask whether it is known when the prediction is served."
             "\n\n" + table(["input alone", "AUC"], rows)
         )
+    score = found.get("served_score")
+    if score is not None:
+        limit = found["max_candidate_auc"]
+        measured += f"\nThe score that was served has an AUC of {score:.4f}; above {limit:g} one must ask.\n"
     suspicious = [escape(said) for said in suspicions(found).values()]
     hints = [
         f"{escape(name)} ({escape(', '.join(one['hints']))})" for name, one in found["inputs"].items() if one["hints"]

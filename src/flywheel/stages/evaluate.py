@@ -105,7 +105,8 @@ def main(params: EvaluateParams) -> str:
     files.write_parquet(files.WEIGHTS, pd.concat(weights, keys=of_which, names=["of"]).reset_index(level=0))
     files.write_json(files.COHORTS, cohorts)
     files.write_json(files.BEHAVIOUR, behave(pooled.latest, models, params.evaluate.behaviours))
-    probed = probe(inputs, table["served_at"], table["label"].to_numpy(), params.evaluate.leaks)
+    label, served_score = table["label"].to_numpy(), table["served_score"]
+    probed = probe(inputs, table["served_at"], label, params.evaluate.leaks, served_score)
     files.write_json(files.LEAKS, probed)
     files.write_json(files.ROBUSTNESS, robustness(pooled.latest, candidate, params.evaluate))
     files.write_json(files.SLICES, find_slices(table, sorted(inputs.columns), scores, params.evaluate))

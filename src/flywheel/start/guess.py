@@ -46,6 +46,7 @@ COHORT_VALUES = (3, 20)
 ALLOWED_VALUES = 30
 CATEGORY_VALUES = 300
 NEARLY_ALL = 0.9  # of the rows
+FEW_NUMBERS = 0.05  # of a column's values: what is wrong is how all of them are written
 HISTORY_WINDOWS = ("3h", "12h", "24h", "3d", "7d", "28d")
 Usual = Mapping[str, Mapping[str, Any]]  # what conf/config.yaml says for a project with months of data
 SHORTEST = 15  # days
@@ -219,8 +220,8 @@ def why_no_input(column: Column, rows: int) -> str | None:
         return "it is a time; the calendar has served_at"
     if column.kind == "text" and (column.is_unique or column.n_values > CATEGORY_VALUES):
         return mixed(column) if column.is_mixed else many(column)
-    if column.kind == "integer" and column.is_unique and column.name.lower().endswith("id"):
-        return "it is an id"
+    if column.numbers_rows or (column.kind == "integer" and column.is_unique and column.name.lower().endswith("id")):
+        return "it numbers the rows of the file" if column.numbers_rows else "it is an id"
     return None
 
 
@@ -241,8 +242,11 @@ def mixed(column: Column) -> str:
         if re.fullmatch(r"[+-]?\d+,\d+", column.wrong_example)
         else ""
     )
+    found = (
+        f"{share:.0%} of its values are numbers, but" if share >= FEW_NUMBERS else "its values seem to be numbers, but"
+    )
     return (
-        f"{share:.0%} of its values are numbers, but {column.wrong_example!r} in row {column.wrong_row:,} is none. Write "
+        f"{found} {column.wrong_example!r} in row {column.wrong_row:,} is none. Write "
         f"them all as numbers such as 1234.5{help_}, and run again"
     )
 

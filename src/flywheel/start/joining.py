@@ -19,6 +19,10 @@ JOINED = 0.3  # the share of either table from which a column is believed to nam
 CLOSE = 0.05  # so near are the shares of two columns that do not say which of them names a prediction
 EARLIER = 0.1  # so many more labels before their prediction say that a column does not name it
 IDS_OF_ANY_TABLE = ("id", "key", "uuid", "rowid")  # a name that each table has for its own rows says nothing
+NEARLY_ALL = (
+    0.9  # of the feedback: a column that so much of it has right may be meant, though another is in more predictions
+)
+OFTEN = 20  # a column whose values come so often, and of which the predictions have few, counts or groups something
 FEW_REPEATS = 0.01  # a column may be the id though so many rows have a value that came before
 
 
@@ -38,11 +42,9 @@ def find_id(table: Profile, served_at: str, other: Profile | None, given: str | 
                 f"--id: {table.where.path} has no column {missing[0]!r}; found: {', '.join(table.columns)}."
             )
         return names
-    unique = [one.name for one in table.columns.values() if one.is_unique and one.may_be_id]
-    if other is not None and len(unique) > 1:
-        unique = [name for name in unique if _is_joined(table, name, other)] or unique
+    unique = [one.name for one in table.columns.values() if one.is_unique and one.may_be_id and not one.numbers_rows]
     if unique:
-        return [named("prediction_id", unique) or unique[0]]
+        return [unique[0] if len(unique) == 1 else _likeliest_id(table, unique, other)]
     said = named("prediction_id", list(table.columns))
     if said is not None and other is not None and _is_joined(table, said, other):
         return [said]  # rows may repeat it: how many do is among the guesses
@@ -51,15 +53,40 @@ def find_id(table: Profile, served_at: str, other: Profile | None, given: str | 
     keys = [
         one.name
         for one in table.columns.values()
-        if one.kind in ("text", "integer") and 1 < one.n_values <= CATEGORY_VALUES
+        if one.kind in ("text", "integer") and 1 < one.n_values <= CATEGORY_VALUES and not one.numbers_rows
     ]
     for ids in ([served_at], *([key, served_at] for key in keys)):
         if names_each_row(table, ids):
             return ids
+    numbered = next((one.name for one in table.columns.values() if one.numbers_rows), None)
+    if numbered is not None:  # better than nothing: the same rows have the same numbers while the file only grows
+        return [numbered]
     raise ConfigError(
         f"{table.where.path} has no column that names each row once. Add one, or say which columns do together: "
         f"--id '{(keys or list(table.columns))[0]}+{served_at}'"
     )
+
+
+def _likeliest_id(table: Profile, unique: Sequence[str], other: Profile | None) -> str:
+    """Of several columns that name each row, the one that the feedback names, as far as that can be told.
+
+    Each table may number its rows from 1 on, and then they seem to name each other: any other column goes before these.
+    """
+    if other is None:
+        return named("prediction_id", unique) or unique[0]
+    found = {name: [one for one in joins(table, [name], other) if one.is_likely] for name in unique}
+    strong = [name for name, some in found.items() if any(not is_of_any_table(one.column) for one in some)]
+    left = strong or [name for name, some in found.items() if some] or unique
+    known = named("prediction_id", left)
+    if known is not None and not is_of_any_table(known):
+        return known
+    same = [name for name in left if not is_of_any_table(name) and any(one.column == name for one in found[name])]
+    return next(iter(same), None) or known or left[0]
+
+
+def is_of_any_table(name: str) -> bool:
+    """Whether any table may have a column of this name for its own rows."""
+    return plain(name) in IDS_OF_ANY_TABLE
 
 
 def check_repeats(table: Profile, other: Profile) -> None:
@@ -111,11 +138,12 @@ class Join:
     column: str
     of_feedback: float
     of_predictions: float
+    often: float = 1.0  # how often each of its values comes
 
     @property
     def is_likely(self) -> bool:
         """Whether it is hardly by chance. One of the tables may have other days than the other."""
-        return max(self.of_feedback, self.of_predictions) >= JOINED
+        return self.of_predictions >= JOINED or (self.of_feedback >= JOINED and self.often <= OFTEN)
 
     @property
     def total(self) -> float:
@@ -130,13 +158,15 @@ class Join:
 
 def joins(table: Profile, ids: list[str], other: Profile) -> list[Join]:
     """How well each column of the feedback that may hold ids names rows of the predictions; the best first."""
-    free = [one.name for one in other.columns.values() if one.may_be_id]
+    is_numbered = len(ids) == 1 and table.columns[ids[0]].numbers_rows  # a person has said so
+    free = [one.name for one in other.columns.values() if one.may_be_id and (is_numbered or not one.numbers_rows)]
     share = min(1.0, IDS / max(table.rows, other.rows, 1))
     [mine] = table.hashes([ids], share)
     theirs = other.hashes([[name] for name in free], share)
     found = [
         Join(name, float(np.isin(said, mine).mean()) if len(said) else 0.0,
-             float(np.isin(mine, said).mean()) if len(mine) else 0.0)
+             float(np.isin(mine, said).mean()) if len(mine) else 0.0,
+             len(said) / max(len(np.unique(said)), 1))
         for name, said in zip(free, theirs, strict=True)
     ]  # fmt: skip
     return sorted(found, key=lambda one: one.total, reverse=True)
@@ -145,14 +175,20 @@ def joins(table: Profile, ids: list[str], other: Profile) -> list[Join]:
 def likeliest(found: Sequence[Join], ids: list[str], early: Callable[[str], float]) -> list[Join]:
     """The joins between which nothing decides, the likeliest first; one where something does.
 
-    Numbers from 1 on name rows of any table, so shares that are close say little: a name does, or that with the other
-    column many labels were known before their prediction was served. `early` is their share with a column.
+    Numbers from 1 on name rows of any table, so shares say little, least of all those of a column that any table has: a name
+    does, or that with the other column many labels were known before their prediction was served. `early` is their share with
+    a column.
     """
-    same = [one for one in found if [one.column] == ids and plain(one.column) not in IDS_OF_ANY_TABLE and one.is_likely]
-    close = same or [one for one in found if one.total >= found[0].total - CLOSE]
-    known = [name for name in NAMES["prediction_id"] if name not in IDS_OF_ANY_TABLE]
-    named_so = [one for one in close if plain(one.column) in known]
-    close = close if same or len(named_so) != 1 else named_so
+    best = found[0]
+    same = [one for one in found if [one.column] == ids and not is_of_any_table(one.column) and one.is_likely]
+    known = [one for one in NAMES["prediction_id"] if one not in IDS_OF_ANY_TABLE]
+    named_so = [one for one in found if plain(one.column) in known and one.is_likely]
+
+    def is_close(one: Join) -> bool:
+        may_be_meant = one.is_likely and one.of_feedback >= NEARLY_ALL and one.of_predictions >= JOINED
+        return one.total >= best.total - CLOSE or (is_of_any_table(best.column) and may_be_meant)
+
+    close = same or (named_so if len(named_so) == 1 else [one for one in found if is_close(one)])
     if len(close) < 2 or not close[0].is_likely:
         return close[:1]
     shares = {one.column: early(one.column) for one in close}

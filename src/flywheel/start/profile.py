@@ -34,7 +34,10 @@ HEAD = 20_000  # rows from which the kinds of columns are guessed
 MANY = 1_000  # values of a column that are counted one by one
 NUMERIC = ("integer", "number")
 MIXED = 0.3  # a text of which so many values are numbers is said to be one by mistake
-WRITTEN = r"[+-]?(\d+,\d+|\d{1,3}([ .'’]\d{3})+(,\d+)?|\d{1,3}(,\d{3})+\.\d+)"  # numbers for people
+# Numbers for people: 1,234.5 and 1.234,5, with what they count before them or behind.
+DIGITS = r"(\d+([.,]\d+)?|\d{1,3}([ .'’]\d{3})+(,\d+)?|\d{1,3}(,\d{3})+(\.\d+)?)"
+COUNTED = r"([$€£¥₹]|EUR|USD|GBP|CHF|JPY)"
+WRITTEN = rf"[+-]?({COUNTED} ?[+-]?{DIGITS}|{DIGITS} ?(%|{COUNTED})?)"
 FEW_WRONG = 0.02  # a column of numbers may have so many values that are none
 # What to do about an option of a source that is wrong, while there is no conf file.
 ADVICE = {
@@ -46,11 +49,15 @@ ADVICE = {
 }
 DELIMITERS = ",;\t|"
 STANDS_FOR_NOTHING = ("NA", "N/A", "#N/A", "n/a", "?", "-", "None", "none")
-DATES = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y")
+DATES = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%b-%Y", "%d %b %Y",
+         "%b %d, %Y")  # fmt: skip
+COMPACT, COMPACT_DAYS = "%Y%m%d", (19_700_101, 21_991_231)  # a day as a whole number, as warehouses have it
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 TIMES = ("iso", *(date + clock for date in DATES for clock in CLOCKS), "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S %Z",
-         "%Y-%m-%d %H:%M:%S.%f %Z")  # fmt: skip
+         "%Y-%m-%d %H:%M:%S.%f %Z", "%a, %d %b %Y %H:%M:%S %z")  # fmt: skip
 EPOCHS = {"s": (1e9, 4e9), "ms": (1e12, 4e12), "us": (1e15, 4e15)}
+# What pandas and R call a column that numbers the rows of a file. Those of two files have the same numbers and nothing else.
+NUMBERED = re.compile(r"(?i)|unnamed:? ?\d+|level_\d+|index|x|\.\.\.1|row ?(number|no|nr)?")
 TIMELY = re.compile(r"(?i)time|date|_at$|^at$|when|stamp|^ts$|day|hour|known|since|created|received|served")
 
 
@@ -93,6 +100,11 @@ class Column:
     def may_be_id(self) -> bool:
         """Whether its values may name rows: texts and whole numbers do, also those that a gap made 12.0."""
         return self.kind in ("text", "integer") or (self.kind == "number" and self.is_whole)
+
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether it only says which row of its file each row is."""
+        return self.kind == "integer" and self.is_unique and NUMBERED.fullmatch(self.name.strip()) is not None
 
     @property
     def n_values(self) -> int:
@@ -226,6 +238,10 @@ def encoding_of(start: bytes) -> str:
     """How the letters of a text are written, from how it begins."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    some = start[: 2 * (HEAD // 2)]  # without a mark: latin letters have a zero as one of their two bytes
+    for places, name in ((some[1::2], "utf-16-le"), (some[::2], "utf-16-be")):
+        if len(places) and places.count(0) > len(places) / 2:
+            return name
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < START)
     except UnicodeDecodeError:
@@ -329,10 +345,19 @@ def guessed(name: str, column: pa.ChunkedArray) -> Column:
             found.has_offset = has_offsets(words[~is_nothing], found.time) if styles else False
             found.rivals = [Column(name, "time", one, counts=None, is_unique=False) for one in styles[1:]]
     if found.kind in ("integer", "number") and TIMELY.search(name) and len(there):
-        numbers = pd.to_numeric(mapping.texts(there).to_pandas(), errors="coerce").dropna()
+        numbers = pd.to_numeric(words_of(there), errors="coerce").dropna()
         for unit, (low, high) in EPOCHS.items():
             if len(numbers) and low <= numbers.min() <= numbers.max() <= high:
                 found.kind, found.time, found.has_offset = "time", unit, True
+        low, high = COMPACT_DAYS
+        if len(numbers) and low <= numbers.min() <= numbers.max() <= high and share_of(words_of(there), COMPACT) == 1:
+            found.kind, found.time = "time", COMPACT
+    return found
+
+
+def words_of(there: pa.ChunkedArray) -> pd.Series:
+    """Values as texts."""
+    found: pd.Series = mapping.texts(there).to_pandas()
     return found
 
 
@@ -358,7 +383,7 @@ def has_offsets(words: pd.Series, style: str) -> bool:
     some = words.head(2_000)
     says = pa.compute.match_substring_regex(pa.array(some, "string"), mapping.OFFSET).to_pandas()
     is_iso = style == "iso" and bool(says.mean() > 0.5 and some.str.len().max() > len("2013-01-01"))
-    return is_iso or style.endswith("%Z")
+    return is_iso or style.lower().endswith("%z")
 
 
 def count(found: Column, column: pa.ChunkedArray) -> None:

@@ -241,8 +241,9 @@ def _late(lag: int, evaluation: int) -> list[tuple[str, str]]:
     return [
         (
             "label lag",
-            f"labels come {lag} days late ({MOST:.0%} of them by then), so of the {evaluation} days of the evaluation window "
-            f"the first {evaluation - lag} have labels; gate.min_labelled_share and min_days ask for no more",
+            f"labels come {lag} {'day' if lag == 1 else 'days'} late ({MOST:.0%} of them by then), so of the {evaluation} days "
+            f"of the evaluation window the first {evaluation - lag} have labels; gate.min_labelled_share and "
+            "min_days ask for no more",
         )
     ]
 

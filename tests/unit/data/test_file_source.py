@@ -136,6 +136,19 @@ def test_one_table_in_any_format(name: str, make: Any) -> None:
     assert (0, 0) == (len(found.predictions(day(3))), len(found.feedback(day(1))))
 
 
+def test_what_is_there_under_its_very_name_is_no_glob() -> None:
+    """A file, and a folder, with letters of a glob in their names; beside them lies what such a glob would find."""
+    write("p [2030].csv")
+    write("p 2.csv", "id,at,size\nx,2030-01-02T00:00:00Z,1\n")
+    Path("t[12]*").mkdir()
+    write("t[12]*/p.csv")
+    Path("t1").mkdir()
+    write("t1/p.csv", "id,at,size\nx,2030-01-02T00:00:00Z,1\n")
+    for path in ("p [2030].csv", "t[12]*", "t[12]*/p.csv"):
+        assert ["b", "c"] == ids(opened(path), 2), path
+    assert ["x"] == ids(opened("p [2].csv"), 2)
+
+
 def test_a_folder_and_a_glob_are_read_in_the_order_of_names() -> None:
     """Hidden files are not tables."""
     head, *rows = CSV.splitlines(keepends=True)
@@ -514,6 +527,43 @@ def test_a_server_that_does_not_give_a_table_is_told_so(mood: Mood, said: str) -
     found, asked = ends_with(CSV.encode(), mood)
     assert re.match(said, found), found
     assert asked <= (8 if "6 times" in said else 3)
+
+
+@pytest.mark.parametrize(
+    ("later", "pause", "asked"),
+    [
+        (None, 0.01, 6),
+        ("0", 0.01, 6),
+        ("soon", 0.01, 6),
+        ("30", 30, 6),
+        ("60", 60, 6),
+        ("61", None, 1),
+        ("3600", None, 1),
+    ],
+)
+def test_a_server_is_left_alone_for_as_long_as_it_says(
+    later: str | None, pause: float | None, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to a minute the run waits; beyond, it ends, and says how long."""
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    monkeypatch.setattr(retrying, "PAUSE_S", 0.01)
+    with served(CSV.encode(), lambda number: (429, None), later) as server:
+        with pytest.raises(RemoteError) as caught:
+            _ = opened(f"{server.address}/p.csv").first_day
+        assert asked == len(server.asked)
+    assert [pause] * (asked > 1) == pauses[:1]
+    wants = f"wants to be left alone for {later} seconds. Run again then"
+    assert (wants if pause is None else "it was asked 6 times") in str(caught.value)
+
+
+def test_a_moment_to_come_back_at_is_by_the_clock_of_the_server() -> None:
+    """Ours may be wrong; one that is over asks for nothing."""
+    error = OfALibrary()
+    for date, wish in (("08:00:00", 90.0), ("08:02:00", 0.0)):
+        headers = {"date": f"Tue, 01 Jan 2030 {date} GMT", "retry-after": "Tue, 01 Jan 2030 08:01:30 GMT"}
+        vars(error)["response"] = {"ResponseMetadata": {"HTTPStatusCode": 503, "HTTPHeaders": headers}}
+        assert wish == remote.wish_of(error)
 
 
 def test_a_server_that_is_not_there_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,9 @@ import yaml
 
 from flywheel import files
 from flywheel.data import addresses
+from flywheel.data.contract import coerce
 from flywheel.data.evidence import read_late
+from flywheel.data.settings import Column
 from flywheel.data.sources import Part, retrying, rows, sql
 from flywheel.data.sources import files as of_files
 from flywheel.data.sources.sql import Sql, open_source
@@ -541,6 +543,22 @@ def test_types_of_postgresql_are_kept_or_texts(server: Place) -> None:
 
 
 @on_postgres
+@pytest.mark.parametrize("kind", ["double precision", "real", "numeric"])
+def test_infinity_in_a_column_of_numbers_is_no_number(server: Place, kind: str) -> None:
+    """The contract rejects its row, also where the column may be null; what is not a number is null."""
+    server.do(
+        f"create table served (id text, at timestamptz, size {kind})",
+        "insert into served values ('a', '2030-01-01 01:00', 'Infinity'), ('b', '2030-01-01 02:00', '-Infinity'), "
+        "('c', '2030-01-01 03:00', 1.5), ('d', '2030-01-01 04:00', 'NaN'), ('e', '2030-01-01 05:00', null)",
+    )
+    typed, broken = coerce(opened().predictions(day(1)), {"in_size": Column(type="number", nullable=True)})
+    assert [(0, "not of type number"), (1, "not of type number")] == list(
+        zip(broken["row"], broken["rule"], strict=True)
+    )
+    assert [False, False, True, False, False] == list(typed["in_size"].notna())
+
+
+@on_postgres
 @pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
 def test_a_moment_beyond_the_calendar_has_not_arrived(server: Place, kind: str) -> None:
     """PostgreSQL knows infinity, on no day, and days before Christ: the other rows come, and the run tells of these."""
@@ -558,14 +576,16 @@ def test_a_moment_beyond_the_calendar_has_not_arrived(server: Place, kind: str) 
         assert (day(n) if n else dt.date(2029, 12, 31), {"served.at": 5}) == (found.first_day, found.left_out)
         assert {"b", "c"} == set(ids(found, 1 + n))
         assert 3 == sum(found.counts("predictions").values())
-        assert [True, False] == sorted(found.predictions(day(1 + n))["in_born"].isna(), reverse=True)
+        born = found.predictions(day(1 + n)).set_index("prediction_id")["in_born"].astype(str)
+        assert ("0044-03-15", "1999-01-01") == (born["b"][:10], born["c"][:10])
+        _, broken = coerce(found.predictions(day(1 + n)), {"in_born": Column(type="datetime", nullable=True)})
+        assert ["not of type datetime"] == list(broken["rule"])
     options = {"address_env": VARIABLE, "predictions": {"table": "served", "columns": COLUMNS}}
     assert "5 rows with a moment beyond the calendar in served.at left out" in collected(options)
 
 
-def test_a_text_beyond_the_calendar_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite has texts for moments; also a part of the source tells of them."""
-    place = Place("sqlite:///tables.db", monkeypatch)
+def test_a_text_beyond_the_calendar_has_not_arrived(place: Place) -> None:
+    """SQLite has texts for all moments; also a part of the source tells of them."""
     kinds = {"id": sa.String, "at": sa.String, "size": sa.Integer}
     never = [(one, one, 1) for one in ("9999-12-31", "9999-12-31 23:59:59", "1900-01-01")]
     place.plant("served", kinds, [("a", "2030-01-01", 1), ("b", "2030-01-02 10:00", 1), *never])
@@ -573,6 +593,18 @@ def test_a_text_beyond_the_calendar_has_not_arrived(monkeypatch: pytest.MonkeyPa
     assert (day(1), day(2), {"served.at": 3}) == (found.first_day, found.last_day, found.left_out)
     assert (["b"], {"served.at": 3}) == (ids(found, 2), Part(found, day(2), 1).left_out)
     assert {day(1): 1, day(2): 1} == dict(found.counts("predictions"))
+
+
+def test_a_text_beyond_the_calendar_is_rejected_where_texts_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a database of which nobody knows what is after a 9: all rows are read, and the contract says which is wrong."""
+    place = Place("sqlite:///tables.db", monkeypatch)
+    kinds = {"id": sa.String, "at": sa.String, "size": sa.Integer}
+    place.plant("served", kinds, [("a", "2030-01-01", 1), ("b", "2030-01-02 10:00", 1), ("c", "9999-12-31", 1)])
+    found = opened()
+    found._database.dialect = "another"
+    assert (day(1), day(2)) == (found.first_day, found.last_day)
+    moments = found.predictions(day(2)).set_index("prediction_id")["served_at"].astype(str)
+    assert ("2030-01-02T10:00", "9999-12-31, which is beyond the calendar") == (moments["b"][:16], moments["c"])
 
 
 @pytest.mark.parametrize(("unit", "never"), [("s", 253402300799), ("ms", 253402300799000), ("s", -1)])

@@ -518,9 +518,9 @@ def test_a_leak_that_conf_explains_opens_the_gate_and_is_said_with_its_reason() 
 def test_an_acceptance_of_no_input_is_a_mistake_in_conf() -> None:
     """The message names it and lists what the model reads; the served score is none of it."""
     plant()
-    said = r"evaluate\.leaks\.accepted: 'served_score' is not an input .* Allowed: candidate, served_at, place, size\."
+    said = r"evaluate\.leaks\.accepted: 'score' is not an input .* Allowed: candidate, served_at, served_score, place, size\."
     with pytest.raises(ConfigError, match=said):
-        evaluate(leaks=EVALUATE.leaks.model_copy(update={"accepted": {"served_score": "It is what we said."}}))
+        evaluate(leaks=EVALUATE.leaks.model_copy(update={"accepted": {"score": "It is what we said."}}))
 
 
 WHY = "its card names no recipe, because it was made by older code"

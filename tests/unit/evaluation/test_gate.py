@@ -969,6 +969,23 @@ def test_what_is_too_right_is_asked_about(found: Any, auc: float, said: str) -> 
     assert ("inconclusive", f"{said}{QUESTION}.") == (rule["verdict"], rule["reason"])
 
 
+def test_a_served_score_that_is_too_right_is_asked_about() -> None:
+    """It is no input, so it is to be taken out of another place; a strong honest one, and none at all, pass."""
+    rule = leaks(probed() | {"served_score": 1.0}, 0.73)
+    assert (
+        "inconclusive",
+        "The score that was served has an AUC of 1.0000 (0.99 is the limit): if it was written when",
+    ) == (
+        rule["verdict"],
+        rule["reason"][:90],
+    )
+    assert rule["reason"].endswith("if not, take it out of columns under source.options.")
+    assert leaks(probed(delay=alone(1.0)) | {"served_score": 1.0}, 0.73)["reason"].endswith("out of the features.")
+    assert ["pass", "pass"] == [leaks(probed() | {"served_score": one}, 0.73)["verdict"] for one in (0.99, None)]
+    accepted = probed(accepted={"served_score": "The rule is known."}) | {"served_score": 0.999}
+    assert "pass" == leaks(accepted, 0.73)["verdict"]
+
+
 @pytest.mark.parametrize(("auc", "of_candidate"), [(0.98, 0.73), (0.95, 0.99)])
 def test_an_auc_at_its_limit_is_allowed(auc: float, of_candidate: float) -> None:
     """Above it is not."""

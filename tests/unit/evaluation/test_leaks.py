@@ -418,12 +418,26 @@ def test_limits_and_what_is_accepted_stand_beside_what_was_found(name: str) -> N
     assert ["delay"] == list(suspicions(said))
 
 
+@pytest.mark.parametrize(("noise", "is_suspicious"), [(0.0, True), (0.3, True), (0.6, False)])
+def test_a_served_score_that_is_the_label_is_suspicious(noise: float, is_suspicious: bool) -> None:
+    """Itself or nearly so; a strong honest one, here with an AUC of about 0.95, is not. Rows without a score do not count."""
+    score = pd.Series(LABEL + rng(7).normal(0, 1, N) * noise).mask(rng(8).random(N) < 0.2)
+    said = probe(pd.DataFrame({"age": rng().random(N)}), served(), LABEL, PARAMS, score)
+    assert is_suspicious == ("served_score" in suspicions(check(said, Probed, "leaks.json")))
+
+
+@pytest.mark.parametrize("score", [None, pd.Series(np.nan, range(N)), pd.Series(LABEL * 1.0).where(LABEL == 0)])
+def test_of_no_score_and_of_one_for_one_class_nothing_is_said(score: pd.Series | None) -> None:
+    """There is no AUC."""
+    assert probe(pd.DataFrame({"age": rng().random(N)}), served(), LABEL, PARAMS, score)["served_score"] is None
+
+
 def test_accepting_what_is_no_input_is_a_mistake_in_conf() -> None:
     """A name that is misspelt would accept nothing; the message says which there are."""
     params = Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={"dealy": "It is known before."})
     said = (
         r"evaluate\.leaks\.accepted: 'dealy' is not an input of the model\. "
-        r"Allowed: candidate, served_at, age, delay\. Fix it in conf/\."
+        r"Allowed: candidate, served_at, served_score, age, delay\. Fix it in conf/\."
     )
     with pytest.raises(ConfigError, match=said):
         probe(pd.DataFrame({"delay": LABEL, "age": LABEL}), served(), LABEL, params)

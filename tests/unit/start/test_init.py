@@ -397,6 +397,61 @@ def test_of_two_columns_that_could_both_name_a_prediction_somebody_says_which() 
         proposed(*names, id="number=box")
 
 
+@pytest.mark.parametrize("number", ["", "index", "id"])
+@pytest.mark.parametrize("theirs", ["parcel", "about"])
+def test_numbers_of_rows_in_both_tables_do_not_join_them(number: str, theirs: str) -> None:
+    """As pandas writes its index: some feedback is missing, so row 7 of one table is another parcel than row 7 of the other."""
+    frame = served().assign(parcel=np.random.default_rng(4).permutation(DAYS * 40) + 10**6)
+    said = frame.sample(frac=0.9, random_state=3).sort_values("known")
+    for name, table in (
+        ("p.csv", frame[["time", "parcel", "depot", "weight"]]),
+        ("f.csv", said[["parcel", "known", "late"]].rename(columns={"parcel": theirs})),
+    ):
+        table.assign(**{number: range(len(table))}).to_csv(name, index=False)
+    options = proposed("p.csv", "f.csv").options
+    assert "parcel" == options["predictions"]["columns"]["prediction_id"]
+    assert theirs == options["feedback"][0]["columns"]["prediction_id"]
+    assert {"in_depot", "in_weight"} == {one for one in options["predictions"]["columns"] if one.startswith("in_")}
+
+
+@pytest.mark.parametrize("theirs", ["prediction_id", "about"])
+def test_the_id_of_a_row_of_feedback_is_not_that_of_its_prediction(theirs: str) -> None:
+    """Some predictions have several rows of feedback, so more predictions have the number of a row than are spoken of."""
+    frame = served().assign(id=range(1, DAYS * 40 + 1))
+    some = frame.sample(frac=0.45, random_state=3)
+    said = pd.concat([some, some.head(len(frame) // 6)]).sort_values("known").rename(columns={"id": theirs})
+    frame.drop(columns=["late", "known"]).to_csv("p.csv", index=False)
+    said.assign(id=range(1, len(said) + 1))[["id", theirs, "known", "late"]].to_csv("f.csv", index=False)
+    if theirs == "about":  # no name says it, and no label is early
+        with pytest.raises(ConfigError, match="--id 'id=id' or --id 'id=about'"):
+            proposed("p.csv", "f.csv")
+        return
+    assert theirs == proposed("p.csv", "f.csv").options["feedback"][0]["columns"]["prediction_id"]
+
+
+def test_a_column_of_few_values_names_no_prediction() -> None:
+    """Each label, 0 or 1, is the number of a row of the predictions as well."""
+    names = tables(served().assign(late=lambda rows: (rows["late"] == "LATE").astype(int)))
+    pd.read_csv("p.csv").assign(serial=range(DAYS * 40))[["serial", "time", "id", "depot", "weight"]].to_csv(
+        "p.csv", index=False
+    )
+    pd.read_csv("f.csv").rename(columns={"id": "parcel"}).to_csv("f.csv", index=False)
+    options = proposed(*names).options
+    assert ("id", "parcel") == (
+        options["predictions"]["columns"]["prediction_id"],
+        options["feedback"][0]["columns"]["prediction_id"],
+    )
+
+
+def test_the_number_of_a_row_names_it_where_nothing_else_does() -> None:
+    """Two other columns together go before it."""
+    frame = served().drop(columns=["id", "known"]).assign(time=lambda rows: rows["time"].str[:10])
+    frame.to_csv("p.csv")
+    assert [""] == joining.find_id(profile("p.csv"), "time", None, None)
+    frame.drop_duplicates(["depot", "time"]).to_csv("p.csv")
+    assert ["depot", "time"] == joining.find_id(profile("p.csv"), "time", None, None)
+
+
 def test_whole_numbers_that_a_gap_made_floats_name_predictions() -> None:
     """The source reads 12.0 of a Parquet file as 12."""
     numbered()
@@ -728,7 +783,8 @@ def test_how_a_csv_is_written_is_found_out(text: str, kinds: dict[str, str]) -> 
 @pytest.mark.parametrize(
     "style",
     ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%y %H:%M", "%d-%m-%Y %H:%M:%S", "%m/%d/%y %I:%M %p",
-     "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S.%f UTC"],
+     "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S.%f UTC", "%d-%b-%Y %H:%M", "%b %d, %Y %I:%M %p",
+     "%a, %d %b %Y %H:%M:%S %z"],
 )  # fmt: skip
 def test_how_times_are_written_is_found_out_and_told(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though in the first rows no day is above 12: the whole column decides which is the month."""
@@ -742,7 +798,35 @@ def test_how_times_are_written_is_found_out_and_told(style: str, monkeypatch: py
     shown = style.replace("UTC", "%Z")
     assert f"time, written as {shown}" == dict(found.guesses)["served_at"]
     assert f"known says when it was known, written as {shown}; " in dict(found.guesses)["feedback"]
-    assert ("time zone" in dict(found.guesses)) == ("UTC" not in style)
+    assert ("time zone" in dict(found.guesses)) == ("UTC" not in style and "%z" not in style)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_day_may_be_a_whole_number(ending: str) -> None:
+    """As warehouses have it: 20310131. In a column whose name says nothing of time it is a number."""
+    frame = served()
+    for name in ("time", "known"):
+        frame[name] = pd.to_datetime(frame[name]).dt.strftime("%Y%m%d").astype("int64")
+    names = tables(frame.assign(size=frame["time"]))
+    if ending == "parquet":
+        for name in names:
+            pd.read_csv(name).to_parquet(f"{name[0]}.parquet")
+        names = ("p.parquet", "f.parquet")
+    found = proposed(*names)
+    source = open_source(found.options)
+    assert (source.first_day, source.last_day) == (dt.date(2031, 1, 1), dt.date(2031, 3, 1))
+    assert 40 > abs(len(source.feedback(dt.date(2031, 1, 15))) - 40)
+    assert ("time, written as %Y%m%d", ["weight", "size"]) == (dict(found.guesses)["served_at"], found.numeric)
+
+
+@pytest.mark.parametrize("write", ["${:,.2f}", "{:.1f} %", "€ {:.2f}", "{:,.0f}", "{:.2f} EUR", "-£{:.2f}"])
+def test_numbers_with_what_they_count_are_told_as_such(write: str) -> None:
+    """They were called an id or a text, and left out."""
+    frame = served()
+    price = (frame["weight"] * 1000 + np.arange(len(frame))).map(write.format)
+    found = proposed(*tables(frame.assign(price=price)))
+    assert re.match(r"its values seem to be numbers, but '.*' in row 1 is none\. Write", found.left_out["price"])
+    assert "what price is: not all of its values are numbers" in found.unknown
 
 
 def test_latin_letters_in_one_byte_are_found_out() -> None:
@@ -752,13 +836,14 @@ def test_latin_letters_in_one_byte_are_found_out() -> None:
     assert ("latin-1", {"ä": 1}) == (found.where.encoding, found.columns["b"].counts)
 
 
-def test_two_bytes_for_a_letter_are_found_out() -> None:
-    """By the mark at the beginning; the source reads the same."""
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_two_bytes_for_a_letter_are_found_out(encoding: str) -> None:
+    """By the mark at the beginning, else by the zeros; the source reads the same."""
     predictions, feedback = tables()
     for name in (predictions, feedback):
-        Path(name).write_text(Path(name).read_text(), encoding="utf-16")
+        Path(name).write_text(Path(name).read_text(), encoding=encoding)
     options = proposed(predictions, feedback).options
-    assert ("utf-16", "utf-16") == (options["predictions"]["encoding"], options["feedback"][0]["encoding"])
+    assert (encoding, encoding) == (options["predictions"]["encoding"], options["feedback"][0]["encoding"])
     source = open_source(options)
     assert {"east", "north", "south"} == set(source.predictions(source.first_day)["in_depot"])
 
@@ -908,7 +993,7 @@ def _thousands(weight: pd.Series) -> pd.Series:
         (_euros, r"38% of its values are numbers, but 'EUR \d+\.\d' in row 901 is none\. Write them all as numbers"),
         (
             _thousands,
-            r"0% of its values are numbers, but '[\d.]+,00' in row 1 is none.* such as 1234\.5, and run again",
+            r"its values seem to be numbers, but '[\d.]+,00' in row 1 is none.* such as 1234\.5, and run again",
         ),
         (_commas, r"50% of its values are numbers, but '\d+,\d' in row 1 is none.* or say --decimal , if"),
     ],

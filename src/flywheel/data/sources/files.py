@@ -258,8 +258,14 @@ def _listed(where: Where) -> tuple[Any, list[str]]:
 
 
 def _names(filesystem: Any, path: str) -> list[str]:
-    """The files of a table: those that fit a glob, those of a folder without hidden ones, or one; none if there is none."""
-    if any(letter in path for letter in ("*[" if path.startswith(("http://", "https://")) else "*?[")):
+    """The files of a table: those that fit a glob, those of a folder without hidden ones, or one; none if there is none.
+
+    What is there under its very name is no glob: a folder may be called tables [2030].
+    """
+    is_literal = remote.is_here(filesystem) and filesystem.exists(path)
+    if not is_literal and any(
+        letter in path for letter in ("*[" if path.startswith(("http://", "https://")) else "*?[")
+    ):
         return sorted(filesystem.glob(path))
     if filesystem.isdir(path):
         return sorted(one for one in filesystem.find(path) if not one.rsplit("/", 1)[-1].startswith((".", "_")))

@@ -356,8 +356,12 @@ def _parsed(column: pa.ChunkedArray, options: Moments) -> tuple[pd.Series, np.nd
         number = number.astype("float64") if number.dtype == object else number  # with more digits than any type holds
         far = min(FAR * PER_SECOND[options.time], FAR_NS)
         at = pd.to_datetime(number.clip(-far, far), unit=options.time, utc=True, errors="coerce")  # type: ignore[call-overload]
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        words = column.to_pandas()
+    elif (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or (pa.types.is_integer(kind) and options.time != "iso")
+    ):
+        words = texts(column).to_pandas()  # a day may be the whole number 20300131
         style = "ISO8601" if options.time == "iso" else options.time
         at = pd.to_datetime(words, format=style, utc=True, errors="coerce")
         is_local = "%z" not in options.time.lower()  # %z is an offset, %Z is UTC

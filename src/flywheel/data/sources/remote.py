@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import gzip
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar
@@ -56,7 +57,7 @@ def asked(filesystem: Any, place: str, work: Callable[[], T]) -> T:
     if is_here(filesystem):
         return work()
     try:
-        return retrying.patiently(work, may_pass)
+        return retrying.patiently(work, may_pass, wish_of)
     except Exception as error:
         if not is_of_server(error):
             raise
@@ -99,6 +100,27 @@ def status_of(error: BaseException) -> int | None:
     return next((int(str(one)) for one in found if str(one).isdigit() and 100 <= int(str(one)) < 600), None)
 
 
+def wish_of(error: BaseException) -> float | None:
+    """For how many seconds a server wants to be left alone (its header Retry-After); None where it does not say so.
+
+    A moment is compared with the server's own clock, its header Date.
+    """
+    answer = getattr(error, "response", None)
+    held = answer.get("ResponseMetadata", {}).get("HTTPHeaders") if isinstance(answer, dict) else None
+    headers = held or getattr(error, "headers", None) or getattr(answer, "headers", None) or {}
+    if not isinstance(headers, Mapping):
+        return None
+    said = {str(name).lower(): str(value).strip() for name, value in headers.items()}
+    asked = said.get("retry-after", "")
+    if asked.isdigit():
+        return float(asked)
+    try:
+        wait = (parsedate_to_datetime(asked) - parsedate_to_datetime(said.get("date", ""))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return max(wait, 0.0)
+
+
 def is_of_server(error: BaseException) -> bool:
     """Whether an error is that of a server or of the way there, and not of this machine's disk or of the file's bytes."""
     if isinstance(error, FlywheelError | gzip.BadGzipFile):
@@ -127,6 +149,12 @@ def said(place: str, error: BaseException) -> Exception:
         return ConfigError(
             f"{place} may not be read with these credentials ({text}). Look at the address, and at the credentials in the "
             "environment."
+        )
+    wish = wish_of(error) or 0.0
+    if may_pass(error) and wish > retrying.LONGEST_ASKED_S:
+        return RemoteError(
+            f"{place} does not answer ({text}), and wants to be left alone for {wish:g} seconds. Run again then; "
+            "nothing is lost."
         )
     if may_pass(error):
         return RemoteError(

@@ -44,10 +44,18 @@ def column_of(name: str, declared: Any, dialect: str) -> sa.Column[Any]:
     return sa.Column(name, sa.types.NullType() if dialect == "sqlite" else declared)
 
 
-def arrow(rows: Sequence[Any], kinds: dict[str, pa.DataType]) -> pa.Table:
-    """Some rows as a table; a column with a value that is not of its type is one of texts."""
-    columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
-    return pa.table({name: array(one, kind) for (name, kind), one in zip(kinds.items(), columns, strict=True)})
+def arrow(rows: Sequence[Any], kinds: dict[str, pa.DataType], odd: Sequence[str] = ()) -> pa.Table:
+    """Some rows as a table; a column with a value that is not of its type is one of texts.
+
+    Behind its columns a row has, for each of the `odd` ones, a text where Python has no value for what is there, else None.
+    """
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * (len(kinds) + len(odd))
+    for name, texts in zip(odd, columns[len(kinds) :], strict=True):
+        if any(one is not None for one in texts):
+            place = list(kinds).index(name)
+            columns[place] = [mine if one is None else one for mine, one in zip(columns[place], texts, strict=True)]
+    found = zip(kinds.items(), columns[: len(kinds)], strict=True)
+    return pa.table({name: array(one, kind) for (name, kind), one in found})
 
 
 def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:

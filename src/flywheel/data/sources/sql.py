@@ -32,8 +32,10 @@ DAY, NOW = dt.timedelta(days=1), dt.timedelta(0)
 # What is beyond has not arrived. A little less than the calendar, since a little more is read of local times.
 EVER = dt.datetime(1970, 1, 3, tzinfo=dt.UTC), dt.datetime(2199, 12, 29, tzinfo=dt.UTC)
 WHERE = "source.options in conf/project/"
+BY_BYTES = ("sqlite", "postgresql")  # which compare texts byte by byte, if one asks for it
 PREDICTIONS, FEEDBACK = slice(0, 1), slice(1, None)  # of what is asked for
 YEARS = dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)
+WRITABLE = pd.Timestamp("0001-01-01", tz="UTC"), pd.Timestamp("9999-12-31 23:59:59.999999", tz="UTC")
 Ends = (
     tuple[dt.date, ...] | None
 )  # the first and the last day of a table, nothing if it is empty; None: only its rows say it
@@ -201,6 +203,8 @@ class Sql:
             return ()
         if any(isinstance(value, str) and rows.has_offset(value) for value in ends):
             return None  # the order of such texts is not that of their moments
+        if any(isinstance(value, str) and is_beyond(value, one.moments) for value in ends):
+            return None  # of this row the contract says what is wrong, once all rows are read
         return tuple(self._day(value, kinds[one.at], one) for value in ends)
 
     def _day(self, value: Any, kind: pa.DataType, one: Asked) -> dt.date:
@@ -248,9 +252,8 @@ class Sql:
             spool.keep(self._wanted)
         table, kinds = self._table(connection, one)
         at = table.c[one.at]
-        statement = sa.select(*self._columns(table, one, kinds)).where(
-            *there(table, one, kinds[one.at], self._database.dialect)
-        )
+        odd = self._odd(one, kinds)
+        statement = sa.select(*selected(table, odd)).where(*there(table, one, kinds[one.at], self._database.dialect))
         if wanted:
             start, end = (
                 dt.datetime.combine(day, dt.time(), dt.UTC) - one.later for day in (min(wanted), max(wanted) + DAY)
@@ -258,19 +261,14 @@ class Sql:
             low, high = rows.bounds(kinds[one.at], one.moments, start, end) or (None, None)
             statement = statement.where(at >= low, at < high)
         for part in _streamed(connection, statement, at, kinds[one.at]):
-            spool.add(*one.mapped(rows.arrow(part, kinds)))
+            spool.add(*one.mapped(rows.arrow(part, kinds, odd)))
         return spool, one.mapped(rows.arrow([], kinds))[0].schema
 
-    def _columns(self, table: sa.Table, one: Asked, kinds: dict[str, pa.DataType]) -> list[sa.ColumnElement[Any]]:
-        """What is selected. For infinity and days before the year 1, as PostgreSQL has them, Python has no value: null."""
-        if self._database.dialect != "postgresql":
-            return list(table.c)
-        return [
-            sa.case((sa.and_(column >= YEARS[0], column <= YEARS[1]), column)).label(name)
-            if name != one.at and (pa.types.is_timestamp(kinds[name]) or pa.types.is_date(kinds[name]))
-            else column
-            for name, column in table.c.items()
-        ]
+    def _odd(self, one: Asked, kinds: dict[str, pa.DataType]) -> list[str]:
+        """The columns in which Python may have no value for what is there: infinity, or a day before the year 1."""
+        is_odd = self._database.dialect == "postgresql"
+        temporal = [name for name, kind in kinds.items() if pa.types.is_timestamp(kind) or pa.types.is_date(kind)]
+        return [name for name in temporal if is_odd and name != one.at]
 
     def _table(self, connection: sa.Connection, one: Asked) -> tuple[sa.Table, dict[str, pa.DataType]]:
         """A table with the columns that are read, and their types. DataError when it or one of them is not there."""
@@ -337,6 +335,18 @@ def texts(options: mapping.TableOptions) -> set[str]:
     return {name for there in plain.values() for name in mapping.several(there)}
 
 
+def selected(table: sa.Table, odd: Sequence[str]) -> list[sa.ColumnElement[Any]]:
+    """The columns of a table, and behind them the texts of what is in the odd ones and no value of Python's."""
+    usual = {name: sa.and_(table.c[name] >= YEARS[0], table.c[name] <= YEARS[1]) for name in odd}
+    plain = [
+        sa.case((usual[name], column)).label(name) if name in usual else column for name, column in table.c.items()
+    ]
+    return [
+        *plain,
+        *(sa.case((sa.not_(is_usual), sa.cast(table.c[name], sa.Text))) for name, is_usual in usual.items()),
+    ]
+
+
 def there(table: sa.Table, one: Asked, kind: pa.DataType, dialect: str) -> list[sa.ColumnElement[bool]]:
     """Which rows have arrived, of a column of arrival of this type."""
     ever = within(table.c[one.at], one, kind, dialect)
@@ -356,10 +366,19 @@ def within(at: sa.Column[Any], one: Asked, kind: pa.DataType, dialect: str) -> s
         return None
     if not pa.types.is_string(kind):
         return sa.and_(at >= bounds[0], at < bounds[1])
-    if dialect != "sqlite":  # in texts of others, who knows what is after a 9
+    if dialect not in BY_BYTES:  # in texts of others, who knows what is after a 9
         return None
+    if dialect == "postgresql":
+        at = sa.collate(sa.cast(at, sa.Text), "C")  # type: ignore[assignment]
     # / and : are beside the digits. None of these is a number, which SQLite would compare in another way.
     return sa.not_(sa.or_(sa.and_(at >= "2200-", at < ":"), sa.and_(at >= "/", at < "1970-")))
+
+
+def is_beyond(text: str, moments: mapping.Moments) -> bool:
+    """Whether a text is a moment that no calendar of the loop has."""
+    column, in_utc = pa.chunked_array([pa.array([text])]), moments.model_copy(update={"timezone": "UTC"})
+    [day], [ever] = (mapping.moments(column, in_utc, span)[1] for span in (mapping.CALENDAR, WRITABLE))
+    return bool(np.isnat(day) and not np.isnat(ever))
 
 
 def _set(table: sa.Table, one: Asked) -> list[sa.ColumnElement[bool]]:
