@@ -45,6 +45,7 @@ from flywheel.evaluation.settings import (
     Leaks,
     ModelCost,
     Robustness,
+    Selection,
     Slices,
 )
 from flywheel.loop.turn import Outcome
@@ -97,6 +98,7 @@ EVALUATE = Evaluate(
     ece_bins=10,
     costs=Costs(alert_right=1.0, alert_wrong=-0.4, missed=-0.5, quiet_right=0.0),
     bootstrap=Bootstrap(samples=200, confidence=0.95, seed=7, block_days=3, check_block_days=7),
+    selection=Selection(weigh=True, min_propensity=0.05),
     leaks=Leaks(max_auc=0.98, max_candidate_auc=0.99, accepted={}),
     gaps=Gaps(min_share=0.02, min_positives=30),
     robustness=Robustness(rows=1000, shift=0.1),
