@@ -22,6 +22,8 @@ from tests.postgres import Postgres, programs
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests at once on two cores: more threads only wait for each other
+# Where Matplotlib keeps what fonts there are: a clone with a HOME of its own would look for them again.
+FONTS = os.environ.get("MPLCONFIGDIR", str(Path.home() / ".cache/matplotlib"))
 os.environ.setdefault(
     "OMP_WAIT_POLICY", "passive"
 )  # and those that a test asks for leave the cores to others, as in a run
@@ -143,6 +145,7 @@ class Clone:
             "PYTHONPATH": str(path / "src"),
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "passive",
+            "MPLCONFIGDIR": FONTS,
         }
 
     def run(
@@ -267,6 +270,7 @@ for made in ("data", "reports", "params.yaml"):
 def seeded(target: Path) -> Clone:
     """A clone with a champion, in which nothing has been run."""
     clone = copy_of_this_tree(target)
+    clone.run(sys.executable, "-m", "compileall", "-q", "src")  # once, for all copies
     clone.run(sys.executable, "-c", f"as_of = {CHAMPION_AS_OF!r}\n{FIRST_MODEL}")
     clone.commit(FIRST)
     (clone.path / "models/candidate").rename(clone.path / "models/champion")

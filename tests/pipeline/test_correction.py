@@ -128,6 +128,7 @@ def kill_when(clone: Clone, seen: Callable[[], bool]) -> None:
         while not seen():
             assert run.poll() is None, "the backfill ended before it was seen at work"
             assert time.monotonic() < deadline
+            time.sleep(0.001)  # the backfill needs the core more
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)

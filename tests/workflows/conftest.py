@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Clone
+from tests.conftest import FONTS, ROOT, Clone
 from tests.workflows.server import REPOSITORY, GitHub
 
 STUBS = Path(__file__).parent / "stubs"
@@ -105,6 +105,7 @@ class Actions:
             "FLYWHEEL_TEST_CML_LOG": str(self.cml_log),
             "FLYWHEEL_TEST_SUMMARY": str(pipe),
             "OMP_NUM_THREADS": "1",
+            "MPLCONFIGDIR": FONTS,
             **env,
         }
         passed.pop("GITHUB_TOKEN")

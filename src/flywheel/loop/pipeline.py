@@ -14,7 +14,7 @@ from typing import Any
 
 from flywheel import files, git
 from flywheel.errors import FAILURE, ConfigError, DataError, FlywheelError, RemoteError, chain
-from flywheel.loop import objects
+from flywheel.loop import lockfile, objects, warm
 from flywheel.model.memo import OFF, SWITCH
 
 FAILED = files.LOCAL / "failed.json"
@@ -68,7 +68,7 @@ def run(force: bool = False, verify: bool = False, say: Callable[[str], object] 
     """
     started = time.perf_counter()
     finish_correction(say)
-    with opened() as repo, _without_memo() if verify else contextlib.nullcontext():
+    with _at_work() as repo, _without_memo() if verify else contextlib.nullcontext():
         if verify:
             _distrust(repo, say)
         everything = force or not files.FEATURES.exists()
@@ -116,7 +116,7 @@ def run_until(stage: str) -> float:
     """Bring one stage, and what it needs, up to date; returns the seconds it took."""
     started = time.perf_counter()
     finish_correction()
-    with opened() as repo:
+    with _at_work() as repo:
         _call(repo.reproduce, targets=stage)
     return time.perf_counter() - started
 
@@ -251,6 +251,13 @@ def opened() -> Iterator[Any]:
         yield repo
     finally:
         repo.close()
+
+
+@contextlib.contextmanager
+def _at_work() -> Iterator[Any]:
+    """The repository, where DVC loads the libraries of the stages once, and writes of `dvc.lock` only what has changed."""
+    with opened() as repo, warm.stages(), lockfile.a_stage_at_a_time():
+        yield repo
 
 
 @contextlib.contextmanager
