@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from flywheel.evaluation import intervals, metrics
-from flywheel.evaluation.propensity import LEAST, Labelled, Weighed, effective, learn, weigh
+from flywheel.evaluation.propensity import Labelled, Weighed, weigh
 from flywheel.evaluation.selection import describe, measurable
 from flywheel.evaluation.settings import Costs
+from flywheel.model.coverage import LEAST, effective, learn
 from flywheel.stages.evaluate import EvaluateParams
 from tests.planted import at, settings
 
