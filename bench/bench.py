@@ -47,6 +47,7 @@ NOT_IN_THE_FLOOR = {  # by report, or by what it is
     "selection": "the floor does not learn who has a label: it takes from the run how much each row counts",
     "voices": "the floor reads no texts, and compares no cohorts by their ratings",
     "pseudo": "the floor makes no pseudo-labels, which are off in conf",
+    "weigh": "the floor does not weigh what it learns from, which is off in conf",
     "pages": "the floor draws no plots and writes no page",
 }
 NEEDED = ("candidate.auc.value", "candidate.log_loss.value", "candidate.log_loss.low", "served.auc.value")

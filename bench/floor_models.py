@@ -150,6 +150,7 @@ class Recipe:
         for section, later in (
             ("label", "texts"),
             ("train", "pseudo"),
+            ("train", "weigh"),
         ):  # a recipe has no setting that came later and is off
             own[section] = {name: value for name, value in own[section].items() if name != later or value is not None}
         if recipe and {name: recipe[name] for name in own} != own:

@@ -37,6 +37,17 @@ class EarlierFit(TypedDict):
     later_rows: int
 
 
+class Weights(TypedDict):
+    """How rows with a label counted for those without: as many as so many that count alike, the largest weight (1 on average),
+    how many would be larger, and why all count alike, where they do.
+    """
+
+    effective: float
+    largest: float
+    clipped: int
+    why_alike: str | None
+
+
 class Card(TypedDict):
     """`card.json`. `version` is null until the model is released; the keys that may be missing are for people."""
 
@@ -51,6 +62,7 @@ class Card(TypedDict):
     name: NotRequired[str]
     rows: NotRequired[dict[str, int]]
     label_source: NotRequired[dict[str, int]]  # of those it learned from, where some are pseudo-labels
+    weights: NotRequired[Weights]  # of these rows, where the recipe weighs them
     trees: NotRequired[int]
     earlier_fits: NotRequired[list[EarlierFit]]
     recipe: NotRequired[Recipe]

@@ -44,7 +44,7 @@ class Fit(Params):
 
 
 # Settings that came later. Where one is off, the recipe is what it was before there was such a setting.
-CAME_LATER = ("texts", "pseudo")
+CAME_LATER = ("texts", "pseudo", "weigh")
 
 
 def recipe(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flywheel.params import Count, Days, Params
 
@@ -39,11 +39,27 @@ class Pseudo(Params):
     folds: Annotated[int, Field(ge=2, le=10)]
 
 
+class Weigh(Params):
+    """How labelled rows count for predictions without a label; see `model/weigh.py`."""
+
+    min_propensity: Annotated[float, Field(gt=0, le=1)]
+
+
 class Train(Params):
     earlier_fits: Annotated[int, Field(ge=0)]
     min_events_per_feature: Count
     seed: int
     pseudo: Pseudo | None = None
+    weigh: Weigh | None = None
+
+    @model_validator(mode="after")
+    def _check_that_none_counts_twice(self) -> Train:
+        if self.pseudo and self.weigh:
+            raise ValueError(
+                "train.weigh: found beside train.pseudo; allowed is one of them, because each lets a fit learn for predictions "
+                "without a label, which would count twice. Set one of the two to null"
+            )
+        return self
 
 
 class Model(Params):

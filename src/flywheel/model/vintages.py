@@ -23,10 +23,11 @@ from flywheel.data import tables
 from flywheel.errors import DataError
 from flywheel.labels.revisions import known_before
 from flywheel.model import artifact, fit, pseudo, trees
-from flywheel.model.card import Card, Features
+from flywheel.model.card import Card, Features, Weights
 from flywheel.model.index import INDEX, Index, LeftOut, Window
 from flywheel.model.memo import Memo
 from flywheel.model.recipe import Fit, Recipe, hash_of
+from flywheel.model.weigh import OUTCOME, weigh_rows
 
 if TYPE_CHECKING:  # slow to import, and evaluate needs only what is written
     import lightgbm as lgb
@@ -63,6 +64,7 @@ class Grown:
     positive_share: float
     seconds: float | None
     sources: dict[str, int] | None = None  # rows by where their label is from, where some have none but a score
+    weights: Weights | None = None  # how rows count for predictions without a label, where the recipe weighs them
 
 
 @dataclass
@@ -105,8 +107,9 @@ class Vintages:
             fit.check(rows, len(way.numeric) + len(way.categorical), how.train, start, day)
             features = fit.describe_features(rows.features[[*way.numeric, *way.categorical]], way.categorical)
             took: list[float] = []
+            weighed, weights = self._weighed(way, day, rows)
             more = self._pseudo(way, day, rows, features, threads, took)
-            learned = pseudo.together(rows, more) if more else rows
+            learned = pseudo.together(weighed, more) if more else weighed
             booster = fit.fit(
                 learned, features, how.model, how.train.seed, how.model.max_trees, self.memo, threads, took
             )
@@ -118,8 +121,22 @@ class Vintages:
                 round(float(rows.label.mean()), 6),
                 sum(took) if took else None,
                 self._sources(way, day) | {pseudo.PSEUDO: len(more.label)} if more else None,
+                weights,
             )
         return self.grown[name]
+
+    def _weighed(self, way: Way, day: dt.date, rows: fit.Rows) -> tuple[fit.Rows, Weights | None]:
+        """The rows of a fit, each weighed for predictions like it without a label, by what was known on its day; as they are
+        where the recipe does not weigh them.
+        """
+        how = way.how
+        if how.train.weigh is None:
+            return rows, None
+        rest = fit.unlabelled(self.served, self.labels, day - dt.timedelta(days=how.train_days), day)
+        asked = pd.concat([rows.features, rest])[[*way.numeric, *way.categorical]]
+        features = fit.describe_features(asked, way.categorical)  # also the categories of which no row has a label
+        n_outcomes = self._sources(way, day).get(OUTCOME, 0)
+        return weigh_rows(rows, n_outcomes, rest, features, how.train.weigh, how.train.seed)
 
     def _pseudo(
         self, way: Way, day: dt.date, rows: fit.Rows, features: Features, threads: int, took: list[float]
@@ -199,6 +216,7 @@ class Vintages:
             "labels_known_before": day.isoformat(),
             "rows": {"fit": one.n_rows},
             **({"label_source": one.sources} if one.sources else {}),  # type: ignore[typeddict-item]
+            **({"weights": one.weights} if one.weights else {}),  # type: ignore[typeddict-item]
             "positive_share": one.positive_share,
             "trees": booster.num_trees(),
             "earlier_fits": [

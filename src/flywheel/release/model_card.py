@@ -25,7 +25,7 @@ from flywheel.evaluation.evidence import (
     shown,
     values_by_model,
 )
-from flywheel.model.card import CONTRACT, DOES, Card, identity_of
+from flywheel.model.card import CONTRACT, DOES, Card, Weights, identity_of
 from flywheel.model.contract import Contract
 from flywheel.release.acceptance import Acceptance, path_of, read_acceptance
 from flywheel.release.commits import Commit
@@ -161,6 +161,7 @@ def training(card: Card, size: int) -> str:
         ["labels known before", card["labels_known_before"]],
         ["labelled rows", ", ".join(f"{name} {n:,}" for name, n in card.get("rows", {}).items())],
         ["labels by source", ", ".join(f"{name} {n:,}" for name, n in card.get("label_source", {}).items())],
+        ["weights of rows", _weights(card["weights"]) if "weights" in card else ""],
         ["share of positives", percent(card["positive_share"], 2)],
         ["inputs", counts],
         ["strongest inputs, share of gain", ", ".join(strongest)],
@@ -272,6 +273,15 @@ def _count(n: int, one: str, more: str) -> str:
 
 def _categories(n: int) -> str:
     return _count(n, "category", "categories")
+
+
+def _weights(found: Weights) -> str:
+    if found["why_alike"]:
+        return f"all count alike: {found['why_alike']}"
+    return (
+        f"by how likely such rows have a label; they tell as much as {found['effective']:,.0f} that count alike, "
+        f"and the largest is {found['largest']:.2f}"
+    )
 
 
 def _unread(unread: list[str]) -> str:

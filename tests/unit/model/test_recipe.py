@@ -46,6 +46,7 @@ def test_the_name_does_not_depend_on_the_order_of_the_keys() -> None:
         made(model={"num_leaves": 5}),
         made(train={"seed": 99}),
         made(train={"earlier_fits": 0}),
+        made(train={"weigh": {"min_propensity": 0.05}}),
         made(windows={"train_days": 10}),
         made(windows={"evaluation_days": 10}),
     ],

@@ -12,11 +12,12 @@ import pytest
 
 from flywheel.errors import DataError
 from flywheel.evaluation.evidence import IN_WORDS, read_decision
+from flywheel.model.card import Weights, read_card
 from flywheel.release import serve
 from flywheel.release.acceptance import accept
 from flywheel.release.champion import read_serving, take_over_champion
 from flywheel.release.commits import Commit, head
-from flywheel.release.model_card import model_card, told_by
+from flywheel.release.model_card import model_card, told_by, training
 from tests.unit.release.conftest import (
     LOSS,
     NAME,
@@ -124,6 +125,17 @@ def test_purpose_and_training_are_those_of_params_and_card() -> None:
     edit("params.yaml", lambda v: v.update(project=5))
     commit()
     assert "\nThe params.yaml of its commit does not say it.\n" == section(card(), "Purpose")
+
+
+def test_a_fit_that_weighs_its_rows_says_how() -> None:
+    """And a fit that does not, or could not, says that: nobody takes a weighed model for one that is not."""
+    plain = read_card(Path("models/candidate"))
+    weights: Weights = {"effective": 1234.4, "largest": 3.217, "clipped": 2, "why_alike": None}
+    told = training({**plain, "weights": weights}, 10)
+    assert "they tell as much as 1,234 that count alike, and the largest is 3.22" in told
+    alike = training({**plain, "weights": weights | {"why_alike": "every prediction has a label"}}, 10)  # type: ignore[typeddict-item]
+    assert "all count alike: every prediction has a label" in alike
+    assert "weights of rows" not in training(plain, 10)
 
 
 def test_the_limits_are_the_ranges_and_the_rules_that_did_not_pass() -> None:
