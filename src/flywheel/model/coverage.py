@@ -1,6 +1,6 @@
 """Who has what others lack, learned from the inputs of predictions, and how much rows of unequal weight tell.
 
-Evaluation asks it of outcomes (`evaluation/propensity.py`).
+Evaluation asks it of outcomes (`evaluation/propensity.py`), training of labels (`weigh.py`).
 """
 
 from __future__ import annotations

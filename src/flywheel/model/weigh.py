@@ -8,6 +8,8 @@ the others, so that what was odd about a day does not tell its own weights.
 Inputs tell where labels come from, and not which answers people give there: where those who speak choose by what happened,
 these weights repeat that choice more loudly. Evaluation can make good for it, since it also knows what voices alone would say
 of predictions with an outcome (`evaluation/propensity.py`). That is known as of the clock alone, and not as of earlier fits.
+
+How many trees are right (`trees.py`) is still asked of labelled rows as they are.
 """
 
 from __future__ import annotations
