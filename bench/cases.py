@@ -29,6 +29,9 @@ class Case:
     share: float
     is_least: bool = False
     rule: str | None = None
+    is_mutual: bool = (
+        False  # every other gate asks the other way round: no chance difference between the two favours one
+    )
 
 
 def change(candidate: str, other: str = "base") -> Pair:
@@ -42,7 +45,7 @@ def refresh(candidate: str) -> Case:
 
 
 CASES = {
-    "the same recipe with another seed, as a change": Case(change("another seed"), 0.05),
+    "the same recipe with another seed, as a change": Case(change("another seed"), 0.05, is_mutual=True),
     "a dropped group of features": Case(change("without a group"), 0.01, rule="better log loss"),
     "a tenth of the training labels turned round": Case(
         Pair("refresh", "wrong labels", "base"), 0.01, rule="log loss not worse"
@@ -109,6 +112,11 @@ class Cases:
         return windows, asked
 
 
+def turned(pair: Pair) -> Pair:
+    """The other one as candidate."""
+    return replace(pair, candidate=pair.other, other=pair.candidate)
+
+
 def share(cases: Cases, name: str) -> dict[str, Any]:
     """How the gates of a case end: verdicts, by clock too, and which rules were open how often."""
     case, rng = CASES[name], np.random.default_rng(9)
@@ -118,11 +126,12 @@ def share(cases: Cases, name: str) -> dict[str, Any]:
     for clock in cases.clocks:
         windows, asked = cases.shown(name, clock)
         before = verdicts["pass"]
-        for _ in range(-(-GATES // len(cases.clocks))):
+        for n in range(-(-GATES // len(cases.clocks))):
             mine = [drawn(one, rng) for one in windows]
             if name == "300 rows":
                 mine = [few(one, FEW // len(mine), rng) for one in mine]
-            decision = judge(mine, case.pair, asked, cases.judged, with_cohorts=case.rule == "cohorts")
+            pair = turned(case.pair) if case.is_mutual and n % 2 else case.pair
+            decision = judge(mine, pair, asked, cases.judged, with_cohorts=case.rule == "cohorts")
             verdicts[decision["verdict"]] += 1
             opened.update(open_rules(decision))
         passed[clock.isoformat()] = verdicts["pass"] - before

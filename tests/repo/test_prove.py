@@ -154,6 +154,14 @@ def test_every_case_ends_as_it_must_and_for_its_own_reason(prove: SimpleNamespac
     assert {} == {name: one for name, one in found.items() if not one["holds"]}
 
 
+def test_a_mutual_case_asks_either_way(prove: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two versions of which one is better, it passes in those gates alone in which it is the candidate."""
+    case = prove.cases.Case(prove.cases.change("base", "blurred"), 0.05, is_mutual=True)
+    monkeypatch.setitem(prove.cases.CASES, "either way", case)
+    found = prove.cases.share(planted_cases(prove), "either way")
+    assert (3, False) == (found["pass"], found["holds"])
+
+
 @pytest.mark.parametrize(
     ("name", "opened"),
     [
