@@ -75,10 +75,10 @@ def read(params: QueueParams) -> Known:
 
     from flywheel.data import tables
     from flywheel.evaluation.bands import cohort_names
-    from flywheel.labels.claims import VOTES
     from flywheel.labels.quarantine import out_since
     from flywheel.labels.queue import Known
     from flywheel.labels.revisions import known_before
+    from flywheel.labels.texts.said import with_texts
 
     as_of = params.clock.as_of
     days = [day for day in tables.stored_days(files.VALID, "predictions") if day < as_of]
@@ -88,9 +88,18 @@ def read(params: QueueParams) -> Known:
     used = dict.fromkeys([*params.label.prior_by, *(one.column for one in cohorts.values())])
     columns = ["prediction_id", "served_at", *(f"in_{name}" for name in used)]
     predictions = tables.read_days(files.VALID, "predictions", days, columns)
-    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "rubric", "asked"]
-    feedback = tables.read_days(files.VALID, "feedback", days, columns)
-    claims = tables.in_order(feedback[feedback["channel"].isin(VOTES)], ["received_at", "feedback_id"])
+    columns = [
+        "feedback_id",
+        "prediction_id",
+        "received_at",
+        "channel",
+        "source_id",
+        "value",
+        "text",
+        "rubric",
+        "asked",
+    ]
+    claims = with_texts(tables.read_days(files.VALID, "feedback", days, columns), params.label.texts)
     judged = files.read_parquet(files.QUARANTINE)
     labels = known_before(files.read_parquet(files.LABELS), tables.timestamp(as_of))
     return Known(

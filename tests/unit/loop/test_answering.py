@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,11 @@ def _in_a_furnished_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("docs/rubric.md").write_text(RUBRIC)
 
 
-def source(last: int = DAYS) -> PlantedSource:
-    """Ten predictions a day: seven have an outcome, of two others two users say the opposite, of the last nobody speaks."""
+def source(also: Sequence[dict[str, Any]] = ()) -> PlantedSource:
+    """Ten predictions a day: seven have an outcome, of two others two users say the opposite, of the last nobody speaks; `also`
+    is said on the third day."""
     served, said = {}, {}
-    for n in range(1, last + 1):
+    for n in range(1, DAYS + 1):
         place = {True: "north", False: "south"}
         served[n] = [
             prediction(f"p{n}-{k}", f"{n:02}T10", in_place=place[k > 6], in_size=k + 1 if k < 9 else None)
@@ -48,24 +50,27 @@ def source(last: int = DAYS) -> PlantedSource:
             for k in (7, 8)
             for u in (0, 1)
         ]
+    said[3] += also
     return PlantedSource(served, said)
 
 
-def run(as_of: int) -> str:
+def run(as_of: int, also: Sequence[dict[str, Any]] = (), **changes: Any) -> str:
     """The first three stages; returns what the first one says."""
-    SOURCES["planted"] = source()
+    SOURCES["planted"] = source(also)
     clock = {"follow": "replay", "as_of": day(as_of).isoformat()}
     said = collect.main(settings(collect.CollectParams, clock=clock))
     validate.main(settings(validate.ValidateParams, clock=clock))
-    label.main(settings(label.LabelParams, clock=clock))
+    label.main(settings(label.LabelParams, clock=clock, **changes))
     return said
 
 
-def queued(as_of: int, annotator: str | None = None, **changes: Any) -> list[dict[str, object]]:
+def queued(
+    as_of: int, annotator: str | None = None, label: Mapping[str, Any] | None = None, **changes: Any
+) -> list[dict[str, object]]:
     """The rows of a queue."""
     queue = {"rows": 20, "days": 28, "audit_share": 0.4} | changes
     clock = {"follow": "replay", "as_of": day(as_of).isoformat()}
-    return rows_of(settings(QueueParams, clock=clock, queue=queue), annotator)
+    return rows_of(settings(QueueParams, clock=clock, queue=queue, label=label or {}), annotator)
 
 
 def brought(given: str, name: str = "week-1", as_of: int = 7, **changes: Any) -> Taken:
@@ -128,6 +133,23 @@ def test_the_sheet_has_what_annotators_need_and_nobodys_name() -> None:
     assert {"disagreement", "uncertainty", "thin cohort", "audit"} == {row["asked"] for row in rows}
     assert b"user of" not in first
     assert {"", *range(1, 10)} >= {row["in_size"] for row in rows}
+
+
+def test_what_texts_claim_is_part_of_what_is_known() -> None:
+    """A ticket contradicts a report, as the labels count it: so a person is asked."""
+    texts = {"texts": {"accuracy": 0.7, "says_0": {"en": ["fine"]}, "says_1": {}, "negations": {}}}
+    said = [
+        feedback("r", "p3-9", "03T13", channel="report", source_id="u7", value=1.0),
+        feedback("t", "p3-9", "03T14", channel="ticket", source_id="u8", value=None, text="it was fine"),
+    ]
+
+    def reasons(**changes: Any) -> str:
+        rows = queued(7, label=changes, audit_share=0.0)
+        return next(str(row["why"]) for row in rows if row["prediction_id"] == "p3-9")
+
+    run(7, said, label=texts)
+    assert "sources disagree, 1 against 1" in reasons(**texts)
+    assert "sources disagree" not in reasons()
 
 
 def test_answers_in_the_queue_are_never_overwritten() -> None:
