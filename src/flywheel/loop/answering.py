@@ -60,14 +60,14 @@ def take(
     if answered_on is not None and answers.as_day(answered_on) is None:
         raise ConfigError(f"--answered-on: found {answered_on!r}; allowed is a day such as 2030-01-31.")
     how = hiding(params.collect, params.privacy)
-    rubrics = rubric.versions()
+    rubrics, key = rubric.versions(), how.key or ""
     unit, rows = _read(given)
     hidden = list(_hidden(rows, how, params.collect, annotator, answered_on))
-    mine, problems = answers.of_rows(str(given), hidden, rubrics, how.vocabulary, unit)
+    mine, problems = answers.of_rows(str(given), hidden, rubrics, how.vocabulary, key, unit)
     path = files.ANNOTATIONS / f"{name}.csv"
     others = arriving.contents_of()
     others.pop(path.as_posix(), None)
-    before = answers.read(others, rubrics, how.vocabulary)
+    before = answers.read(others, rubrics, how.vocabulary, key)
     _, twice = answers.once([*before, *mine])
     stored = arriving.Arriving().predictions()
     wrong = [why for _, why in answers.unknown(mine, stored)]
@@ -78,6 +78,7 @@ def take(
 
     def cells(one: Answer) -> dict[str, object]:
         texts = {"asked": one.asked, "comment": one.comment, "rubric": one.rubric, "annotator": one.annotator}
+        texts["drawn"] = answers.drawn(one.prediction_id, key) if one.asked == form.AUDIT else None
         return texts | {"prediction_id": one.prediction_id, "value": one.value, "answered_on": str(one.answered_on)}
 
     text = form.to_csv(form.ANSWERS, map(cells, kept))

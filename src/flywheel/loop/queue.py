@@ -45,9 +45,12 @@ def rows_of(params: QueueParams, annotator: str | None = None) -> list[dict[str,
     DataError where the data is not there yet.
     """
     from flywheel.data.annotations import rubric
+    from flywheel.data.annotations.answers import drawn
+    from flywheel.data.annotations.form import AUDIT
+    from flywheel.data.collection import hash_key
     from flywheel.labels.queue import choose
 
-    version = rubric.versions()[-1]
+    version, key = rubric.versions()[-1], hash_key(params.collect) or ""
     known = read(params)
     chosen = choose(known, params.queue, params.label, params.clock.as_of, version, annotator)
     served = known.predictions.set_index("prediction_id")["served_at"]
@@ -64,6 +67,7 @@ def rows_of(params: QueueParams, annotator: str | None = None) -> list[dict[str,
             "answered_on": "",
             "comment": "",
             "rubric": version,
+            "drawn": drawn(row["prediction_id"], key) if row["asked"] == AUDIT else "",
         }
         for row in chosen.to_dict("records")
     ]

@@ -209,7 +209,7 @@ def test_round_trip_through_label_studio(who: object) -> None:
     taken = brought("export.json", as_of=9)
     assert 20 == taken.answers
     columns, rows = from_csv(taken.path.read_bytes(), "x")
-    assert ["prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric"] == columns
+    assert ["prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric", "drawn"] == columns
     assert ({"2030-01-08"}, {"ask [email]"}) == ({c["answered_on"] for _, c in rows}, {c["comment"] for _, c in rows})
     assert {"audit"} < {c["asked"] for _, c in rows}
     raw = "label studio 10" if who == 10 else "ann@example.com"
@@ -218,6 +218,20 @@ def test_round_trip_through_label_studio(who: object) -> None:
     assert "2 new days of 8, 0 duplicates dropped" == run(9)
     assert 20 == read_labels_made()["annotators"]["annotations"]
     assert 0 == read_labels_made()["answers"]["audit"]["predictions"] - 8
+
+
+def test_who_says_audit_where_the_queue_drew_nothing_is_refused() -> None:
+    """Else an annotator could choose what the audit finds; the mark of one prediction is no mark of another."""
+    run(7)
+    rows = filled(queued(7), "ann", 7)
+    [drew, *_], [other, *_] = (
+        [row for row in rows if (row["asked"] == "audit") == is_audit] for is_audit in (True, False)
+    )
+    write([other | {"asked": "audit", "drawn": drew["drawn"]}], Path("back.csv"))
+    with pytest.raises(DataError, match=r"back\.csv, row 2: asked: found audit, but the cell drawn does not show"):
+        brought("back.csv")
+    write([drew, other], Path("both.csv"))
+    assert 2 == brought("both.csv").answers
 
 
 def test_answers_for_collected_days_are_told_and_the_day_can_be_given() -> None:
@@ -308,7 +322,8 @@ def test_tasks_do_not_replace_another_file() -> None:
     Path("tasks.json").write_text("[]")
     with pytest.raises(DataError, match=r"tasks.json is there already"):
         write_tasks(
-            [{"prediction_id": "p", "served_at": "", "asked": "audit", "why": "", "rubric": "1"}], Path("tasks.json")
+            [{"prediction_id": "p", "served_at": "", "asked": "audit", "why": "", "rubric": "1", "drawn": "x"}],
+            Path("tasks.json"),
         )
 
 
@@ -320,8 +335,9 @@ def test_a_task_has_the_inputs_as_one_value() -> None:
         "asked": "audit",
         "why": "w",
         "rubric": "1",
+        "drawn": "d",
         "in_size": 3,
         "value": "",
     }
-    data = {"prediction_id": "p", "served_at": "s", "asked": "audit", "why": "w", "rubric": "1", "inputs": {"size": 3}}
+    data = {name: row[name] for name in row if name not in ("in_size", "value")} | {"inputs": {"size": 3}}
     assert [{"data": data}] == tasks([row])

@@ -13,7 +13,7 @@ Asked = Literal["disagreement", "uncertainty", "quarantine", "thin cohort", "aud
 REASONS: tuple[Asked, ...] = get_args(Asked)
 AUDIT: Asked = "audit"
 NEEDED = ("prediction_id", "value", "annotator", "answered_on", "rubric")
-ANSWERS = ("prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric")
+ANSWERS = ("prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric", "drawn")
 TO_FILL = ("value", "answered_on", "comment")  # what is empty until somebody answers
 # A spreadsheet takes what begins so for a formula, and would run it (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
