@@ -104,8 +104,12 @@ def test_after_forget_and_purge_nobody_has_them_and_a_fresh_clone_has_the_same_b
     assert len(unchanged) > 10
     assert [] == [name for name in unchanged if in_predictions(before[name], HASH, tmp_path)]
 
+    note = clone.path / "docs/note.md"
+    note.write_text(f"Call {HASH}.\n")
     again = clone.flywheel("forget", HASH).stdout
     assert "this person is already forgotten, as of 2031-04-12. Nothing was changed." in again
+    assert "docs/note.md still names them: a person must take it out" in again
+    note.unlink()
     clone.commit("somebody is forgotten")
     sha = clone.git("rev-parse", "HEAD~1")[:10]
     listed = clone.flywheel("forget", SPEAKS, "--versions").stdout

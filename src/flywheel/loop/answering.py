@@ -69,6 +69,11 @@ def take(
     others.pop(path.as_posix(), None)
     before = answers.read(others, rubrics, how.vocabulary, key)
     _, twice = answers.once([*before, *mine])
+    problems += [
+        f"{one.place}: this annotator was forgotten, so their answers stay out, and their hash out of Git. Take the row out."
+        for one in mine
+        if how.forgotten.has(one.annotator)
+    ]
     stored = arriving.Arriving().predictions()
     wrong = [why for _, why in answers.unknown(mine, stored)]
     answers.refuse([*problems, *twice, *wrong])

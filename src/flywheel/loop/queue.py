@@ -42,15 +42,18 @@ def hashed_annotator(annotator: str, collect: Collect) -> str:
 def rows_of(params: QueueParams, annotator: str | None = None) -> list[dict[str, object]]:
     """The rows of the queue: what was asked and why, the inputs, and cells to fill; `annotator` is a hash that is filled in.
 
-    DataError where the data is not there yet.
+    DataError where the data is not there yet, and for an annotator who was forgotten: their hash would be in Git again.
     """
     from flywheel.data.annotations import rubric
     from flywheel.data.annotations.answers import drawn
     from flywheel.data.annotations.form import AUDIT
     from flywheel.data.collection import hash_key
+    from flywheel.data.tombstones import forgotten
     from flywheel.labels.queue import choose
 
     version, key = rubric.versions()[-1], hash_key(params.collect) or ""
+    if annotator and forgotten(key, params.collect.hash_key_env).has(annotator):
+        raise DataError("this annotator was forgotten, so their answers would stay out. Nothing was written.")
     known = read(params)
     chosen = choose(known, params.queue, params.label, params.clock.as_of, version, annotator)
     served = known.predictions.set_index("prediction_id")["served_at"]

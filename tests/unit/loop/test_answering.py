@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from flywheel import files
+from flywheel.data import tombstones
 from flywheel.data.annotations.form import from_csv
 from flywheel.data.annotations.label_studio import tasks
 from flywheel.data.privacy import DEMO_KEY, hash_ids
+from flywheel.data.tombstones import Tombstone, tombstone
 from flywheel.errors import ConfigError, DataError
 from flywheel.labels.evidence import read_labels_made
 from flywheel.loop.answering import AnswerParams, Taken, take
@@ -218,6 +220,21 @@ def test_round_trip_through_label_studio(who: object) -> None:
     assert "2 new days of 8, 0 duplicates dropped" == run(9)
     assert 20 == read_labels_made()["annotators"]["annotations"]
     assert 0 == read_labels_made()["answers"]["audit"]["predictions"] - 8
+
+
+def test_who_was_forgotten_gets_no_sheet_and_brings_in_no_answer() -> None:
+    """Their hash would be committed again, and the next run would take the rows out."""
+    run(7)
+    rows = filled(queued(7)[:1], "ann", 7)
+    write(rows, Path("back.csv"))
+    hashed = hash_ids(pd.Series(["ann"]), DEMO_KEY)[0]
+    stone = Tombstone(person=tombstone(hashed, DEMO_KEY), as_of=day(7))
+    tombstones.add(tombstones.read(), stone, DEMO_KEY)
+    with pytest.raises(DataError, match="this annotator was forgotten"):
+        queued(7, hashed)
+    with pytest.raises(DataError, match=r"back\.csv, row 2: this annotator was forgotten"):
+        brought("back.csv")
+    assert 20 == len(queued(7, "b" * 16))
 
 
 def test_who_says_audit_where_the_queue_drew_nothing_is_refused() -> None:
