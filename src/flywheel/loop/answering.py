@@ -75,6 +75,11 @@ def take(
         if how.forgotten.has(one.annotator)
     ]
     stored = arriving.Arriving().predictions()
+    if not stored:
+        raise DataError(
+            f"there is no prediction in {files.EVENTS} to compare the answers with. Bring the data with `flywheel "
+            "restore`, or: flywheel run"
+        )
     wrong = [why for _, why in answers.unknown(mine, stored)]
     answers.refuse([*problems, *twice, *wrong])
     if not mine:

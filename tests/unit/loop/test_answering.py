@@ -309,6 +309,14 @@ def test_what_is_no_export_is_refused(content: bytes, said: str) -> None:
         brought("export.json")
 
 
+def test_without_data_it_says_so_instead_of_blaming_the_ids() -> None:
+    """As in a fresh clone; nothing is written."""
+    write(filled([{"prediction_id": "p1-0", "asked": "", "rubric": "1"}], "ann", 7), Path("back.csv"))
+    with pytest.raises(DataError, match=r"no prediction in data/events to compare .* flywheel run$"):
+        brought("back.csv")
+    assert [] == list(Path("annotations").glob("*.csv"))
+
+
 def test_a_contradiction_and_a_wrong_name_are_refused() -> None:
     """Also against what is handed in already; a file that is there stays as it is, and the same once more is no change."""
     run(7)
