@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flywheel import files
@@ -279,12 +279,17 @@ def test_files_from_a_spreadsheet_are_read() -> None:
     lines = ["prediction_id;value;annotator;answered_on;rubric;in_place", f"p1; 1 ;{ANN};2030-01-02;1;north", ";;;;;"]
     [one] = answers.read({"x.csv": ("\ufeff" + "\r\n".join(lines)).encode()}, ("1",), shipped(), DEMO_KEY)
     assert ("p1", 1, 2, None) == (one.prediction_id, one.value, one.row, one.asked)
+    lines = [lines[0] + ';"kilos, with box"', lines[1] + ";3"]
+    assert 1 == len(answers.read({"x.csv": "\n".join(lines).encode()}, ("1",), shipped(), DEMO_KEY))
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1), min_size=1, max_size=4))
+@example(["＝1+1", "'＝1", "\n=1"])
 def test_any_text_comes_back_from_a_file_and_none_is_a_formula(texts: list[str]) -> None:
     """What a spreadsheet would run has an apostrophe in front, and loses it when it is read."""
-    assert not any(harmless(one).startswith(("=", "+", "-", "@", "\t", "\r")) for one in texts)
+    assert not any(
+        harmless(one).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) for one in texts
+    )
     columns, rows = from_csv(to_csv(["a", "b"], [{"a": one, "b": "x"} for one in texts]).encode(), "x.csv")
     assert (["a", "b"], texts) == (columns, [cells["a"] for _, cells in rows])
 

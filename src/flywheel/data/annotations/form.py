@@ -15,8 +15,8 @@ AUDIT: Asked = "audit"
 NEEDED = ("prediction_id", "value", "annotator", "answered_on", "rubric")
 ANSWERS = ("prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric", "drawn")
 TO_FILL = ("value", "answered_on", "comment")  # what is empty until somebody answers
-# A spreadsheet takes what begins so for a formula, and would run it (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes what begins so for a formula, and would run it (OWASP, CSV injection); some also the wide signs.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _DELIMITERS = (",", ";", "\t")  # some countries' spreadsheets write others than commas
 
 Row = tuple[int, dict[str, str]]  # its number as a spreadsheet counts, the header being row 1; and its cells
@@ -53,9 +53,9 @@ def lines_of(text: str) -> list[str]:
 
 
 def delimiter_of(lines: Sequence[str]) -> str:
-    """What stands between the cells of a file, by its header."""
+    """What stands between the cells of a file: what its header has most of, for a column's name may have a comma in it."""
     header = lines[0] if lines else ""
-    return next((one for one in _DELIMITERS if one in header), ",")
+    return max(_DELIMITERS, key=header.count)
 
 
 def from_csv(content: bytes, name: str) -> tuple[list[str], list[Row]]:
