@@ -76,9 +76,9 @@ def test_after_forget_and_purge_nobody_has_them_and_a_fresh_clone_has_the_same_b
     """Not the tree, the cache or the remote; older versions are named with their tags, and the commands do what they say."""
     clone, store = tiny_copy, tmp_path / "store"
     clone.run("dvc", "remote", "add", "-q", "-d", "store", str(store))
-    (clone.path / "annotations").mkdir()
     rows = clone.path / "annotations/march.csv"
-    rows.write_text(f"prediction_id,annotator,value\np1,{HASH},1\np2,bob,0\n")
+    header, others = "prediction_id,annotator,value,answered_on,rubric\n", f"p2,{'b' * 16},0,2031-04-20,1\n"
+    rows.write_text(f"{header}p1,{HASH},1,2031-04-20,1\n{others}")  # of a day to come
     said = clone.path / "docs/quarantine.yaml"
     said.write_text(said.read_text().replace("sources: {}\n", f'sources:\n  "{HASH}":\n{VERDICT}'))
     clone.run("dvc", "push", "-q")
@@ -93,7 +93,7 @@ def test_after_forget_and_purge_nobody_has_them_and_a_fresh_clone_has_the_same_b
     assert "files\tdocs/quarantine.yaml does not name them any more" in shown
     assert "learned\tv0.1.0 had learned from them" in shown
     assert "still named" not in shown
-    assert "prediction_id,annotator,value\np2,bob,0\n" == rows.read_text()
+    assert header + others == rows.read_text()
     assert said.read_text().endswith("\nsources: {}\n")
     report = (clone.path / "reports/report.md").read_text()
     assert "1 person was forgotten, as of 2031-04-12." in report
@@ -104,8 +104,12 @@ def test_after_forget_and_purge_nobody_has_them_and_a_fresh_clone_has_the_same_b
     assert len(unchanged) > 10
     assert [] == [name for name in unchanged if in_predictions(before[name], HASH, tmp_path)]
 
+    note = clone.path / "docs/note.md"
+    note.write_text(f"Call {HASH}.\n")
     again = clone.flywheel("forget", HASH).stdout
     assert "this person is already forgotten, as of 2031-04-12. Nothing was changed." in again
+    assert "docs/note.md still names them: a person must take it out" in again
+    note.unlink()
     clone.commit("somebody is forgotten")
     sha = clone.git("rev-parse", "HEAD~1")[:10]
     listed = clone.flywheel("forget", SPEAKS, "--versions").stdout

@@ -71,7 +71,7 @@ def test_every_command_of_the_walk(tiny_copy: Clone) -> None:
     run(tiny_copy, out)
     n_tasks = export(tiny_copy.path / "tasks.json")
     said = run(tiny_copy, back)
-    assert f"annotations/week-16.csv is written: {n_tasks} answers of 1 annotators." in said
+    assert f"annotations/week-16.csv is written: {n_tasks} answers of 1 annotator." in said
     assert f"flywheel backfill --from {LAST} --to {LAST}" in said
     assert "bob@example.org" not in (tiny_copy.path / "annotations/week-16.csv").read_text()
     (tiny_copy.path / "annotations/week-16.csv").unlink()  # its answers are of a day that is collected

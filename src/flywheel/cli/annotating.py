@@ -58,7 +58,11 @@ def import_annotations(
 
     with pipeline.alone():
         taken = answering.take(Path(file), name, load(answering.AnswerParams), annotator, answered_on)
-    print(f"{taken.path} is written: {taken.answers:,} answers of {taken.annotators:,} annotators. Commit it.")
+    answers, annotators = (
+        f"{n:,} {word if n == 1 else f'{word}s'}"
+        for n, word in ((taken.answers, "answer"), (taken.annotators, "annotator"))
+    )
+    print(f"{taken.path} is written: {answers} of {annotators}. Commit it.")
     if taken.late:
         first, last = taken.late[0], taken.late[-1]
         print(

@@ -16,6 +16,7 @@ from typing import cast
 from typing_extensions import TypedDict
 
 from flywheel import files, shapes
+from flywheel.data import tombstones
 from flywheel.data.collection import LEDGER, open_ledger
 from flywheel.data.evidence import CollectedDay, Correction, Late, read_corrections, read_late
 from flywheel.data.ledger import digest_of
@@ -63,7 +64,7 @@ def since(before: Path | None) -> dict[Path, str]:
     """The files that were corrected since another version of the record, and the record itself, with their digests.
 
     Nothing where the record does not go on from that version (`before`; None: there was none), or where it and the ledger do
-    not agree: then neither vouches for anything.
+    not agree: then neither vouches for anything. DataError where people were forgotten, which changes days that were corrected.
     """
     try:
         recorded, ledger = read_corrections(), open_ledger()
@@ -74,15 +75,19 @@ def since(before: Path | None) -> dict[Path, str]:
     if recorded[:n] != (earlier or []):
         return {}
     found = {
-        (day, table): file["digests"][1]
+        files.EVENTS / table / f"{day}.parquet": file["digests"][1]
         for correction in recorded[n:]
         for day, changed in correction["days"].items()
         for table, file in changed.items()
     }
-    if not found or any(dict(ledger.get(day, {})).get(table) != digest for (day, table), digest in found.items()):
-        return {}
-    stored = {files.EVENTS / table / f"{day}.parquet": digest for (day, table), digest in found.items()}
-    return stored | {files.CORRECTIONS: digest_of(files.CORRECTIONS) or ""}
+    noted = {path: dict(ledger.get(path.stem, {})).get(path.parent.name) for path in found}
+    others = [path for path in found if noted[path] != found[path]]
+    if others and tombstones.read().people and all(digest_of(path) == noted[path] for path in others):
+        raise DataError(
+            f"{others[0]} was corrected and has changed since, as where somebody is forgotten, and no run has followed. To "
+            "verify now would lose the correction, so nothing was changed. Finish the run first: flywheel run"
+        )
+    return {} if others or not found else found | {files.CORRECTIONS: digest_of(files.CORRECTIONS) or ""}
 
 
 def agree(paths: Sequence[Path], before: Path | None = None) -> None:

@@ -26,7 +26,10 @@ from flywheel.data.privacy import hash_id
 from flywheel.errors import ConfigError
 from flywheel.params import LOADER, Day, Names, Params, parse
 
-ADVICE = f"Take the file back from Git: git checkout {files.FORGOTTEN}"
+ADVICE = (
+    f"Take the file back from Git: git checkout {files.FORGOTTEN}. In the middle of a merge keep the entries of both sides: "
+    "who has none comes back"
+)
 WHO = ("user_id", "source_id")  # the columns that say who somebody is, of predictions and of feedback
 NOTE = "forgotten"  # in the footers of files
 MADE = "flywheel: forgotten"  # so that a tombstone is no hash of anything else
@@ -210,12 +213,14 @@ def describe(stones: Tombstones) -> Forgotten | None:
     """How many people were forgotten, as of which clocks, and how many of them each model had learned from; None: nobody."""
     if not stones.people:
         return None
-    models = sorted({name for one in stones.people for name in one.models}, key=_in_order)
+    # Two branches may have forgotten the same person: then there are two entries.
+    learned = {(one.person, name) for one in stones.people for name in one.models}
+    models = sorted({name for _, name in learned}, key=_in_order)
     return {
-        "people": len(stones.people),
+        "people": len({one.person for one in stones.people}),
         "first": min(one.as_of for one in stones.people).isoformat(),
         "last": max(one.as_of for one in stones.people).isoformat(),
-        "models": {name: sum(name in one.models for one in stones.people) for name in models},
+        "models": {model: sum(name == model for _, name in learned) for model in models},
     }
 
 

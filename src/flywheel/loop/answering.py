@@ -60,16 +60,26 @@ def take(
     if answered_on is not None and answers.as_day(answered_on) is None:
         raise ConfigError(f"--answered-on: found {answered_on!r}; allowed is a day such as 2030-01-31.")
     how = hiding(params.collect, params.privacy)
-    rubrics = rubric.versions()
+    rubrics, key = rubric.versions(), how.key or ""
     unit, rows = _read(given)
     hidden = list(_hidden(rows, how, params.collect, annotator, answered_on))
-    mine, problems = answers.of_rows(str(given), hidden, rubrics, how.vocabulary, unit)
+    mine, problems = answers.of_rows(str(given), hidden, rubrics, how.vocabulary, key, unit)
     path = files.ANNOTATIONS / f"{name}.csv"
     others = arriving.contents_of()
     others.pop(path.as_posix(), None)
-    before = answers.read(others, rubrics, how.vocabulary)
+    before = answers.read(others, rubrics, how.vocabulary, key)
     _, twice = answers.once([*before, *mine])
+    problems += [
+        f"{one.place}: this annotator was forgotten, so their answers stay out, and their hash out of Git. Take the row out."
+        for one in mine
+        if how.forgotten.has(one.annotator)
+    ]
     stored = arriving.Arriving().predictions()
+    if not stored:
+        raise DataError(
+            f"there is no prediction in {files.EVENTS} to compare the answers with. Bring the data with `flywheel "
+            "restore`, or: flywheel run"
+        )
     wrong = [why for _, why in answers.unknown(mine, stored)]
     answers.refuse([*problems, *twice, *wrong])
     if not mine:
@@ -78,6 +88,7 @@ def take(
 
     def cells(one: Answer) -> dict[str, object]:
         texts = {"asked": one.asked, "comment": one.comment, "rubric": one.rubric, "annotator": one.annotator}
+        texts["drawn"] = answers.drawn(one.prediction_id, key) if one.asked == form.AUDIT else None
         return texts | {"prediction_id": one.prediction_id, "value": one.value, "answered_on": str(one.answered_on)}
 
     text = form.to_csv(form.ANSWERS, map(cells, kept))

@@ -146,7 +146,9 @@ def prepare(
         )
     if isinstance(source, Foretold):
         source.expect(span)
-    answers = arriving.read(how.vocabulary, params.source.first_day is not None or params.source.share < 1)
+    answers = arriving.read(
+        how.vocabulary, how.key or "", params.source.first_day is not None or params.source.share < 1
+    )
     files.empty_folder(files.BACKFILL)
     days: dict[str, CollectedDay] = {}
     changed: dict[str, dict[str, CorrectedFile]] = {}

@@ -93,6 +93,8 @@ def forget(given: str, say: turn.Say = print) -> Effect | None:
         is_gone = not cleaned and not remaining(person.people)
         if is_gone and (is_later or pipeline.is_current()):
             say(f"forget    this person is already forgotten, as of {as_of}. Nothing was changed.")
+            for path in mentions.naming([person.hashed], tracked()):
+                say(f"forget    {path} still names them: a person must take it out")
             return None
         say(f"forget    this person was forgotten as of {as_of}, but not all was made again; that is done now")
     write(now)

@@ -6,14 +6,16 @@ Lines that do not name them stay byte for byte.
 from __future__ import annotations
 
 import csv
-from collections.abc import Hashable, Iterable
+from collections.abc import Container, Hashable, Iterable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import yaml
 
 from flywheel import files
 from flywheel.data import tombstones
+from flywheel.data.annotations.form import delimiter_of, lines_of
 from flywheel.data.collection import hash_key
 from flywheel.data.settings import Collect
 from flywheel.data.tombstones import People
@@ -23,6 +25,7 @@ from flywheel.params import LOADER, PARAMS_FILE, Params, load
 
 ANNOTATIONS = Path("annotations")
 WHO = ("annotator", "source_id")  # columns by which a row is somebody's
+MARK = "\ufeff"  # what some spreadsheets put before a text in UTF-8
 ABOUT = "user_id"  # a column that says whom a row is about: the row stays
 
 
@@ -73,11 +76,15 @@ def write(cleaned: Iterable[Cleaned]) -> None:
 
 
 def clean_rows(path: Path, people: People) -> Cleaned:
-    """A CSV file without the rows that are theirs; where a row is about one of them, that cell becomes empty."""
+    """A CSV file without the rows that are theirs; where a row is about one of them, that cell becomes empty.
+
+    It is read as stage collect reads answers, so that no file is an answer there and not understood here.
+    """
     text = _text(path)
-    lines = text.split("\n")
-    lines = [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
-    reader = csv.reader(lines)
+    mark = MARK if text.startswith(MARK) else ""
+    lines = lines_of(text.removeprefix(MARK))
+    delimiter = delimiter_of(lines)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     kept: list[str] = []
     header: list[str] | None = None
     at = n = 0
@@ -85,20 +92,24 @@ def clean_rows(path: Path, people: People) -> Cleaned:
         for row in reader:
             raw, at = "".join(lines[at : reader.line_num]), reader.line_num
             if header is None:
-                header = [name.strip().removeprefix("\ufeff").strip() for name in row]
+                header = [name.strip() for name in row]
             else:
-                named = dict(zip(header, row, strict=False))
-                if any(_has(people, named.get(column)) for column in WHO):
+                theirs = {
+                    place: name
+                    for place, (name, cell) in enumerate(zip(header, row, strict=False))
+                    if name in (*WHO, ABOUT) and _has(people, cell)
+                }
+                if set(theirs.values()) & set(WHO):
                     n += 1
                     continue
-                if _has(people, named.get(ABOUT)):
-                    n, raw = n + 1, _without_cell(row, header.index(ABOUT), raw)
+                if theirs:
+                    n, raw = n + 1, _without_cells(row, theirs, raw, delimiter)
             kept.append(raw)
     except csv.Error as error:
         raise DataError(
             f"{path}: line {reader.line_num} is not CSV ({error}). Correct it, then forget again."
         ) from None
-    return Cleaned(path, "".join(kept), n)
+    return Cleaned(path, mark + "".join(kept), n)
 
 
 def clean_verdicts(path: Path, people: People) -> Cleaned:
@@ -141,13 +152,11 @@ def _has(people: People, name: Hashable | None) -> bool:
     return isinstance(name, str) and bool(name.strip()) and people.has(name.strip())
 
 
-def _without_cell(row: list[str], place: int, raw: str) -> str:
-    """A row with an empty cell, written anew, with the end of line that it had."""
-    from io import StringIO
-
-    end = "\r\n" if raw.endswith("\r\n") else "\n" if raw.endswith("\n") else ""
+def _without_cells(row: list[str], places: Container[int], raw: str, delimiter: str) -> str:
+    """A row with some empty cells, written anew, with the end of line that it had."""
     out = StringIO()
-    csv.writer(out, lineterminator=end).writerow([*row[:place], "", *row[place + 1 :]])
+    cells = ["" if place in places else cell for place, cell in enumerate(row)]
+    csv.writer(out, delimiter=delimiter, lineterminator=raw[len(raw.rstrip("\r\n")) :]).writerow(cells)
     return out.getvalue()
 
 

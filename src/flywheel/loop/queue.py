@@ -42,12 +42,18 @@ def hashed_annotator(annotator: str, collect: Collect) -> str:
 def rows_of(params: QueueParams, annotator: str | None = None) -> list[dict[str, object]]:
     """The rows of the queue: what was asked and why, the inputs, and cells to fill; `annotator` is a hash that is filled in.
 
-    DataError where the data is not there yet.
+    DataError where the data is not there yet, and for an annotator who was forgotten: their hash would be in Git again.
     """
     from flywheel.data.annotations import rubric
+    from flywheel.data.annotations.answers import drawn
+    from flywheel.data.annotations.form import AUDIT
+    from flywheel.data.collection import hash_key
+    from flywheel.data.tombstones import forgotten
     from flywheel.labels.queue import choose
 
-    version = rubric.versions()[-1]
+    version, key = rubric.versions()[-1], hash_key(params.collect) or ""
+    if annotator and forgotten(key, params.collect.hash_key_env).has(annotator):
+        raise DataError("this annotator was forgotten, so their answers would stay out. Nothing was written.")
     known = read(params)
     chosen = choose(known, params.queue, params.label, params.clock.as_of, version, annotator)
     served = known.predictions.set_index("prediction_id")["served_at"]
@@ -64,6 +70,7 @@ def rows_of(params: QueueParams, annotator: str | None = None) -> list[dict[str,
             "answered_on": "",
             "comment": "",
             "rubric": version,
+            "drawn": drawn(row["prediction_id"], key) if row["asked"] == AUDIT else "",
         }
         for row in chosen.to_dict("records")
     ]
@@ -75,10 +82,10 @@ def read(params: QueueParams) -> Known:
 
     from flywheel.data import tables
     from flywheel.evaluation.bands import cohort_names
-    from flywheel.labels.claims import VOTES
     from flywheel.labels.quarantine import out_since
     from flywheel.labels.queue import Known
     from flywheel.labels.revisions import known_before
+    from flywheel.labels.texts.said import with_texts
 
     as_of = params.clock.as_of
     days = [day for day in tables.stored_days(files.VALID, "predictions") if day < as_of]
@@ -88,9 +95,18 @@ def read(params: QueueParams) -> Known:
     used = dict.fromkeys([*params.label.prior_by, *(one.column for one in cohorts.values())])
     columns = ["prediction_id", "served_at", *(f"in_{name}" for name in used)]
     predictions = tables.read_days(files.VALID, "predictions", days, columns)
-    columns = ["feedback_id", "prediction_id", "received_at", "channel", "source_id", "value", "rubric", "asked"]
-    feedback = tables.read_days(files.VALID, "feedback", days, columns)
-    claims = tables.in_order(feedback[feedback["channel"].isin(VOTES)], ["received_at", "feedback_id"])
+    columns = [
+        "feedback_id",
+        "prediction_id",
+        "received_at",
+        "channel",
+        "source_id",
+        "value",
+        "text",
+        "rubric",
+        "asked",
+    ]
+    claims = with_texts(tables.read_days(files.VALID, "feedback", days, columns), params.label.texts)
     judged = files.read_parquet(files.QUARANTINE)
     labels = known_before(files.read_parquet(files.LABELS), tables.timestamp(as_of))
     return Known(

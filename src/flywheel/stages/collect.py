@@ -57,7 +57,9 @@ def main(params: CollectParams) -> str:
     check_clock(params.clock, source)
     check_identity(identity(params.source) | {KEY_CHECK: key_check(how.key)})
     finish()
-    answers = arriving.read(how.vocabulary, params.source.first_day is not None or params.source.share < 1)
+    answers = arriving.read(
+        how.vocabulary, how.key or "", params.source.first_day is not None or params.source.share < 1
+    )
     answers.check_before(source.first_day)
     forgetting.finish()
     here = whole_days(open_ledger())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flywheel import files
@@ -18,6 +18,7 @@ from flywheel.data.annotations import answers, rubric
 from flywheel.data.annotations.form import from_csv, harmless, to_csv
 from flywheel.data.evidence import read_late
 from flywheel.data.personal.vocabulary import shipped
+from flywheel.data.privacy import DEMO_KEY
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop import backfill
 from flywheel.stages import validate
@@ -25,7 +26,7 @@ from flywheel.stages.collect import CollectParams, main
 from tests.planted import SOURCES, PlantedSource, contents, day, feedback, furnish, prediction, settings
 
 ANN, BOB = "a" * 16, "b" * 16
-HEADER = "prediction_id,asked,value,annotator,answered_on,comment,rubric"
+HEADER = "prediction_id,asked,value,annotator,answered_on,comment,rubric,drawn"
 RUBRIC = "# Rubric\n\n## Versions\n\n| version | since | what |\n| --- | --- | --- |\n| 1 | a | b |\n| 2 | c | d |\n"
 
 
@@ -48,6 +49,7 @@ def answer(about: str = "p1", **changes: Any) -> str:
         "answered_on": "2030-01-02",
         "comment": "",
         "rubric": "1",
+        "drawn": answers.drawn(about, DEMO_KEY) if changes.get("asked") == "audit" else "",
     }
     return ",".join((cells | changes).values())
 
@@ -170,13 +172,16 @@ def test_an_annotator_is_known_where_the_contract_has_no_column_for_sources() ->
         (answer(answered_on="2.1.2030"), "row 2: answered_on: found '2.1.2030'; allowed is the UTC day"),
         (answer(answered_on="20300102"), "row 2: answered_on: found '20300102'"),
         (answer(asked="random"), "row 2: asked: found 'random'"),
+        (answer(asked="audit", drawn=""), "row 2: asked: found audit, but the cell drawn does not show"),
+        (answer(asked="audit", drawn=answers.drawn("p2", DEMO_KEY)), "row 2: asked: found audit, but the cell drawn"),
+        (answer(asked="audit", drawn=answers.drawn("p1", "another")), "row 2: asked: found audit, but the cell drawn"),
         (answer(""), "row 2: prediction_id is empty"),
         (answer("p9"), "row 2: prediction_id: there is no such prediction up to 2030-01-02"),
         (answer("p3"), "row 2: prediction_id: there is no such prediction up to 2030-01-02"),
         (answer("p1", answered_on="2029-12-31"), "row 2: prediction_id: there is no such prediction up to 2029-12-31"),
         (answer(annotator="ann@example.com"), "row 2: annotator: allowed are the 16 digits of a keyed hash"),
         (answer(comment="call ann@example.com"), "row 2: comment: it holds personal data (email)"),
-        (answer() + ",more", "row 2: found 8 cells, but the header has 7"),
+        (answer() + ",more", "row 2: found 9 cells, but the header has 8"),
         ('p1,,1,"open', "row 2: unexpected end of data"),
     ],
 )
@@ -272,14 +277,19 @@ def test_in_a_part_of_the_source_answers_about_the_rest_are_left_out() -> None:
 def test_files_from_a_spreadsheet_are_read() -> None:
     """With a byte order mark, semicolons, other line ends, blank lines and columns of their own."""
     lines = ["prediction_id;value;annotator;answered_on;rubric;in_place", f"p1; 1 ;{ANN};2030-01-02;1;north", ";;;;;"]
-    [one] = answers.read({"x.csv": ("\ufeff" + "\r\n".join(lines)).encode()}, ("1",), shipped())
+    [one] = answers.read({"x.csv": ("\ufeff" + "\r\n".join(lines)).encode()}, ("1",), shipped(), DEMO_KEY)
     assert ("p1", 1, 2, None) == (one.prediction_id, one.value, one.row, one.asked)
+    lines = [lines[0] + ';"kilos, with box"', lines[1] + ";3"]
+    assert 1 == len(answers.read({"x.csv": "\n".join(lines).encode()}, ("1",), shipped(), DEMO_KEY))
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1), min_size=1, max_size=4))
+@example(["＝1+1", "'＝1", "\n=1"])
 def test_any_text_comes_back_from_a_file_and_none_is_a_formula(texts: list[str]) -> None:
     """What a spreadsheet would run has an apostrophe in front, and loses it when it is read."""
-    assert not any(harmless(one).startswith(("=", "+", "-", "@", "\t", "\r")) for one in texts)
+    assert not any(
+        harmless(one).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) for one in texts
+    )
     columns, rows = from_csv(to_csv(["a", "b"], [{"a": one, "b": "x"} for one in texts]).encode(), "x.csv")
     assert (["a", "b"], texts) == (columns, [cells["a"] for _, cells in rows])
 

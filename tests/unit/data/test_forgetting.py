@@ -256,6 +256,7 @@ def test_without_the_key_or_with_another_one_nothing_is_collected(monkeypatch: p
         ("key_check: null\npeople: [{person: ann, as_of: 2030-01-01}]", r"people\.0\.person"),
         (f"key_check: null\npeople: [{{person: '{'a' * 32}', as_of: 2030-01-01}}]", "key_check is null"),
         ("people: []", "key_check"),
+        ("<<<<<<< ours\nkey_check: null\n=======\npeople: []\n>>>>>>> theirs\n", "is not YAML"),
     ],
 )
 def test_a_broken_list_stops_the_run(text: str, said: str) -> None:
@@ -264,6 +265,18 @@ def test_a_broken_list_stops_the_run(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as error:
         tombstones.read()
     assert "git checkout docs/forgotten.yaml" in str(error.value)
+    assert "In the middle of a merge keep the entries of both sides" in str(error.value)
+
+
+def test_somebody_whom_two_branches_forgot_is_one_person() -> None:
+    """Their merge has two entries; the report counts people, and people whom a model had learned from."""
+    entries = [
+        {"person": letter * 32, "as_of": day(n), "models": ("v1",)} for letter, n in (("a", 2), ("a", 1), ("b", 3))
+    ]
+    found = tombstones.describe(
+        tombstones.Tombstones(key_check="0" * 8, people=tuple(Tombstone(**one) for one in entries))
+    )
+    assert {"people": 2, "first": f"{day(1)}", "last": f"{day(3)}", "models": {"v1": 2}} == found
 
 
 def dies_after(steps: int, names: Sequence[str], **changes: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pandas as pd
 import pytest
 
 from flywheel import files
+from flywheel.data import tombstones
 from flywheel.data.annotations.form import from_csv
 from flywheel.data.annotations.label_studio import tasks
 from flywheel.data.privacy import DEMO_KEY, hash_ids
+from flywheel.data.tombstones import Tombstone, tombstone
 from flywheel.errors import ConfigError, DataError
 from flywheel.labels.evidence import read_labels_made
 from flywheel.loop.answering import AnswerParams, Taken, take
@@ -33,10 +36,11 @@ def _in_a_furnished_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("docs/rubric.md").write_text(RUBRIC)
 
 
-def source(last: int = DAYS) -> PlantedSource:
-    """Ten predictions a day: seven have an outcome, of two others two users say the opposite, of the last nobody speaks."""
+def source(also: Sequence[dict[str, Any]] = ()) -> PlantedSource:
+    """Ten predictions a day: seven have an outcome, of two others two users say the opposite, of the last nobody speaks; `also`
+    is said on the third day."""
     served, said = {}, {}
-    for n in range(1, last + 1):
+    for n in range(1, DAYS + 1):
         place = {True: "north", False: "south"}
         served[n] = [
             prediction(f"p{n}-{k}", f"{n:02}T10", in_place=place[k > 6], in_size=k + 1 if k < 9 else None)
@@ -48,24 +52,27 @@ def source(last: int = DAYS) -> PlantedSource:
             for k in (7, 8)
             for u in (0, 1)
         ]
+    said[3] += also
     return PlantedSource(served, said)
 
 
-def run(as_of: int) -> str:
+def run(as_of: int, also: Sequence[dict[str, Any]] = (), **changes: Any) -> str:
     """The first three stages; returns what the first one says."""
-    SOURCES["planted"] = source()
+    SOURCES["planted"] = source(also)
     clock = {"follow": "replay", "as_of": day(as_of).isoformat()}
     said = collect.main(settings(collect.CollectParams, clock=clock))
     validate.main(settings(validate.ValidateParams, clock=clock))
-    label.main(settings(label.LabelParams, clock=clock))
+    label.main(settings(label.LabelParams, clock=clock, **changes))
     return said
 
 
-def queued(as_of: int, annotator: str | None = None, **changes: Any) -> list[dict[str, object]]:
+def queued(
+    as_of: int, annotator: str | None = None, label: Mapping[str, Any] | None = None, **changes: Any
+) -> list[dict[str, object]]:
     """The rows of a queue."""
     queue = {"rows": 20, "days": 28, "audit_share": 0.4} | changes
     clock = {"follow": "replay", "as_of": day(as_of).isoformat()}
-    return rows_of(settings(QueueParams, clock=clock, queue=queue), annotator)
+    return rows_of(settings(QueueParams, clock=clock, queue=queue, label=label or {}), annotator)
 
 
 def brought(given: str, name: str = "week-1", as_of: int = 7, **changes: Any) -> Taken:
@@ -130,6 +137,23 @@ def test_the_sheet_has_what_annotators_need_and_nobodys_name() -> None:
     assert {"", *range(1, 10)} >= {row["in_size"] for row in rows}
 
 
+def test_what_texts_claim_is_part_of_what_is_known() -> None:
+    """A ticket contradicts a report, as the labels count it: so a person is asked."""
+    texts = {"texts": {"accuracy": 0.7, "says_0": {"en": ["fine"]}, "says_1": {}, "negations": {}}}
+    said = [
+        feedback("r", "p3-9", "03T13", channel="report", source_id="u7", value=1.0),
+        feedback("t", "p3-9", "03T14", channel="ticket", source_id="u8", value=None, text="it was fine"),
+    ]
+
+    def reasons(**changes: Any) -> str:
+        rows = queued(7, label=changes, audit_share=0.0)
+        return next(str(row["why"]) for row in rows if row["prediction_id"] == "p3-9")
+
+    run(7, said, label=texts)
+    assert "sources disagree, 1 against 1" in reasons(**texts)
+    assert "sources disagree" not in reasons()
+
+
 def test_answers_in_the_queue_are_never_overwritten() -> None:
     """Not one cell of one row; and neither is a file that is something else."""
     run(7)
@@ -187,7 +211,7 @@ def test_round_trip_through_label_studio(who: object) -> None:
     taken = brought("export.json", as_of=9)
     assert 20 == taken.answers
     columns, rows = from_csv(taken.path.read_bytes(), "x")
-    assert ["prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric"] == columns
+    assert ["prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric", "drawn"] == columns
     assert ({"2030-01-08"}, {"ask [email]"}) == ({c["answered_on"] for _, c in rows}, {c["comment"] for _, c in rows})
     assert {"audit"} < {c["asked"] for _, c in rows}
     raw = "label studio 10" if who == 10 else "ann@example.com"
@@ -196,6 +220,35 @@ def test_round_trip_through_label_studio(who: object) -> None:
     assert "2 new days of 8, 0 duplicates dropped" == run(9)
     assert 20 == read_labels_made()["annotators"]["annotations"]
     assert 0 == read_labels_made()["answers"]["audit"]["predictions"] - 8
+
+
+def test_who_was_forgotten_gets_no_sheet_and_brings_in_no_answer() -> None:
+    """Their hash would be committed again, and the next run would take the rows out."""
+    run(7)
+    rows = filled(queued(7)[:1], "ann", 7)
+    write(rows, Path("back.csv"))
+    hashed = hash_ids(pd.Series(["ann"]), DEMO_KEY)[0]
+    stone = Tombstone(person=tombstone(hashed, DEMO_KEY), as_of=day(7))
+    tombstones.add(tombstones.read(), stone, DEMO_KEY)
+    with pytest.raises(DataError, match="this annotator was forgotten"):
+        queued(7, hashed)
+    with pytest.raises(DataError, match=r"back\.csv, row 2: this annotator was forgotten"):
+        brought("back.csv")
+    assert 20 == len(queued(7, "b" * 16))
+
+
+def test_who_says_audit_where_the_queue_drew_nothing_is_refused() -> None:
+    """Else an annotator could choose what the audit finds; the mark of one prediction is no mark of another."""
+    run(7)
+    rows = filled(queued(7), "ann", 7)
+    [drew, *_], [other, *_] = (
+        [row for row in rows if (row["asked"] == "audit") == is_audit] for is_audit in (True, False)
+    )
+    write([other | {"asked": "audit", "drawn": drew["drawn"]}], Path("back.csv"))
+    with pytest.raises(DataError, match=r"back\.csv, row 2: asked: found audit, but the cell drawn does not show"):
+        brought("back.csv")
+    write([drew, other], Path("both.csv"))
+    assert 2 == brought("both.csv").answers
 
 
 def test_answers_for_collected_days_are_told_and_the_day_can_be_given() -> None:
@@ -256,6 +309,14 @@ def test_what_is_no_export_is_refused(content: bytes, said: str) -> None:
         brought("export.json")
 
 
+def test_without_data_it_says_so_instead_of_blaming_the_ids() -> None:
+    """As in a fresh clone; nothing is written."""
+    write(filled([{"prediction_id": "p1-0", "asked": "", "rubric": "1"}], "ann", 7), Path("back.csv"))
+    with pytest.raises(DataError, match=r"no prediction in data/events to compare .* flywheel run$"):
+        brought("back.csv")
+    assert [] == list(Path("annotations").glob("*.csv"))
+
+
 def test_a_contradiction_and_a_wrong_name_are_refused() -> None:
     """Also against what is handed in already; a file that is there stays as it is, and the same once more is no change."""
     run(7)
@@ -286,7 +347,8 @@ def test_tasks_do_not_replace_another_file() -> None:
     Path("tasks.json").write_text("[]")
     with pytest.raises(DataError, match=r"tasks.json is there already"):
         write_tasks(
-            [{"prediction_id": "p", "served_at": "", "asked": "audit", "why": "", "rubric": "1"}], Path("tasks.json")
+            [{"prediction_id": "p", "served_at": "", "asked": "audit", "why": "", "rubric": "1", "drawn": "x"}],
+            Path("tasks.json"),
         )
 
 
@@ -298,8 +360,9 @@ def test_a_task_has_the_inputs_as_one_value() -> None:
         "asked": "audit",
         "why": "w",
         "rubric": "1",
+        "drawn": "d",
         "in_size": 3,
         "value": "",
     }
-    data = {"prediction_id": "p", "served_at": "s", "asked": "audit", "why": "w", "rubric": "1", "inputs": {"size": 3}}
+    data = {name: row[name] for name in row if name not in ("in_size", "value")} | {"inputs": {"size": 3}}
     assert [{"data": data}] == tasks([row])

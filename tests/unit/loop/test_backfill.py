@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 
 from flywheel import files, git
-from flywheel.data import tables
+from flywheel.data import forgetting, tables, tombstones
 from flywheel.data.corrections import PENDING, agree, finish, since
 from flywheel.data.evidence import Correction, read_corrections, read_late
+from flywheel.data.privacy import DEMO_KEY, hash_id
+from flywheel.data.tombstones import People, Tombstone, tombstone
 from flywheel.errors import ConfigError, DataError
 from flywheel.loop import backfill, objects, pipeline
 from flywheel.loop.backfill import (
@@ -269,6 +271,26 @@ def test_at_its_own_commit_verify_keeps_a_correction_that_no_run_has_followed() 
     kept = contents(files.EVENTS)
     assert ["data      kept as corrected, which no run has followed yet: 1 file of days"] == distrust(name)
     assert kept == contents(files.EVENTS)
+
+
+def test_a_correction_in_whose_days_somebody_was_forgotten_since_is_not_lost_by_verify() -> None:
+    """The record has the digests of before, so nothing vouches for the days: it asks for a run first, and touches nothing."""
+    collect(three_days())
+    name = locked()
+    files.FORGOTTEN.parent.mkdir()
+    correct(three_days(LATE, feedback("f8", "p1", "01T16", channel="report", source_id="ann")))
+    people = People(frozenset([tombstone(hash_id("ann", DEMO_KEY), DEMO_KEY)]), DEMO_KEY)
+    tombstones.add(tombstones.read(), Tombstone(person=next(iter(people.tombstones)), as_of=day(4)), DEMO_KEY)
+    assert forgetting.forget(people).files
+    kept = contents(files.EVENTS)
+    with pytest.raises(
+        DataError, match=r"feedback/2030-01-01\.parquet was corrected and .* Finish the run first: flywheel run"
+    ):
+        distrust(name)
+    assert kept == contents(files.EVENTS)
+    FIRST.write_bytes(b"planted")
+    assert not any("kept as corrected" in one for one in distrust(name))
+    assert b"planted" != FIRST.read_bytes()
 
 
 def test_a_pending_file_that_somebody_took_away_is_named() -> None:

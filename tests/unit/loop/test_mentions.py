@@ -52,6 +52,12 @@ def cleaned(content: str) -> str:
         ("annotator\nbob\nann", "annotator\nbob\n"),
         ("annotator,value\n ann ,1\n", "annotator,value\n"),
         ("value,text\n1,ann\n", "value,text\n1,ann\n"),
+        (f"annotator;value\n{ANN};1\n{BOB};0\n", f"annotator;value\n{BOB};0\n"),
+        (f"\ufeffvalue\tannotator\r\n1\t{ANN}\r\n", "\ufeffvalue\tannotator\r\n"),
+        (f'\ufeff"annotator","value"\n"{ANN}",1\n', '\ufeff"annotator","value"\n'),
+        (f"annotator,value\r{ANN},1\r{BOB},0\r", f"annotator,value\r{BOB},0\r"),
+        (f"id;user_id;why\n7;{ANN};a, b\n", "id;user_id;why\n7;;a, b\n"),
+        (f"annotator,value,annotator\n{ANN},1,{BOB}\n", "annotator,value,annotator\n"),
         ("", ""),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from flywheel.errors import DataError
 HASH = re.compile(r"[0-9a-f]{16}")  # as `privacy.hash_ids` makes them
 SHOWN = 10  # mistakes in one message
 IMPORT = "flywheel import-annotations"
+DRAWN = "flywheel: drawn for the audit"  # so that its mark is no hash of anything else
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,18 @@ class Answer:
         return f"annotation-{hashlib.sha256(said.encode()).hexdigest()[:20]}"
 
 
-def read(contents: Mapping[str, bytes], rubrics: Sequence[str], words: Vocabulary) -> list[Answer]:
-    """The answers in some files, by their names, each once. DataError names every mistake, up to a number.
+def drawn(prediction_id: str, key: str) -> str:
+    """The mark by which an answer shows that the queue drew its prediction for the audit: HMAC-SHA256, 16 hexadecimal digits.
 
+    Who could mark what was not drawn could choose what the audit finds.
+    """
+    return hmac.new(key.encode(), f"{DRAWN}\0{prediction_id}".encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def read(contents: Mapping[str, bytes], rubrics: Sequence[str], words: Vocabulary, key: str) -> list[Answer]:
+    """The answers in some files, by their names, each once; `key` is the one that ids are hashed with, and marks are made with.
+
+    DataError names every mistake, up to a number.
     A row without a value is no answer yet. Who answers twice the same has answered once, on the first of the days.
     """
     found: list[Answer] = []
@@ -66,7 +77,7 @@ def read(contents: Mapping[str, bytes], rubrics: Sequence[str], words: Vocabular
                 "what `flywheel queue` writes."
             )
             continue
-        mine, wrong = of_rows(name, rows, rubrics, words)
+        mine, wrong = of_rows(name, rows, rubrics, words, key)
         found += mine
         problems += wrong
     kept, twice = once(found)
@@ -75,12 +86,12 @@ def read(contents: Mapping[str, bytes], rubrics: Sequence[str], words: Vocabular
 
 
 def of_rows(
-    name: str, rows: Iterable[Row], rubrics: Sequence[str], words: Vocabulary, unit: str = "row"
+    name: str, rows: Iterable[Row], rubrics: Sequence[str], words: Vocabulary, key: str, unit: str = "row"
 ) -> tuple[list[Answer], list[str]]:
     """The answers in some rows of one file, and what is wrong with others, each with file and row (or what `unit` says)."""
     found, problems = [], []
     for row in rows:
-        answer, wrong = _answer(name, row, rubrics, words, unit)
+        answer, wrong = _answer(name, row, rubrics, words, key, unit)
         problems += [f"{name}, {unit} {row[0]}: {one}" for one in wrong]
         if answer is not None:
             found.append(answer)
@@ -95,7 +106,7 @@ def refuse(problems: Sequence[str]) -> None:
 
 
 def _answer(
-    name: str, row: Row, rubrics: Sequence[str], words: Vocabulary, unit: str
+    name: str, row: Row, rubrics: Sequence[str], words: Vocabulary, key: str, unit: str
 ) -> tuple[Answer | None, list[str]]:
     """The answer of a row, None where it has none or a wrong one; and what is wrong. Nobody's name is in a message."""
     number, cells = row
@@ -127,6 +138,11 @@ def _answer(
     if asked is not None and asked not in REASONS:
         wrong.append(
             f"asked: found {_short(asked, words)}; allowed are {', '.join(REASONS)}, or nothing. Leave it as it was."
+        )
+    if asked == AUDIT and plain.get("drawn") != drawn(cells["prediction_id"], key):
+        wrong.append(
+            "asked: found audit, but the cell drawn does not show that the queue drew this prediction. Copy both from the "
+            "queue, or leave both empty."
         )
     comment = plain.get("comment") or None
     if comment is not None:

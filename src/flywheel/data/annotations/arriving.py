@@ -71,13 +71,13 @@ class Arriving:
         return self._known
 
 
-def read(words: Vocabulary, is_part: bool = False, folder: Path = files.ANNOTATIONS) -> Arriving:
+def read(words: Vocabulary, key: str, is_part: bool = False, folder: Path = files.ANNOTATIONS) -> Arriving:
     """The answers in `annotations/`; none where there is no such folder. DataError names each file and row that is wrong."""
     contents = contents_of(folder)
     if not contents:
         return Arriving(is_part=is_part)
     by_day: dict[dt.date, list[Answer]] = {}
-    for one in answers.read(contents, rubric.versions(), words):
+    for one in answers.read(contents, rubric.versions(), words, key):
         by_day.setdefault(one.answered_on, []).append(one)
     return Arriving(by_day, is_part)
 

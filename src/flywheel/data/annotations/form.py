@@ -13,10 +13,10 @@ Asked = Literal["disagreement", "uncertainty", "quarantine", "thin cohort", "aud
 REASONS: tuple[Asked, ...] = get_args(Asked)
 AUDIT: Asked = "audit"
 NEEDED = ("prediction_id", "value", "annotator", "answered_on", "rubric")
-ANSWERS = ("prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric")
+ANSWERS = ("prediction_id", "asked", "value", "annotator", "answered_on", "comment", "rubric", "drawn")
 TO_FILL = ("value", "answered_on", "comment")  # what is empty until somebody answers
-# A spreadsheet takes what begins so for a formula, and would run it (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes what begins so for a formula, and would run it (OWASP, CSV injection); some also the wide signs.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _DELIMITERS = (",", ";", "\t")  # some countries' spreadsheets write others than commas
 
 Row = tuple[int, dict[str, str]]  # its number as a spreadsheet counts, the header being row 1; and its cells
@@ -47,6 +47,17 @@ def _quoted(cell: str) -> str:
     return f'"{cell.replace(chr(34), chr(34) * 2)}"' if any(one in cell for one in ',;"\r\n\t') else cell
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a file, each with its own end of line, which may be that of any system."""
+    return list(io.StringIO(text, newline=""))
+
+
+def delimiter_of(lines: Sequence[str]) -> str:
+    """What stands between the cells of a file: what its header has most of, for a column's name may have a comma in it."""
+    header = lines[0] if lines else ""
+    return max(_DELIMITERS, key=header.count)
+
+
 def from_csv(content: bytes, name: str) -> tuple[list[str], list[Row]]:
     """The columns of a file, and its rows that are not blank. DataError when it is no CSV in UTF-8; `name` is the file's."""
     try:
@@ -54,12 +65,11 @@ def from_csv(content: bytes, name: str) -> tuple[list[str], list[Row]]:
     except UnicodeDecodeError as error:
         row = content[: error.start].count(b"\n") + 1
         raise DataError(f"{name}, row {row}: not UTF-8. Save it as CSV in UTF-8.") from None
-    header = text.partition("\n")[0]
-    delimiter = next((one for one in _DELIMITERS if one in header), ",")
+    lines = lines_of(text)
     rows: list[Row] = []
     number = 0
     try:
-        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
+        for number, cells in enumerate(csv.reader(lines, delimiter=delimiter_of(lines), strict=True), 1):
             if number == 1:
                 columns = [one.strip() for one in cells]
             elif any(one.strip() for one in cells):

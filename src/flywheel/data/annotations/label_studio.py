@@ -15,7 +15,7 @@ from flywheel.data.annotations.form import Row
 from flywheel.errors import DataError
 
 INPUTS = "in_"
-KEPT = ("prediction_id", "served_at", "asked", "why", "rubric")  # of a row of the queue, beside the inputs
+KEPT = ("prediction_id", "served_at", "asked", "why", "rubric", "drawn")  # of a row of the queue, beside the inputs
 # What to paste into the labeling interface of a project: the names are those that `answers` looks for.
 CONFIG = """<View>
   <Header value="$why"/>
@@ -70,7 +70,7 @@ def answers(content: bytes, name: str) -> list[Row]:
 def _cells(data: Mapping[str, Any], annotation: Mapping[str, Any]) -> dict[str, str]:
     """One annotation of a task as cells; what it does not say is empty."""
     moment = annotation.get("updated_at") or annotation.get("created_at")
-    kept = {name: str(data.get(name) or "") for name in ("prediction_id", "asked", "rubric")}
+    kept = {name: str(data.get(name) or "") for name in ("prediction_id", "asked", "rubric", "drawn")}
     return kept | {
         "value": ", ".join(_said(annotation, "value", "choices")),
         "comment": "\n".join(_said(annotation, "comment", "text")),
