@@ -135,10 +135,8 @@ def test_add_a_cohort(alone: Clone) -> None:
     before = alone.json("reports/cohorts.json")
     config = alone.path / "conf/config.yaml"
     config.write_text(
-        config.read_text().replace(
-            "scope: cohort, must: unharmed, margin: 0.02", "scope: cohort, must: unharmed, margin: 9"
-        )
-    )  # so that it counts them
+        config.read_text().replace("cohort_error: 0.05", "cohort_error: 0.000000001")
+    )  # so that none is harmed, and it counts them
     [block] = commands("add-a-cohort")
     follow(alone, block)
     after = alone.json("reports/cohorts.json")
