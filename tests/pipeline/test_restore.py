@@ -22,7 +22,7 @@ def test_data_comes_from_the_remote_and_nothing_is_left_to_run(tiny_copy: Clone)
     tiny_copy.run("dvc", "remote", "add", "-q", "-d", "store", str(tiny_copy.home / "store"))
     tiny_copy.run("dvc", "push", "-q")
     lose(tiny_copy)
-    assert "9 of 9 data folders are here, from the remote 'store'" in tiny_copy.flywheel("restore").stdout
+    assert "11 of 11 data folders are here, from the remote 'store'" in tiny_copy.flywheel("restore").stdout
     assert "everything was up to date" in tiny_copy.flywheel("run").stdout
 
 
@@ -32,7 +32,7 @@ def test_what_does_not_come_is_said_and_is_no_error(tiny_copy: Clone, where: str
     tiny_copy.run("dvc", "remote", "add", "-q", "-d", "store", where)
     lose(tiny_copy)
     said = tiny_copy.flywheel("restore").stdout
-    assert said.startswith("0 of 9 data folders are here")
+    assert said.startswith("0 of 11 data folders are here")
     assert "a run makes the rest again" in said
 
 
