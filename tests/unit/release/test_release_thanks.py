@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import pytest
 
 from flywheel.cli.releasing import thanks
 from flywheel.errors import ConfigError
 from flywheel.loop.thanks import release_of
-from tests.planted import feedback, prediction, write_valid
+from flywheel.release.settings import ThanksParams
+from tests.planted import feedback, prediction, settings, write_valid
 from tests.unit.release.conftest import NAME, commit, edit, git
 
 pytestmark = pytest.mark.usefixtures("repository")
@@ -66,4 +68,10 @@ def test_who_was_right_gets_a_line_and_nobody_else(capsys: pytest.CaptureFixture
 
 
 def write_clock(day: str) -> None:
-    edit("params.yaml", lambda params: params["clock"].update(as_of=day, follow="today"))
+    """Into the tree's params, with the engine's label settings."""
+
+    def change(params: dict[str, Any]) -> None:
+        params["clock"].update(as_of=day, follow="today")
+        params["label"] = settings(ThanksParams).label.model_dump(mode="json")
+
+    edit("params.yaml", change)
