@@ -178,11 +178,7 @@ def planted(lab: Lab, last: dt.date) -> Cases:
             its_asked,
             bad,
             Contracts(lab.contract(end, old, (next(iter(old["inputs"])),)), old),
-            lab.cost(
-                latest,
-                five_times(lab.model(end)),
-                lab.model(end - history.step),
-            ),
+            lab.cost(latest, five_times(before := lab.model(end - history.step)), before),
             leaks["inputs"][LEAK],
             {back: [one for one in its_starts if lab.is_long(one - back, end - back)] for back in (history.step, WEEK)},
         )

@@ -149,4 +149,4 @@ def test_add_a_cohort(alone: Clone) -> None:
     n = len(large) + sum(is_judged(member) for group in before.values() for member in group.values())
     [rule] = [rule for rule in alone.json("reports/decision.json")["rules"] if rule["rule"] == "cohorts"]
     assert large
-    assert rule["reason"].startswith(f"None of {n} cohorts loses more than 9 ")
+    assert rule["reason"].startswith(f"None of {n} cohorts loses more than 0.02 ")
