@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from flywheel import files, git
 from flywheel.errors import ConfigError, DataError
+from flywheel.labels.settings import Label
 from flywheel.loop import pipeline, turn
 from flywheel.loop.compose import write
 from flywheel.loop.settings import AllParams, Forget
@@ -27,7 +28,6 @@ if TYPE_CHECKING:  # table libraries load slowly
 
 HASH = re.compile(r"[0-9a-f]{16}")
 HEXADECIMAL = re.compile(r"[0-9a-fA-F]{4,}")
-VOTES = ("report", "annotation")  # what a model learns from; ratings and texts are no claims
 LONGEST = 1000
 
 
@@ -86,7 +86,9 @@ def forget(given: str, say: turn.Say = print) -> Effect | None:
     stones, candidates = tombstones.read(), persons(name, key)
     done = next((one for one in candidates if has_stone(one, stones)), None)
     as_of = next((one.as_of for one in stones.people if done and one.person in done.people.tombstones), None)
-    person, found = (done, Found(0, 0, frozenset(), 0, ())) if done else known(candidates, name)
+    person, found = (
+        (done, Found(0, 0, frozenset(), 0, ())) if done else known(candidates, name, claiming(now.params.label))
+    )
     cleaned = mentions.clean(person.people)
     is_later = models_wait(now.params.forget)
     if done:
@@ -164,14 +166,19 @@ def has_stone(person: Person, stones: Tombstones) -> bool:
     return any(one.person in person.people.tombstones for one in stones.people)
 
 
-def known(candidates: Sequence[Person], name: str) -> tuple[Person, Found]:
+def claiming(params: Label) -> frozenset[str]:
+    """The channels in which somebody may say what a model learns from: texts of tickets and ratings where these claim."""
+    return frozenset({"report", "annotation"} | ({"ticket", "rating"} if params.texts else set()))
+
+
+def known(candidates: Sequence[Person], name: str, channels: frozenset[str]) -> tuple[Person, Found]:
     """Who of some is here, and where. DataError where nobody is."""
     if not files.EVENTS.exists():
         raise DataError(
             f"there is no data in {files.EVENTS} to look in. Bring it with `flywheel restore`, or: flywheel run"
         )
     for person in candidates:
-        found = look(person)
+        found = look(person, channels)
         if found:
             return person, found
     hint = (
@@ -185,8 +192,11 @@ def known(candidates: Sequence[Person], name: str) -> tuple[Person, Found]:
     )
 
 
-def look(person: Person) -> Found:
-    """Where somebody is, in the days as they arrived, in what came late, and in the files of Git."""
+def look(person: Person, channels: frozenset[str]) -> Found:
+    """Where somebody is, in the days as they arrived, in what came late, and in the files of Git.
+
+    What they said in one of the `channels` may have taught a model.
+    """
     from flywheel.data.forgetting import COLUMN
     from flywheel.data.tables import day_of
     from flywheel.loop import mentions
@@ -206,7 +216,7 @@ def look(person: Person) -> Found:
                 if "channel" in there:
                     is_theirs = person.people.among(found[column])
                     said = {one for one, mine in zip(found["channel"].to_pylist(), is_theirs, strict=True) if mine}
-                    votes += [day_of(path)] if said & set(VOTES) else []
+                    votes += [day_of(path)] if said & channels else []
     return Found(rows, ids, frozenset(days), sum(one.n for one in mentions.clean(person.people)), votes)
 
 

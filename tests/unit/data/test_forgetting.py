@@ -22,7 +22,9 @@ from flywheel.data.ledger import digest_of
 from flywheel.data.privacy import DEMO_KEY, hash_id
 from flywheel.data.tombstones import People, Tombstone, tombstone
 from flywheel.errors import ConfigError, DataError
+from flywheel.labels.settings import Texts
 from flywheel.loop.backfill import prepare
+from flywheel.loop.forget import claiming, look, persons
 from flywheel.loop.settings import AllParams
 from flywheel.stages.collect import CollectParams, main
 from flywheel.stages.validate import ValidateParams
@@ -107,6 +109,17 @@ def test_feedback_goes_predictions_stay_without_an_id_and_so_do_outcomes() -> No
     assert [None, was[1], None, was[1], None, None, None] == ids_of("predictions")
     assert ["feed", was[1], was[1], None] == ids_of("feedback")
     assert [] == forgetting.remaining(People(frozenset(one.person for one in tombstones.read().people), DEMO_KEY))
+
+
+def test_what_may_have_taught_a_model_is_found_by_its_day() -> None:
+    """A ticket of the first day counts where texts claim; a report of the third always does."""
+    collect(world())
+    [bob] = persons("bob", DEMO_KEY)
+    texts = Texts(accuracy=0.8, says_1={"en": ("late",)}, says_0={}, negations={})
+    label = settings(AllParams).label
+    for one, days in ((None, [3]), (texts, [1, 3])):
+        found = look(bob, claiming(label.model_copy(update={"texts": one})))
+        assert [day(n) for n in days] == sorted(found.votes)
 
 
 def test_days_without_them_are_not_touched(tmp_path: Path) -> None:
